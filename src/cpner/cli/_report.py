@@ -1,0 +1,89 @@
+"""An evaluation as tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cpner.corpus.sentence import Sentence, Span
+from cpner.evaluation import Evaluation, Finding, Score
+
+_GOLD, _PREDICTED = "green", "red"
+
+
+def report(evaluation: Evaluation, title: str = "") -> RenderableType:
+    """Lay out the scores, the error breakdown and the example errors of an evaluation."""
+    parts = [score_table(evaluation, title), outcome_table(evaluation)]
+    if evaluation.examples:
+        parts.append(example_table(evaluation.examples))
+    return Group(*parts)
+
+
+def score_table(evaluation: Evaluation, title: str = "") -> Table:
+    """Tabulate precision, recall, F1 and support: of each type, then micro, macro and string-level."""
+    table = _table(title, "type", "precision", "recall", "F1", "support")
+    for type, score in evaluation.per_type.items():
+        table.add_row(Text(type), *_cells(score))
+    table.add_section()
+    table.add_row("all (micro)", *_cells(evaluation.micro), style="bold")
+    table.add_row("mean of types (macro)", *_cells(evaluation.macro))
+    table.add_row("string-level", *_cells(evaluation.string))
+    return table
+
+
+def outcome_table(evaluation: Evaluation) -> Table:
+    """Tabulate how many entities were right, missed and so on, with their shares."""
+    table = _table("", "entities", "count", "share")
+    total = max(sum(evaluation.errors.values()), 1)
+    for outcome, count in evaluation.errors.items():
+        table.add_row(outcome.label, f"{count:,}", f"{100 * count / total:.1f} %")
+    return table
+
+
+def example_table(examples: Iterable[Finding]) -> Table:
+    """Tabulate errors with the sentence around them."""
+    table = Table("error", "gold", "predicted", "sentence", box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for finding in examples:
+        table.add_row(
+            finding.outcome.label,
+            _entity(finding.sentence, finding.gold, _GOLD),
+            _entity(finding.sentence, finding.predicted, _PREDICTED),
+            _context(finding),
+        )
+    return table
+
+
+def _table(title: str, first: str, *figures: str) -> Table:
+    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first)
+    for figure in figures:
+        table.add_column(figure, justify="right")
+    return table
+
+
+def _cells(score: Score) -> list[str]:
+    return [f"{score.precision:.2f}", f"{score.recall:.2f}", f"{score.f1:.2f}", f"{score.support:,}"]
+
+
+def _entity(sentence: Sentence, span: Span | None, style: str) -> Text:
+    return Text("-") if span is None else Text(f"{span.type}: {sentence.entity(span).text}", style=style)
+
+
+def _context(finding: Finding, around: int = 30) -> Text:
+    """Cut the sentence to the entities and some characters on both sides, and mark the entities."""
+    text, entities = finding.sentence.text, []
+    for span, style in ((finding.predicted, _PREDICTED), (finding.gold, _GOLD)):
+        if span:
+            entities.append((finding.sentence.entity(span), f"underline {style}"))
+    start = max(min(entity.start for entity, _ in entities) - around, 0)
+    end = min(max(entity.end for entity, _ in entities) + around, len(text))
+    marked = Text(text)
+    for entity, style in entities:
+        marked.stylize(style, entity.start, entity.end)
+    shown = marked[start:end]
+    shown = Text("… ") + shown if start else shown
+    return shown + Text(" …") if end < len(text) else shown
