@@ -1,0 +1,234 @@
+"""A corpus: the sentences of its splits and the words for its entity types."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from cpner.corpus import sampling
+from cpner.corpus.files import SPLITS, find_splits, is_split_name, split_of, write_text
+from cpner.corpus.formats import get_format, read_file
+from cpner.corpus.samples import find_sample
+from cpner.corpus.sentence import Sentence, Span
+from cpner.corpus.type_names import check_words, name_types
+from cpner.errors import ConfigError, CorpusError
+
+_SAMPLE = "sample:"
+
+
+class Corpus:
+    """Labelled sentences of one domain.
+
+    Args:
+        name: What the corpus is called.
+        splits: Sentences by "train", "dev" and "test"; only those that exist.
+        types: The entity types in words; None takes those that occur, the most frequent first.
+        type_names: The words for each code of the files it was read from.
+        repairs: What the reader mended, and how often.
+
+    Raises:
+        CorpusError: A split has another name, a sentence a type that is not among `types`, or a type a
+            name that can't stand in the target's template.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        splits: Mapping[str, Iterable[Sentence]],
+        *,
+        types: Iterable[str] | None = None,
+        type_names: Mapping[str, str] | None = None,
+        repairs: Mapping[str, int] | None = None,
+    ) -> None:
+        unknown = sorted(splits.keys() - set(SPLITS))
+        if unknown:
+            raise CorpusError(f"corpus {name!r} has a split {unknown[0]!r}; expected {', '.join(SPLITS)}")
+        self.name = name
+        self.splits = {split: list(splits[split]) for split in SPLITS if split in splits}
+        found = _types_by_frequency(self.splits.values())
+        self.types = list(dict.fromkeys(types)) if types is not None else found
+        for type_ in self.types:
+            check_words(type_)
+        missing = [type_ for type_ in found if type_ not in self.types]
+        if missing:
+            raise CorpusError(f"corpus {name!r} has entities of type {missing[0]!r}; its types are {self.types}")
+        self.type_names = dict(type_names) if type_names is not None else {type_: type_ for type_ in self.types}
+        self.repairs: Counter[str] = Counter({key: n for key, n in (repairs or {}).items() if n})
+
+    @classmethod
+    def from_sentences(
+        cls,
+        train: Iterable[Sentence] = (),
+        dev: Iterable[Sentence] = (),
+        test: Iterable[Sentence] = (),
+        *,
+        name: str = "corpus",
+        types: Iterable[str] | None = None,
+    ) -> Corpus:
+        """Make a corpus of sentences whose types are words; empty splits don't exist.
+
+        Raises:
+            CorpusError: See the class.
+        """
+        lists = {"train": list(train), "dev": list(dev), "test": list(test)}
+        return cls(name, {split: sentences for split, sentences in lists.items() if sentences}, types=types)
+
+    @classmethod
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,
+        types: Mapping[str, str] | None = None,
+        name: str | None = None,
+    ) -> Corpus:
+        """Read a corpus from a folder, a file, or the sample domains.
+
+        Args:
+            path: A folder, whose files are found by their names ("train.txt", "dev.jsonl", "eng.testa",
+                "restauranttest.bio"); or a file, which is the train split unless its name says otherwise; or
+                "sample:NAME", a domain that cpner brings along. What doesn't exist is looked for in the folder
+                that the environment variable CPNER_DATA names.
+            format: One of `FORMATS`; None finds out by the content of each file.
+            types: Words for the codes of the files; other codes are named by the rules of `name_types`.
+            name: What to call the corpus; None takes the name of the folder or file.
+
+        Raises:
+            CorpusError: Something can't be read; the message says where and why.
+            ConfigError: No such format.
+        """
+        found, called = _find(path)
+        files = find_splits(found) if found.is_dir() else {split_of(found) or "train": found}
+        repairs: Counter[str] = Counter()
+        splits = {split: read_file(file, format, repairs) for split, file in files.items()}
+        codes = {span.type for sentences in splits.values() for sentence in sentences for span in sentence.spans}
+        names = name_types(codes, types, repairs)
+        for sentences in splits.values():
+            for sentence in sentences:  # these were made just now and nobody else holds them
+                sentence.spans = tuple(Span(start, end, names[code]) for start, end, code in sentence.spans)
+        return cls(name or called, splits, type_names=names, repairs=repairs)
+
+    @property
+    def train(self) -> list[Sentence]:
+        """The sentences to learn from; empty if there is no such split."""
+        return self.splits.get("train", [])
+
+    @property
+    def dev(self) -> list[Sentence]:
+        """The sentences to choose settings by; empty if there is no such split."""
+        return self.splits.get("dev", [])
+
+    @property
+    def test(self) -> list[Sentence]:
+        """The sentences to report scores on; empty if there is no such split."""
+        return self.splits.get("test", [])
+
+    def sample(self, *, shots: int | None = None, count: int | None = None, seed: int = 0) -> Corpus:
+        """Take a few sentences of the train split; dev, test and the types stay.
+
+        Args:
+            shots: Sentences per entity type: see `sampling.sample_shots`.
+            count: Sentences in all.
+            seed: Which sample; the same seed gives the same sentences.
+
+        Raises:
+            ConfigError: Not one of `shots` and `count` is given, or it is out of its range.
+        """
+        if (shots is None) == (count is None):
+            raise ConfigError(
+                "a sample needs one of shots (sentences per type) and count (sentences), not both or none"
+            )
+        if not self.train:
+            raise ConfigError(
+                f"corpus {self.name!r} has no train split to sample from; it has {', '.join(self.splits)}"
+            )
+        if shots is not None:
+            chosen = sampling.sample_shots(self.train, shots, seed)
+        elif count is not None:
+            chosen = sampling.sample_count(self.train, count, seed)
+        splits = {**self.splits, "train": chosen}
+        return Corpus(self.name, splits, types=self.types, type_names=self.type_names, repairs=self.repairs)
+
+    def statistics(self) -> dict[str, Any]:
+        """Count sentences, words and entities of each split.
+
+        Returns:
+            `{"splits": {"train": {"sentences", "entities", "types": {"person": N, ...}, "words", "longest" (words of
+            the longest sentence), "without_entities" (sentences)}, ...}}`.
+        """
+        return {"splits": {split: _statistics(sentences) for split, sentences in self.splits.items()}}
+
+    def write(self, path: str | os.PathLike[str], format: str = "jsonl") -> list[Path]:
+        """Write the corpus, each file all or nothing.
+
+        Args:
+            path: A folder, which gets a file for each split; or, for a corpus of one split, a file (a name with
+                an ending, as "out.jsonl").
+            format: One of `FORMATS`.
+
+        Returns:
+            The files written.
+
+        Raises:
+            CorpusError: Several splits for one file, or a word or a folder that this format can't be written to.
+            ConfigError: No such format.
+        """
+        written = get_format(format)
+        files = self._files(Path(path), written.suffix)
+        for split, file in files.items():
+            write_text(file, written.write(self.splits[split]))
+        return list(files.values())
+
+    def _files(self, path: Path, suffix: str) -> dict[str, Path]:
+        if path.is_dir() or not path.suffix:
+            files = {split: path / f"{split}{suffix}" for split in self.splits}
+            before = {file for file in path.iterdir() if split_of(file)} if path.is_dir() else set()
+            others = sorted(file.name for file in before - set(files.values()))
+            if others:
+                raise CorpusError(f"already holds {', '.join(others)}; choose an empty folder", path=path)
+            return files
+        if len(self.splits) != 1:
+            message = f"one file can't hold the splits {', '.join(self.splits)}; name a folder (without an ending)"
+            raise CorpusError(message, path=path)
+        return dict.fromkeys(self.splits, path)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{split} {len(sentences)}" for split, sentences in self.splits.items())
+        return f"Corpus({self.name!r}, {sizes or 'empty'}, {len(self.types)} types)"
+
+
+def _find(path: str | os.PathLike[str]) -> tuple[Path, str]:
+    """Where a corpus lies, and what to call it."""
+    given = os.fspath(path)
+    if given.startswith(_SAMPLE):
+        return find_sample(given.removeprefix(_SAMPLE)), given.removeprefix(_SAMPLE)
+    data = os.environ.get("CPNER_DATA")
+    places = [Path(given).expanduser(), *([Path(data) / given] if data else [])]
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        looked = f" (also not in CPNER_DATA, {data})" if data else "; CPNER_DATA can name the folder of your corpora"
+        raise CorpusError(f"no such folder or file{looked}", path=given)
+    resolved = found.resolve()
+    if found.is_dir():
+        return found, resolved.name
+    return found, resolved.parent.name if is_split_name(found.stem) else found.stem
+
+
+def _types_by_frequency(splits: Iterable[list[Sentence]]) -> list[str]:
+    counts = Counter(span.type for sentences in splits for sentence in sentences for span in sentence.spans)
+    return sorted(counts, key=lambda type_: (-counts[type_], type_))
+
+
+def _statistics(sentences: list[Sentence]) -> dict[str, Any]:
+    types = Counter(span.type for sentence in sentences for span in sentence.spans)
+    return {
+        "sentences": len(sentences),
+        "entities": types.total(),
+        "types": dict(sorted(types.items(), key=lambda item: (-item[1], item[0]))),
+        "words": sum(len(sentence.words) for sentence in sentences),
+        "longest": max((len(sentence.words) for sentence in sentences), default=0),
+        "without_entities": sum(not sentence.spans for sentence in sentences),
+    }

@@ -1,0 +1,112 @@
+"""Text files: reading with line numbers in errors, atomic writing, and which file holds which split."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from cpner.errors import CorpusError
+
+SPLITS = ("train", "dev", "test")
+
+_SPLIT_OF = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("dev", "devel", "development", "valid", "validation", "val", "testa"), "dev"),
+    **dict.fromkeys(("test", "testb"), "test"),
+}
+_WORD_IN_NAME = re.compile(r"[a-z]+")
+_GLUED = re.compile(r"[a-z](train|dev|valid|testa|testb|test)$")  # engtrain, restauranttest
+_SUFFIXES = re.compile(r"|\.(txt|bio|bioes|bilou|iob[12]?|conllu?|ner|tsv|data|json|jsonl|ndjson)")
+
+
+def read_text(path: Path) -> str:
+    r"""Read a UTF-8 file, without its byte order mark and with `\n` for every kind of line end.
+
+    Raises:
+        CorpusError: The file can't be opened, is not UTF-8, or is empty.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CorpusError(f"can't be read: {error.strerror or error}", path=path) from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+        raise CorpusError(message, path=path, line=line) from error
+    if not text.strip():
+        raise CorpusError("is empty; expected sentences with entities", path=path)
+    return text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
+
+
+def write_text(path: Path, lines: Iterable[str]) -> None:
+    """Write lines to a UTF-8 file, all or nothing: readers never see half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def split_of(path: Path) -> str | None:
+    """The split that a file's name speaks of ("eng.testa": "dev"), or None."""
+    return (_split_by_word(path) or (None,))[0]
+
+
+def is_split_name(stem: str) -> bool:
+    """Whether a file's name without its ending says the split and nothing else."""
+    return stem.lower() in _SPLIT_OF
+
+
+def find_splits(folder: Path) -> dict[str, Path]:
+    """Find the file of each split in a folder, by their names.
+
+    Raises:
+        CorpusError: No file names a split, or two name the same.
+    """
+    found: dict[str, list[tuple[bool, Path]]] = {}
+    for path in sorted(folder.iterdir()):
+        split = _split_by_word(path) if _is_readable(path) else None
+        if split:
+            found.setdefault(split[0], []).append((split[1], path))
+    if not found:
+        names = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+        raise CorpusError(f"no file for train, dev or test (as train.txt or dev.jsonl); found {names}", path=folder)
+    return {split: _only(found[split], split, folder) for split in SPLITS if split in found}
+
+
+def _is_readable(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    named_by_suffix = suffix[1:] in _SPLIT_OF  # eng.train
+    return (
+        path.is_file()
+        and not path.name.startswith(".")
+        and (_SUFFIXES.fullmatch(suffix) is not None or named_by_suffix)
+    )
+
+
+def _split_by_word(path: Path) -> tuple[str, bool] | None:
+    """The split and whether it is a word of its own in the name."""
+    name = path.name.lower()
+    for word in reversed(_WORD_IN_NAME.findall(name)):
+        if word in _SPLIT_OF:
+            return _SPLIT_OF[word], True
+    glued = _GLUED.search(path.stem.lower())
+    return (_SPLIT_OF[glued[1]], False) if glued else None
+
+
+def _only(candidates: list[tuple[bool, Path]], split: str, folder: Path) -> Path:
+    best = [path for own_word, path in candidates if own_word] or [path for _, path in candidates]
+    if len(best) > 1:
+        names = ", ".join(path.name for path in best)
+        raise CorpusError(f"more than one file for {split}: {names}; read one of them by its path", path=folder)
+    return best[0]

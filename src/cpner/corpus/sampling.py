@@ -1,0 +1,55 @@
+"""Few-shot samples of a corpus: k sentences per entity type, or a plain number of sentences."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+from cpner.corpus.sentence import Sentence
+from cpner.errors import ConfigError
+
+
+def sample_shots(sentences: Sequence[Sentence], shots: int, seed: int) -> list[Sentence]:
+    """Choose sentences until every type occurs in at least `shots` of them, or in all that have it.
+
+    Greedy, the rarest type first, so that its sentences already serve the frequent ones; what is chosen among
+    is in an order drawn from the seed. The sample keeps the order of the corpus.
+
+    Raises:
+        ConfigError: `shots` is less than 1.
+    """
+    if shots < 1:
+        raise ConfigError(f"shots={shots} asks for no sentence; expected 1 or more")
+    types = [{span.type for span in sentence.spans} for sentence in sentences]
+    frequency = Counter(type_ for found in types for type_ in found)
+    order = _shuffled(len(sentences), seed)
+    chosen: set[int] = set()
+    served: Counter[str] = Counter()
+    for type_ in sorted(frequency, key=lambda name: (frequency[name], name)):
+        for i in order:
+            if served[type_] >= shots:
+                break
+            if type_ in types[i] and i not in chosen:
+                chosen.add(i)
+                served.update(types[i])
+    return [sentences[i] for i in sorted(chosen)]
+
+
+def sample_count(sentences: Sequence[Sentence], count: int, seed: int) -> list[Sentence]:
+    """Choose `count` sentences at random; a larger sample of the same seed holds every smaller one.
+
+    Raises:
+        ConfigError: `count` is less than 1, or more than there are.
+    """
+    if not 1 <= count <= len(sentences):
+        raise ConfigError(
+            f"count={count} sentences asked for; expected 1 to {len(sentences)}, the size of the train split"
+        )
+    return [sentences[i] for i in sorted(_shuffled(len(sentences), seed)[:count])]
+
+
+def _shuffled(length: int, seed: int) -> list[int]:
+    order = list(range(length))
+    random.Random(seed).shuffle(order)
+    return order
