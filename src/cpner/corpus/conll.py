@@ -8,8 +8,9 @@ where the tag belongs. A word that looks like a tag ("O", "B-52") so never count
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,26 +22,17 @@ _BLANKS = " \t\r"
 _DOCUMENT = "-DOCSTART-"
 
 Line = tuple[int, str]  # number in the file, content
+Place = tuple[int, int]  # block, line in it
 
 
-class _Row(NamedTuple):
-    """A word's line, split into columns."""
+class _Reading(NamedTuple):
+    """A file's lines split into columns: how many there are, and which holds what."""
 
-    number: int
-    columns: list[str]
-    comment: bool  # it may be a comment: it begins with "#" and opens a sentence
-
-
-class _Layout(NamedTuple):
-    """How many columns the lines have and which holds what."""
-
+    rows: list[list[list[str]]]
     width: int
     tag: int
     word: int
-    bad: list[_Row]  # lines that don't fit
-
-    def fits(self, row: _Row) -> bool:
-        return len(row.columns) == self.width and tags.is_tag(row.columns[self.tag])
+    misfits: list[Place]
 
 
 def read(path: Path, text: str, repairs: Counter[str]) -> list[Sentence]:
@@ -57,16 +49,17 @@ def read(path: Path, text: str, repairs: Counter[str]) -> list[Sentence]:
     blocks = list(_blocks(text, repairs))
     if not blocks:
         raise CorpusError("holds no sentence", path=path)
-    rows, layout = _best_reading(blocks)
-    comments = {row.number for row in layout.bad if row.comment}
-    repairs["comment line left out"] += len(comments)
-    for row in layout.bad:
-        if row.number not in comments:
-            raise _misfit(row, layout, path)
-    kept = [[r for r in block if r.number not in comments] if comments else block for block in rows]
-    kept = [block for block in kept if block]
-    words = [[row.columns[layout.word] for row in block] for block in kept]
-    spans = tags.decode([[row.columns[layout.tag] for row in block] for block in kept], repairs)
+    comments = _possible_comments(blocks)
+    reading = _best_reading(blocks, comments)
+    for place in reading.misfits:
+        if place not in comments:
+            raise _misfit(reading, place, path, blocks[place[0]][place[1]][0])
+    for block, line in reversed(reading.misfits):
+        del reading.rows[block][line]
+    repairs["comment line left out"] += len(reading.misfits)
+    rows = [block for block in reading.rows if block]
+    words = [[row[reading.word] for row in block] for block in rows]
+    spans = tags.decode([[row[reading.tag] for row in block] for block in rows], repairs)
     return [Sentence.from_words(*both) for both in zip(words, spans, strict=True)]
 
 
@@ -74,12 +67,12 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
     """The lines of a CoNLL file: word, tab, IOB2 tag; blanks in types become underscores.
 
     Raises:
-        CorpusError: A word holds white space that would part it from itself.
+        CorpusError: A word can't stand in such a file.
     """
     for sentence in sentences:
         for word, tag in zip(sentence.word_texts, tags.encode(sentence), strict=True):
-            if any(sign in word for sign in " \t\r\n"):
-                raise CorpusError(f"the word {word!r} holds a blank, which CoNLL can't keep; write 'jsonl' or 'tokens'")
+            if word == _DOCUMENT or any(sign in word for sign in " \t\r\n"):
+                raise CorpusError(f"the word {word!r} can't stand in a CoNLL file; write 'jsonl' or 'tokens'")
             yield f"{word}\t{tag.replace(' ', '_')}"
         yield ""
 
@@ -89,7 +82,7 @@ def _blocks(text: str, repairs: Counter[str]) -> Iterator[list[Line]]:
     block: list[Line] = []
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.strip(_BLANKS)
-        if len(line) != len(raw):
+        if line is not raw and len(line) != len(raw):
             repairs["line with blanks at an end"] += 1
         if line and not (_DOCUMENT in line and _DOCUMENT in line.split()[:2]):
             block.append((number, line))
@@ -100,74 +93,81 @@ def _blocks(text: str, repairs: Counter[str]) -> Iterator[list[Line]]:
         yield block
 
 
-def _best_reading(blocks: list[list[Line]]) -> tuple[list[list[_Row]], _Layout]:
+def _possible_comments(blocks: list[list[Line]]) -> set[Place]:
+    """The lines with "#" before the first word of a sentence: comments unless they have a tag where it belongs."""
+    return {
+        (i, j)
+        for i, block in enumerate(blocks)
+        for j, _ in enumerate(itertools.takewhile(lambda line: line[1][0] == "#", block))
+    }
+
+
+def _best_reading(blocks: list[list[Line]], comments: set[Place]) -> _Reading:
     """Split lines at all blanks, or at tabs only where that leaves fewer misfits (words or types with blanks)."""
-    rows = _split(blocks, tabs=False)
-    layout = _layout(rows)
-    if any(not row.comment for row in layout.bad):
-        other = _split(blocks, tabs=True)
-        other_layout = _layout(other)
-        if other_layout.width > 1 and len(other_layout.bad) < len(layout.bad):
-            return other, other_layout
-    return rows, layout
+    reading = _read_columns([[_split_at_blanks(line) for _, line in block] for block in blocks], comments)
+    if not comments.issuperset(reading.misfits):
+        at_tabs = _read_columns([[_split_at_tabs(line) for _, line in block] for block in blocks], comments)
+        if at_tabs.width > 1 and len(at_tabs.misfits) < len(reading.misfits):
+            return at_tabs
+    return reading
 
 
-def _split(blocks: list[list[Line]], *, tabs: bool) -> list[list[_Row]]:
-    return [
-        [
-            _Row(
-                number,
-                [column.strip(" ") for column in line.split("\t")]
-                if tabs
-                else [column for column in line.replace("\t", " ").split(" ") if column],
-                line[0] == "#" and all(before[0] == "#" for _, before in block[:i]),
-            )
-            for i, (number, line) in enumerate(block)
-        ]
-        for block in blocks
+def _split_at_blanks(line: str) -> list[str]:
+    return [column for column in line.replace("\t", " ").split(" ") if column]  # str.split() would part at U+00A0
+
+
+def _split_at_tabs(line: str) -> list[str]:
+    return [column.strip(" ") for column in line.split("\t")]
+
+
+def _read_columns(rows: list[list[list[str]]], comments: set[Place]) -> _Reading:
+    """Find the layout that most lines fit; on a tie the one with more O, then the tag last."""
+    widths = Counter(len(row) for block in rows for row in block)
+    without_comments = widths - Counter(len(rows[i][j]) for i, j in comments)
+    width = (without_comments or widths).most_common(1)[0][0]
+    if width == 1:
+        return _Reading(rows, width, 0, 0, [(i, j) for i, block in enumerate(rows) for j, _ in enumerate(block)])
+    values = {
+        column: Counter(row[column] for block in rows for row in block if len(row) == width) for column in (-1, 0)
+    }
+    valid = {column: {value for value in values[column] if tags.is_tag(value)} for column in values}
+    tag = max(values, key=lambda column: (sum(values[column][v] for v in valid[column]), values[column]["O"]))
+    word = 1 if tag == 0 or (width > 2 and _is_numbered(rows, width, comments)) else 0
+    good = valid[tag]
+    misfits = [
+        (i, j)
+        for i, block in enumerate(rows)
+        for j, row in enumerate(block)
+        if len(row) != width or row[tag] not in good or not row[word]
     ]
+    return _Reading(rows, width, tag, word, misfits)
 
 
-def _layout(blocks: list[list[_Row]]) -> _Layout:
-    """The layout that most lines fit; on a tie the one with more O, then the tag last."""
-    rows = [row for block in blocks for row in block]
-    counted = [row for row in rows if not row.comment] or rows
-    usual = Counter(len(row.columns) for row in counted).most_common(1)[0][0]
-    full = [row for row in rows if len(row.columns) == usual]
-    tag = max((-1, 0), key=lambda column: _tag_counts(full, column)) if usual > 1 else -1
-    word = 1 if tag == 0 or (usual > 2 and _is_numbered(blocks, usual)) else 0
-    layout = _Layout(usual, tag, word, [])
-    return layout._replace(bad=[row for row in rows if not layout.fits(row)])
-
-
-def _tag_counts(rows: Sequence[_Row], column: int) -> tuple[int, int]:
-    """How many lines have a tag in this column, and how many have O."""
-    values = Counter(row.columns[column] for row in rows)
-    return sum(n for value, n in values.items() if tags.is_tag(value)), values["O"]
-
-
-def _is_numbered(blocks: list[list[_Row]], width: int) -> bool:
+def _is_numbered(rows: list[list[list[str]]], width: int, comments: set[Place]) -> bool:
     """Whether the first column only counts the words of each sentence, from 0 or 1."""
     longest = 0
-    for block in blocks:
-        numbers = [row.columns[0] for row in block if len(row.columns) == width and not row.comment]
+    for i, block in enumerate(rows):
+        numbers = [row[0] for j, row in enumerate(block) if len(row) == width and (i, j) not in comments]
         first = int(numbers[:1] == ["1"])
-        if numbers != [str(first + i) for i in range(len(numbers))]:
+        if numbers != [str(first + n) for n in range(len(numbers))]:
             return False
         longest = max(longest, len(numbers))
     return longest > 1
 
 
-def _misfit(row: _Row, layout: _Layout, path: Path) -> CorpusError:
-    if layout.width < 2:
-        message = f"a word alone: {row.columns[0][:60]!r}; expected a word and a tag, as CoNLL has them, or JSON lines"
-    elif len(row.columns) != layout.width:
+def _misfit(reading: _Reading, place: Place, path: Path, line: int) -> CorpusError:
+    row = reading.rows[place[0]][place[1]]
+    if reading.width == 1:
+        message = f"a word alone: {row[0][:60]!r}; expected a word and a tag, as CoNLL has them, or JSON lines"
+    elif len(row) != reading.width:
         message = (
-            f"{len(row.columns)} columns where the other lines have {layout.width}; "
+            f"{len(row)} columns where the other lines have {reading.width}; "
             "expected a word and its tag, with tabs between the columns if words hold blanks"
         )
+    elif not row[reading.word]:
+        message = "the column of the word is empty; expected a word and its tag"
     else:
-        side = "first" if layout.tag == 0 else "last"
-        tag = row.columns[layout.tag]
+        side = "first" if reading.tag == 0 else "last"
+        tag = row[reading.tag]
         message = f"{tag!r} in the {side} column is no tag; expected O or one of B, I, E, S, L, U with '-' and a type"
-    return CorpusError(message, path=path, line=row.number)
+    return CorpusError(message, path=path, line=line)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from cpner.errors import CorpusError
 
@@ -44,12 +46,26 @@ def read_text(path: Path) -> str:
 
 
 def write_text(path: Path, lines: Iterable[str]) -> None:
-    """Write lines to a UTF-8 file, all or nothing: readers never see half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write lines to a UTF-8 file, all or nothing."""
+    with replacing(path) as file:
+        file.writelines(f"{line}\n".encode() for line in lines)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` when the block ends well, and vanishes when it doesn't.
+
+    Raises:
+        CorpusError: The folder or the file can't be written to.
+    """
     try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{line}\n" for line in lines)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise CorpusError(f"can't be written: {error.strerror or error}", path=path) from error
+    try:
+        with open(handle, "wb") as file:
+            yield file
         os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
         os.replace(temporary, path)
     except BaseException:

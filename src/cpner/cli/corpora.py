@@ -1,0 +1,240 @@
+"""`cpner corpora`: the public datasets, statistics, formats and few-shot samples."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from cpner.corpus import Corpus, sample_names
+from cpner.corpus.fetch import fetch as fetch_datasets
+from cpner.corpus.formats import FORMATS
+from cpner.corpus.public import datasets
+from cpner.errors import ConfigError
+
+_ROWS = {
+    "sentences": "sentences",
+    "without_entities": "without entities",
+    "words": "words",
+    "longest": "longest sentence (words)",
+    "entities": "entities",
+}
+_FORMAT_HELP = "conll: a word and its tag a line; jsonl: text with character offsets; tokens: words with word offsets."
+
+types_option = click.option(
+    "--types",
+    "types_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help='Words for the types, as TOML or JSON: lines such as ORG = "organization".',
+)
+from_option = click.option(
+    "--from",
+    "source_format",
+    type=click.Choice(list(FORMATS)),
+    help="Format of the input; found out by its content if not given.",
+)
+format_option = click.option(
+    "--format", type=click.Choice(list(FORMATS)), default="jsonl", show_default=True, help=_FORMAT_HELP
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
+
+@click.group()
+def corpora() -> None:
+    """Find, count, convert, sample and fetch corpora.
+
+    A corpus is a folder with a file for each split (train, dev, test), a single file, or sample:NAME for a
+    sample domain that comes with cpner. CoNLL files in all their dialects and JSON lines are read. Paths that
+    don't exist are also looked for in the folder that the environment variable CPNER_DATA names.
+
+    \b
+    Example:
+      cpner corpora stats data/ai
+    """
+
+
+@corpora.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the public datasets and the sample domains.
+
+    \b
+    Example:
+      cpner corpora list
+    """
+    table: dict[str, dict[str, Any]] = {
+        name: {
+            "title": dataset.title,
+            "text": dataset.text,
+            "types": list(dataset.types.values()),
+            "sentences": {split: file.sentences for split, file in dataset.files.items()},
+            "licence": dataset.licence,
+            "origin": dataset.origin,
+            "note": dataset.note,
+        }
+        for name, dataset in datasets().items()
+    }
+    if as_json:
+        _print_json({"datasets": table, "samples": sample_names()})
+        return
+    for name, entry in table.items():
+        click.secho(f"{name}: {entry['title']}", bold=True)
+        sizes = ", ".join(f"{split} {count:,}" for split, count in entry["sentences"].items())
+        click.echo(f"  sentences  {sizes} ({entry['text']})")
+        click.echo(f"  types      {', '.join(entry['types'])}")
+        click.echo(f"  licence    {entry['licence']}")
+        click.echo(f"  origin     {entry['origin']}")
+        click.echo(f"  note       {entry['note']}")
+    click.secho("Sample domains that come with cpner", bold=True)
+    click.echo("  " + (", ".join(f"sample:{name}" for name in sample_names()) or "none"))
+
+
+@corpora.command()
+@click.argument("path")
+@types_option
+@from_option
+@json_option
+def stats(path: str, types_file: Path | None, source_format: str | None, as_json: bool) -> None:
+    """Count the sentences, words and entities of the corpus PATH, by split and type.
+
+    \b
+    Example:
+      cpner corpora stats data/ai --json
+    """
+    corpus = _read(path, types_file, source_format)
+    statistics = corpus.statistics()
+    if as_json:
+        _print_json(statistics)
+    else:
+        Console(width=None if sys.stdout.isatty() else 200).print(_statistics_table(corpus, statistics["splits"]))
+
+
+@corpora.command()
+@click.argument("source", metavar="IN")
+@click.argument("out", type=click.Path(path_type=Path))
+@format_option
+@from_option
+@types_option
+def convert(source: str, out: Path, format: str, source_format: str | None, types_file: Path | None) -> None:
+    """Write the corpus IN to OUT in another format.
+
+    OUT is a folder, or a file if the corpus has one split and OUT an ending. Types are written in words.
+
+    \b
+    Example:
+      cpner corpora convert data/mit_movie movie-jsonl --format jsonl
+    """
+    _write(_read(source, types_file, source_format), out, format)
+
+
+@corpora.command()
+@click.argument("source", metavar="IN")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--shots", type=click.IntRange(min=1), help="Sentences for each entity type.")
+@click.option("--count", type=click.IntRange(min=1), help="Sentences in all.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Which sample; the same seed gives the same.")
+@format_option
+@from_option
+@types_option
+def sample(
+    source: str,
+    out: Path,
+    shots: int | None,
+    count: int | None,
+    seed: int,
+    format: str,
+    source_format: str | None,
+    types_file: Path | None,
+) -> None:
+    """Write the corpus IN to OUT with a few sentences of its train split; dev and test stay whole.
+
+    \b
+    Example:
+      cpner corpora sample data/music music-20 --shots 20 --seed 1
+    """
+    _write(_read(source, types_file, source_format).sample(shots=shots, count=count, seed=seed), out, format)
+
+
+@corpora.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the datasets.")
+@click.option("--base-url", metavar="URL", help="A mirror that has the files as NAME/FILE.")
+def fetch(names: tuple[str, ...], out: Path, base_url: str | None) -> None:
+    """Download the public datasets NAMES ("all" for every one) and check their checksums.
+
+    Files that are there already are not fetched again. `cpner corpora list` shows the names, and the licences,
+    which are the publishers'.
+
+    \b
+    Example:
+      cpner corpora fetch conll2003 ai --out data
+    """
+    wanted = list(datasets()) if "all" in names else [name for word in names for name in word.split(",") if name]
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        files = fetch_datasets(wanted, out, base_url=base_url, progress=_bars(progress))
+    for file in files:
+        click.echo(file)
+
+
+def _bars(progress: Progress) -> Callable[[str, int, int], None]:
+    tasks: dict[str, TaskID] = {}
+
+    def advance(label: str, done: int, total: int) -> None:
+        if label not in tasks:
+            tasks[label] = progress.add_task(label, total=total)
+        progress.update(tasks[label], completed=done)
+
+    return advance
+
+
+def _read(path: str, types_file: Path | None, source_format: str | None) -> Corpus:
+    corpus = Corpus.read(path, format=source_format, types=_read_types(types_file) if types_file else None)
+    for repair, times in corpus.repairs.items():
+        click.echo(f"Mended {times:,} x: {repair}", err=True)
+    return corpus
+
+
+def _read_types(path: Path) -> dict[str, str]:
+    text = path.read_text(encoding="utf-8")
+    try:
+        types = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{path} can't be read: {error}") from error
+    if not isinstance(types, dict) or not all(isinstance(words, str) for words in types.values()):
+        raise ConfigError(f'{path} must map each type\'s code to its words, such as ORG = "organization" in TOML')
+    return types
+
+
+def _write(corpus: Corpus, out: Path, format: str) -> None:
+    for file in corpus.write(out, format):
+        click.echo(f"Wrote {file}", err=True)
+
+
+def _statistics_table(corpus: Corpus, splits: dict[str, Any]) -> Table:
+    table = Table(title=Text(corpus.name), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    for split in splits:
+        table.add_column(split, justify="right")
+    for key, label in _ROWS.items():
+        table.add_row(label, *(f"{counts[key]:,}" for counts in splits.values()))
+    table.add_section()
+    for type_ in corpus.types:
+        table.add_row(Text(type_), *(f"{counts['types'].get(type_, 0):,}" for counts in splits.values()))
+    return table
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
