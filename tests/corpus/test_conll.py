@@ -151,7 +151,8 @@ def test_what_cannot_be_read_is_named_with_its_line(write, content, line, messag
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("", "is empty"), ("\n \n", "is empty"), ("-DOCSTART- O\n", "holds no")]
+    ("content", "message"),
+    [("", "is empty"), ("\n \n", "is empty"), ("-DOCSTART- O\n", "holds no"), ("# only comments\n", "holds no")],
 )
 def test_files_without_sentences_are_refused(write, content, message):
     with pytest.raises(CorpusError, match=message):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import json
 from collections import Counter
 
 import pytest
@@ -12,6 +14,7 @@ from cpner.errors import ConfigError, CorpusError
 
 from .strategies import corpora, word_sentences
 
+KEYS = st.sampled_from(["text", "tokens", "tokenized_text", "entities", "ner", "ner_tags", "start", "end", "type"])
 LINE = "EU\tB-ORG\nsays\tO\n"
 
 
@@ -145,6 +148,28 @@ def test_conll_that_begins_like_json_is_conll(write, content, name):
     assert len(Corpus.read(write(name, content)).train[0].words) == 2
 
 
+@given(st.binary() | st.text('OB-x \t\n\r#1{}[]":,é').map(str.encode))
+def test_any_bytes_are_a_corpus_or_a_clear_error(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("any") / "train"
+    path.write_bytes(content)
+
+    try:
+        corpus = Corpus.read(path)
+    except CorpusError as error:
+        assert "\n" not in str(error)
+    else:
+        assert all(sentence.words for sentence in corpus.train)
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(max_size=3), lambda x: st.lists(x) | st.dictionaries(KEYS, x)))
+def test_any_json_is_a_corpus_or_a_clear_error(tmp_path_factory, record):
+    path = tmp_path_factory.mktemp("any") / "train.jsonl"
+    path.write_text(json.dumps(record))
+
+    with contextlib.suppress(CorpusError):
+        assert Corpus.read(path).train
+
+
 # The object
 
 
@@ -215,6 +240,10 @@ def test_other_files_for_the_splits_are_not_joined(write, tmp_path):
 
     with pytest.raises(CorpusError, match=r"already holds train\.txt; choose an empty folder"):
         Corpus.from_sentences([sentence("a")]).write(tmp_path, "conll")
+
+
+def test_folders_may_have_dots(tmp_path):
+    assert Corpus.from_sentences([sentence("a")]).write(tmp_path / "news.v2") == [tmp_path / "news.v2/train.jsonl"]
 
 
 def test_several_splits_need_a_folder(tmp_path):

@@ -110,7 +110,7 @@ def test_conversions_in_any_order_keep_the_entities(tmp_path_factory, sentences,
     folder = tmp_path_factory.mktemp("chain")
     first = corpus = Corpus.from_sentences([*sentences, Sentence.from_words(["word"])])
     for format in formats:
-        corpus.write(folder / f"{format}.out", format)
-        corpus = Corpus.read(folder / f"{format}.out")
+        corpus.write(folder / f"{format}.txt", format)
+        corpus = Corpus.read(folder / f"{format}.txt")
 
     assert entities(corpus) == entities(first)

@@ -47,8 +47,6 @@ def read(path: Path, text: str, repairs: Counter[str]) -> list[Sentence]:
         CorpusError: A line has too few or too many columns, or a tag that is none.
     """
     blocks = list(_blocks(text, repairs))
-    if not blocks:
-        raise CorpusError("holds no sentence", path=path)
     comments = _possible_comments(blocks)
     reading = _best_reading(blocks, comments)
     for place in reading.misfits:
@@ -58,6 +56,8 @@ def read(path: Path, text: str, repairs: Counter[str]) -> list[Sentence]:
         del reading.rows[block][line]
     repairs["comment line left out"] += len(reading.misfits)
     rows = [block for block in reading.rows if block]
+    if not rows:
+        raise CorpusError("holds no sentence", path=path)
     words = [[row[reading.word] for row in block] for block in rows]
     spans = tags.decode([[row[reading.tag] for row in block] for block in rows], repairs)
     return [Sentence.from_words(*both) for both in zip(words, spans, strict=True)]
@@ -123,8 +123,8 @@ def _split_at_tabs(line: str) -> list[str]:
 def _read_columns(rows: list[list[list[str]]], comments: set[Place]) -> _Reading:
     """Find the layout that most lines fit; on a tie the one with more O, then the tag last."""
     widths = Counter(len(row) for block in rows for row in block)
-    without_comments = widths - Counter(len(rows[i][j]) for i, j in comments)
-    width = (without_comments or widths).most_common(1)[0][0]
+    counted = widths - Counter(len(rows[i][j]) for i, j in comments) or widths
+    width = max(counted, key=counted.__getitem__, default=1)
     if width == 1:
         return _Reading(rows, width, 0, 0, [(i, j) for i, block in enumerate(rows) for j, _ in enumerate(block)])
     values = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cpner.corpus import sampling
-from cpner.corpus.files import SPLITS, find_splits, is_split_name, split_of, write_text
+from cpner.corpus.files import SPLITS, find_splits, has_known_ending, is_split_name, split_of, write_text
 from cpner.corpus.formats import get_format, read_file
 from cpner.corpus.samples import find_sample
 from cpner.corpus.sentence import Sentence, Span
@@ -166,7 +166,7 @@ class Corpus:
 
         Args:
             path: A folder, which gets a file for each split; or, for a corpus of one split, a file (a name with
-                an ending, as "out.jsonl").
+                an ending of corpora, as "out.jsonl").
             format: One of `FORMATS`.
 
         Returns:
@@ -183,7 +183,7 @@ class Corpus:
         return list(files.values())
 
     def _files(self, path: Path, suffix: str) -> dict[str, Path]:
-        if path.is_dir() or not path.suffix:
+        if path.is_dir() or not has_known_ending(path):
             files = {split: path / f"{split}{suffix}" for split in self.splits}
             before = {file for file in path.iterdir() if split_of(file)} if path.is_dir() else set()
             others = sorted(file.name for file in before - set(files.values()))
@@ -191,7 +191,7 @@ class Corpus:
                 raise CorpusError(f"already holds {', '.join(others)}; choose an empty folder", path=path)
             return files
         if len(self.splits) != 1:
-            message = f"one file can't hold the splits {', '.join(self.splits)}; name a folder (without an ending)"
+            message = f"one file can't hold the splits {', '.join(self.splits)}; name a folder"
             raise CorpusError(message, path=path)
         return dict.fromkeys(self.splits, path)
 

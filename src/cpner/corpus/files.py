@@ -21,7 +21,7 @@ _SPLIT_OF = {
 }
 _WORD_IN_NAME = re.compile(r"[a-z]+")
 _GLUED = re.compile(r"[a-z](train|dev|valid|testa|testb|test)$")  # engtrain, restauranttest
-_SUFFIXES = re.compile(r"|\.(txt|bio|bioes|bilou|iob[12]?|conllu?|ner|tsv|data|json|jsonl|ndjson)")
+_ENDINGS = re.compile(r"\.(txt|bio|bioes|bilou|iob[12]?|conllu?|ner|tsv|data|json|jsonl|ndjson)")
 
 
 def read_text(path: Path) -> str:
@@ -83,31 +83,35 @@ def is_split_name(stem: str) -> bool:
     return stem.lower() in _SPLIT_OF
 
 
+def has_known_ending(path: Path) -> bool:
+    """Whether a file's ending is one of a corpus (".txt", ".jsonl"), or the name of a split ("eng.testa")."""
+    ending = path.suffix.lower()
+    return _ENDINGS.fullmatch(ending) is not None or ending[1:] in _SPLIT_OF
+
+
 def find_splits(folder: Path) -> dict[str, Path]:
     """Find the file of each split in a folder, by their names.
 
     Raises:
         CorpusError: No file names a split, or two name the same.
     """
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise CorpusError(f"can't be read: {error.strerror or error}", path=folder) from error
     found: dict[str, list[tuple[bool, Path]]] = {}
-    for path in sorted(folder.iterdir()):
+    for path in paths:
         split = _split_by_word(path) if _is_readable(path) else None
         if split:
             found.setdefault(split[0], []).append((split[1], path))
     if not found:
-        names = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+        names = ", ".join(path.name for path in paths[:8]) or "nothing"
         raise CorpusError(f"no file for train, dev or test (as train.txt or dev.jsonl); found {names}", path=folder)
     return {split: _only(found[split], split, folder) for split in SPLITS if split in found}
 
 
 def _is_readable(path: Path) -> bool:
-    suffix = path.suffix.lower()
-    named_by_suffix = suffix[1:] in _SPLIT_OF  # eng.train
-    return (
-        path.is_file()
-        and not path.name.startswith(".")
-        and (_SUFFIXES.fullmatch(suffix) is not None or named_by_suffix)
-    )
+    return path.is_file() and not path.name.startswith(".") and (not path.suffix or has_known_ending(path))
 
 
 def _split_by_word(path: Path) -> tuple[str, bool] | None:

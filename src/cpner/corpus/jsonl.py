@@ -15,7 +15,7 @@ from typing import Any
 
 import regex
 
-from cpner.corpus.jsonlines import Mark, Place, Record, check_inside, check_unicode, in_order, marks, records
+from cpner.corpus.jsonlines import Mark, Place, Record, check_inside, check_unicode, in_order, marks, records, show_keys
 from cpner.corpus.sentence import Sentence, Span
 from cpner.corpus.words import split_words
 from cpner.errors import CorpusError
@@ -56,7 +56,7 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
 def _sentence(record: Record, place: Place, repairs: Counter[str]) -> Sentence:
     text = record.get("text")
     if not isinstance(text, str):
-        raise place.error(f"no 'text'; keys: {', '.join(record) or 'none'}")
+        raise place.error(f"no 'text'; keys: {show_keys(record)}")
     check_unicode(text, place)
     trimmed = [_trim(mark, value, text, place, repairs) for mark, value in marks(record, place)]
     entities = in_order(trimmed, place, "character", repairs)

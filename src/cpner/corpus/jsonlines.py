@@ -62,14 +62,18 @@ def marks(record: Record, place: Place, *, inclusive: bool = False) -> list[tupl
     """
     key = entity_key(record)
     if key is None:
-        keys = ", ".join(record) or "none"
-        raise place.error(f"no list of entities under {', '.join(ENTITY_KEYS)}; keys: {keys}")
+        raise place.error(f"no list of entities under {', '.join(ENTITY_KEYS)}; keys: {show_keys(record)}")
     return [(_mark(value, place, inclusive), value) for value in record[key]]
 
 
 def entity_key(record: Record) -> str | None:
     """The key that holds a record's entities."""
     return next((key for key in ENTITY_KEYS if isinstance(record.get(key), list)), None)
+
+
+def show_keys(record: Record) -> str:
+    """The keys of a record on one line, for errors."""
+    return json.dumps(list(record), ensure_ascii=False)[1:-1][:120] or "none"
 
 
 def in_order(found: Sequence[Mark], place: Place, unit: str, repairs: Counter[str]) -> list[Mark]:

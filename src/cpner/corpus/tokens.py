@@ -12,7 +12,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cpner.corpus import tags
-from cpner.corpus.jsonlines import Place, Record, check_inside, check_unicode, entity_key, in_order, marks, records
+from cpner.corpus.jsonlines import (
+    Place,
+    Record,
+    check_inside,
+    check_unicode,
+    entity_key,
+    in_order,
+    marks,
+    records,
+    show_keys,
+)
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import CorpusError
 
@@ -69,7 +79,7 @@ def _are_strings(value: object) -> bool:
 def _words(record: Record, place: Place, repairs: Counter[str]) -> list[str]:
     key = token_key(record)
     if key is None:
-        raise place.error(f"no list of words under {', '.join(TOKEN_KEYS)}; keys: {', '.join(record) or 'none'}")
+        raise place.error(f"no list of words under {', '.join(TOKEN_KEYS)}; keys: {show_keys(record)}")
     words = [word.strip(" \t\r\n") for word in record[key]]
     if not all(words):
         raise place.error(f"word {words.index('')} is empty; leave it out and count the entities' offsets without it")
