@@ -1,0 +1,300 @@
+"""T5 with room for prefixes: the frozen text-to-text model LM_θ (sections 3.2 and 3.3, Eq. 1-3).
+
+Covers T5 (ReLU), T5 v1.1 / Flan-T5 and mT5 (gated GELU). What is particular to T5 and easily got wrong:
+attention logits are not scaled; the head width is `d_kv`, whatever `d_model / heads` is; only the first layer of each
+stack holds the relative bias, which all its layers share; cross-attention has none; norms have no mean and no offset;
+with a tied output the last hidden states are scaled by d_model^-0.5.
+
+Axes in comments: B batch, S source pieces, T target pieces, K prefix length, H heads, D `d_kv`, L layers, d `d_model`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cpner.backbone.prefix import Prefix
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
+    "silu": F.silu,
+}
+
+
+@dataclass(frozen=True)
+class T5Shape:
+    """Sizes and variants of a T5; the names follow the field, `load.py` reads them from a Hugging Face config."""
+
+    vocab_size: int
+    d_model: int
+    d_kv: int
+    d_ff: int
+    heads: int
+    encoder_layers: int
+    decoder_layers: int
+    activation: str = "gelu_new"
+    gated: bool = True
+    scale_output: bool = True  # hidden states times d_model^-0.5 before the output layer
+    tied: bool = True  # the output layer is the embedding
+    buckets: int = 32
+    max_distance: int = 128
+    eps: float = 1e-6
+
+
+class FusedLinear(nn.Linear):
+    """Several projections of the same input as one matrix product; `parts` names their number."""
+
+    def __init__(self, width: int, out: int, parts: int) -> None:
+        super().__init__(width, out * parts, bias=False)
+        self.parts = parts
+
+
+class Norm(nn.Module):
+    """Division by the root mean square, then a gain: no mean, no offset."""
+
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
+
+
+class FeedForward(nn.Module):
+    """wo(act(wi x)), or wo(act(wi_0 x) * wi_1 x) when gated."""
+
+    def __init__(self, shape: T5Shape) -> None:
+        super().__init__()
+        self.wi = FusedLinear(shape.d_model, shape.d_ff, 2 if shape.gated else 1)
+        self.wo = nn.Linear(shape.d_ff, shape.d_model, bias=False)
+        self.activation = ACTIVATIONS[shape.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.wi(x)
+        if self.wi.parts == 2:
+            gate, value = hidden.chunk(2, dim=-1)
+            return self.wo(self.activation(gate) * value)
+        return self.wo(self.activation(hidden))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+    """softmax(q kᵀ + bias) v with unscaled logits: q [B, H, T, D], k and v [B, H, S, D], bias broadcast to logits."""
+    if bias.requires_grad or q.shape[2] == 1:  # a learned bias, or one query: plain products are faster on CPU
+        return (q @ k.transpose(-1, -2) + bias).softmax(dim=-1) @ v
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose keys and values may start with a prefix (Eq. 2)."""
+
+    def __init__(self, shape: T5Shape, *, cross: bool) -> None:
+        super().__init__()
+        self.heads, self.d_kv = shape.heads, shape.d_kv
+        inner = shape.heads * shape.d_kv
+        if cross:
+            self.q = nn.Linear(shape.d_model, inner, bias=False)
+            self.kv = FusedLinear(shape.d_model, inner, 2)
+        else:
+            self.qkv = FusedLinear(shape.d_model, inner, 3)
+        self.o = nn.Linear(inner, shape.d_model, bias=False)
+
+    def split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """[B, T, parts*H*D] to `parts` tensors [B, H, T, D]."""
+        batch, length, _ = x.shape
+        return x.view(batch, length, parts, self.heads, self.d_kv).permute(2, 0, 3, 1, 4).unbind(0)
+
+    def merge(self, x: Tensor) -> Tensor:
+        """[B, H, T, D] to [B, T, H*D], then the output projection."""
+        batch, _, length, _ = x.shape
+        return self.o(x.transpose(1, 2).reshape(batch, length, self.heads * self.d_kv))
+
+    def forward(self, x: Tensor, memory: Tensor | None, bias: Tensor, prefix: Tensor | None) -> Tensor:
+        """Attend from x [B, T, d] to itself, or to memory [B, S, d].
+
+        Args:
+            bias: broadcast to [B, H, T, K + S], relative bias and mask together.
+            prefix: [B, 2, H, K, D] keys and values that come first, or None (K = 0).
+        """
+        if memory is None:
+            q, k, v = self.split(self.qkv(x), 3)
+        else:
+            (q,), (k, v) = self.split(self.q(x), 1), self.split(self.kv(memory), 2)
+        if prefix is not None:
+            k = torch.cat([prefix[:, 0].to(k.dtype), k], dim=2)
+            v = torch.cat([prefix[:, 1].to(v.dtype), v], dim=2)
+        return self.merge(attend(q, k, v, bias))
+
+
+class Layer(nn.Module):
+    """One pre-norm layer: self-attention, cross-attention in the decoder, feed-forward."""
+
+    def __init__(self, shape: T5Shape, *, decoder: bool) -> None:
+        super().__init__()
+        self.self_norm = Norm(shape.d_model, shape.eps)
+        self.self_attention = Attention(shape, cross=False)
+        if decoder:
+            self.cross_norm = Norm(shape.d_model, shape.eps)
+            self.cross_attention = Attention(shape, cross=True)
+        self.ff_norm = Norm(shape.d_model, shape.eps)
+        self.ff = FeedForward(shape)
+
+
+class RelativeBias(nn.Module):
+    """T5's bucketed relative position bias, one value for each bucket and head."""
+
+    def __init__(self, shape: T5Shape, *, two_sided: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(shape.buckets, shape.heads))
+        self.two_sided, self.max_distance = two_sided, shape.max_distance
+
+    def buckets(self, distance: Tensor) -> Tensor:
+        """Bucket of each distance (key position minus query position): exact when near, logarithmic when far."""
+        count = self.weight.shape[0]
+        offset = torch.zeros_like(distance)
+        if self.two_sided:
+            count //= 2
+            offset = (distance > 0).long() * count
+            distance = distance.abs()
+        else:
+            distance = (-distance).clamp(min=0)
+        exact = count // 2
+        ratio = distance.clamp(min=1).float().div(exact).log() / math.log(self.max_distance / exact)
+        far = (exact + (ratio * (count - exact)).long()).clamp(max=count - 1)
+        return offset + torch.where(distance < exact, distance, far)
+
+    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """[H, T, S] bias between the positions of queries [T] and keys [S]."""
+        return self.weight[self.buckets(keys[None, :] - queries[:, None])].permute(2, 0, 1)
+
+
+class Stack(nn.Module):
+    """The encoder's or the decoder's layers with their shared relative bias."""
+
+    def __init__(self, shape: T5Shape, *, decoder: bool) -> None:
+        super().__init__()
+        self.relative_bias = RelativeBias(shape, two_sided=not decoder)
+        depth = shape.decoder_layers if decoder else shape.encoder_layers
+        self.layers = nn.ModuleList(Layer(shape, decoder=decoder) for _ in range(depth))
+        self.norm = Norm(shape.d_model, shape.eps)
+
+
+def mask_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where the mask is true, the most negative number elsewhere."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
+
+
+def before_prefix(bias: Tensor, prefix: Tensor | None, prefix_mask: Tensor | None) -> Tensor:
+    """Put the prefix's columns before a bias [B, 1 or H, T, S]: zero, masked where a row's prefix is shorter."""
+    if prefix is None:
+        return bias
+    batch, heads, queries, _ = bias.shape
+    columns = bias.new_zeros(batch, 1, 1, prefix.shape[-2])
+    if prefix_mask is not None:
+        columns = mask_bias(prefix_mask, bias.dtype)[:, None, None, :]
+        bias = bias.expand(max(batch, columns.shape[0]), -1, -1, -1)
+    columns = columns.expand(bias.shape[0], heads, queries, -1)
+    return torch.cat([columns, bias], dim=-1)
+
+
+class T5(nn.Module):
+    """Encoder and decoder of a T5; every attention takes a prefix.
+
+    `Prefix` holds for each kind of attention a tensor [B, L, 2, H, K, D], or None for no prefix there.
+    """
+
+    def __init__(self, shape: T5Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.embedding = nn.Embedding(shape.vocab_size, shape.d_model)
+        self.encoder = Stack(shape, decoder=False)
+        self.decoder = Stack(shape, decoder=True)
+        self.head = None if shape.tied else nn.Linear(shape.d_model, shape.vocab_size, bias=False)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """[V, d] rows of the output layer."""
+        return self.embedding.weight if self.head is None else self.head.weight
+
+    def encode(self, ids: Tensor, mask: Tensor, prefix: Prefix | None = None) -> Tensor:
+        """Encode source pieces.
+
+        Args:
+            ids: [B, S] piece ids.
+            mask: [B, S] true where a piece is, false at padding.
+            prefix: the rows' prefixes; None for none.
+
+        Returns:
+            [B, S, d] states.
+        """
+        x = self.embedding(ids)
+        positions = torch.arange(ids.shape[1], device=ids.device)
+        bias = self.encoder.relative_bias(positions, positions)[None] + mask_bias(mask, torch.float32)[:, None, None, :]
+        states = None if prefix is None else prefix.encoder
+        bias = before_prefix(bias, states, None if prefix is None else prefix.mask).to(_compute_dtype(x))
+        for i, layer in enumerate(self.encoder.layers):
+            x = x + layer.self_attention(layer.self_norm(x), None, bias, None if states is None else states[:, i])
+            x = x + layer.ff(layer.ff_norm(x))
+        return self.encoder.norm(x)
+
+    def decode(self, ids: Tensor, encoded: Tensor, mask: Tensor, prefix: Prefix | None = None) -> Tensor:
+        """Decode target pieces with teacher forcing.
+
+        Args:
+            ids: [B, T] decoder input, the targets shifted right.
+            encoded: [B, S, d] states of `encode`.
+            mask: [B, S] the source's mask.
+            prefix: the rows' prefixes; None for none.
+
+        Returns:
+            [B, T, d] states, scaled: their product with `output_weight` is the logits.
+        """
+        x = self.embedding(ids)
+        positions = torch.arange(ids.shape[1], device=ids.device)
+        causal = mask_bias(positions[:, None] >= positions[None, :], torch.float32)
+        states, cross = (None, None) if prefix is None else (prefix.decoder, prefix.cross)
+        prefix_mask, dtype = None if prefix is None else prefix.mask, _compute_dtype(x)
+        self_bias = (self.decoder.relative_bias(positions, positions) + causal)[None]
+        self_bias = before_prefix(self_bias, states, prefix_mask).to(dtype)
+        cross_bias = before_prefix(mask_bias(mask, torch.float32)[:, None, None, :], cross, prefix_mask).to(dtype)
+        for i, layer in enumerate(self.decoder.layers):
+            own = None if states is None else states[:, i]
+            x = x + layer.self_attention(layer.self_norm(x), None, self_bias, own)
+            own = None if cross is None else cross[:, i]
+            x = x + layer.cross_attention(layer.cross_norm(x), encoded, cross_bias, own)
+            x = x + layer.ff(layer.ff_norm(x))
+        return self.scale(self.decoder.norm(x))
+
+    def scale(self, x: Tensor) -> Tensor:
+        """The factor before a tied output layer."""
+        return x * self.shape.d_model**-0.5 if self.shape.scale_output else x
+
+    def initialise(self, seed: int) -> None:
+        """Draw fresh weights with T5's standard deviations, the same for the same seed."""
+        generator = torch.Generator().manual_seed(seed)
+        s = self.shape
+        inner = s.heads * s.d_kv
+        for name, parameter in self.named_parameters():
+            leaf = name.split(".")
+            if leaf[-2].endswith("norm"):
+                nn.init.ones_(parameter)
+            elif leaf[-2] == "qkv":
+                q, kv = parameter.data[:inner], parameter.data[inner:]
+                q.normal_(0, (s.d_model * s.d_kv) ** -0.5, generator=generator)
+                kv.normal_(0, s.d_model**-0.5, generator=generator)
+            else:
+                width = {"q": s.d_model * s.d_kv, "o": inner, "wo": s.d_ff, "embedding": 1}.get(leaf[-2], s.d_model)
+                parameter.data.normal_(0, width**-0.5, generator=generator)
+
+
+def _compute_dtype(x: Tensor) -> torch.dtype:
+    """The dtype that matrix products run in: autocast's, else the states' own."""
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype

@@ -1,0 +1,123 @@
+"""Source and target pieces: instruction, options and sentence in, the paper's template out (section 3.2, Eq. 1).
+
+Source: `find entities: person, political party: Johnson joined the Whigs`.
+Target: `((person: Johnson) (political party: Whigs))`, in order of appearance.
+
+Both are sequences of piece ids. Words are cut into pieces one by one, and a target is made of slices of its source, so
+that nothing is lost to unknown letters or odd spacing, and a mention always has exact word offsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cpner.corpus.sentence import Sentence
+from cpner.corpus.words import split_words
+from cpner.errors import BackboneError
+
+INSTRUCTION = "find entities"
+_SIGNS = {"open": "(", "close": ")", "colon": ":", "comma": ","}
+
+
+class Vocabulary:
+    """A tokenizer as cpner uses it: word by word, with the ids of the template's signs.
+
+    A sign's id never occurs inside a word or a type: where the tokenizer would put it there, the variant with a word
+    mark (`▁)`) or the unknown piece stands in, so that reading a target back is never ambiguous.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.pad, self.eos, self.unknown = tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id
+        self.size = len(tokenizer)
+        ids = {name: tokenizer.convert_tokens_to_ids(sign) for name, sign in _SIGNS.items()}
+        missing = [_SIGNS[name] for name, i in ids.items() if i is None or i == self.unknown]
+        if missing or self.pad is None or self.eos is None:
+            raise BackboneError(f"the tokenizer lacks pieces that the template needs: {missing or 'padding or end'}")
+        self.open, self.close, self.colon, self.comma = ids.values()
+        self._stand_in = {}
+        for name, i in ids.items():
+            marked = tokenizer.convert_tokens_to_ids("▁" + _SIGNS[name])
+            self._stand_in[i] = self.unknown if marked is None else marked
+        self._words: dict[str, tuple[int, ...]] = {}
+
+    def word(self, word: str) -> tuple[int, ...]:
+        """Pieces of one word, as after a blank; at least one."""
+        pieces = self._words.get(word)
+        if pieces is None:
+            ids = self.tokenizer(word, add_special_tokens=False)["input_ids"]
+            pieces = tuple(self._stand_in.get(i, i) for i in ids) or (self.unknown,)
+            self._words[word] = pieces
+        return pieces
+
+    def phrase(self, phrase: str) -> list[int]:
+        """Pieces of a type's name or an instruction."""
+        return [piece for start, end in split_words(phrase) for piece in self.word(phrase[start:end])]
+
+
+@dataclass(slots=True)
+class Source:
+    """A sentence as the model reads it.
+
+    Attributes:
+        ids: instruction, options, sentence, end.
+        sentence_start: index in `ids` of the sentence's first piece.
+        pieces: the sentence's pieces, `ids[sentence_start:-1]`.
+        word_of: for each of `pieces`, the index of its word.
+        types: the options in words, in the order given.
+        type_pieces: for each type its pieces.
+    """
+
+    ids: list[int]
+    sentence_start: int
+    pieces: list[int]
+    word_of: list[int]
+    types: list[str]
+    type_pieces: list[list[int]] = field(repr=False)
+
+
+class Instructor:
+    """Makes sources and targets with one vocabulary.
+
+    Args:
+        vocabulary: the backbone's.
+        instruction: what the model is told to do (s in Eq. 1).
+        options: whether the types are told in the source (o in Eq. 1); the paper's ablation leaves them out.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, *, instruction: str = INSTRUCTION, options: bool = True) -> None:
+        self.vocabulary, self.options = vocabulary, options
+        self._head = [*vocabulary.phrase(instruction), vocabulary.colon]
+
+    def source(self, sentence: Sentence, types: Sequence[str]) -> Source:
+        """The source of a sentence under a domain's types (Eq. 1)."""
+        vocabulary = self.vocabulary
+        type_pieces = [vocabulary.phrase(type) for type in types]
+        ids = list(self._head)
+        if self.options:
+            for i, pieces in enumerate(type_pieces):
+                ids += [vocabulary.comma, *pieces] if i else pieces
+            ids.append(vocabulary.colon)
+        start = len(ids)
+        pieces, word_of = [], []
+        for i, word in enumerate(sentence.word_texts):
+            own = vocabulary.word(word)
+            pieces += own
+            word_of += [i] * len(own)
+        return Source([*ids, *pieces, vocabulary.eos], start, pieces, word_of, list(types), type_pieces)
+
+    def target(self, source: Source, sentence: Sentence) -> list[int]:
+        """The template's pieces for a sentence's entities, with the end piece. Types must be among the source's."""
+        v = self.vocabulary
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for i, word in enumerate(source.word_of):
+            first.setdefault(word, i)
+            last[word] = i + 1
+        ids = [v.open]
+        for span in sentence.spans:
+            mention = source.pieces[first[span.start] : last[span.end - 1]]
+            ids += [v.open, *source.type_pieces[source.types.index(span.type)], v.colon, *mention, v.close]
+        return [*ids, v.close, v.eos]
