@@ -42,7 +42,7 @@ class Pool:
     file_types: list[list[str]]  # for each file, its complete list of types
     text: Array  # word numbers of all sentences
     bounds: Array  # [sentences + 1] where each begins in `text`
-    file: Array  # [sentences]
+    origin: Array  # [sentences]
     spans: Array  # [entities, 3] start word, end word, type number
     span_bounds: Array  # [sentences + 1]
 
@@ -53,7 +53,7 @@ class Pool:
         return words, [(int(a), int(b), self.types[t]) for a, b, t in spans]
 
     def __len__(self) -> int:
-        return len(self.file)
+        return len(self.origin)
 
     def part(self, chosen: Array) -> Pool:
         """The pool with these sentences only."""
@@ -67,7 +67,7 @@ class Pool:
             self.file_types,
             text=np.concatenate(text),
             bounds=_bounds(text),
-            file=self.file[chosen],
+            origin=self.origin[chosen],
             spans=np.concatenate(spans),
             span_bounds=_bounds(spans),
         )
@@ -83,6 +83,17 @@ def open_lines(path: Path) -> Iterator[str]:
         raise CorpusError(f"can't be read: {error}", path=path) from error
 
 
+def in_turn(streams: Sequence[tuple[int, Iterator[str]]]) -> Iterator[str]:
+    """Lines of all streams in turn, so many of each at a time, until all are exhausted."""
+    left = list(streams)
+    while left:
+        for count, stream in list(left):
+            lines = list(islice(stream, count))
+            yield from lines
+            if len(lines) < count:
+                left.remove((count, stream))
+
+
 def read_pool(folder: Path) -> Pool:
     """Read every `NAME.jsonl` or `NAME.jsonl.xz` of a folder; `types.json` gives each file's complete types."""
     paths = sorted(p for p in folder.glob("*.jsonl*"))
@@ -91,7 +102,7 @@ def read_pool(folder: Path) -> Pool:
     listed = json.loads((folder / "types.json").read_text("utf-8")) if (folder / "types.json").is_file() else {}
     words: dict[str, int] = {}
     types: dict[str, int] = {}
-    text, spans, file, groups, file_types = [], [], [], [], []
+    text, spans, origin, groups, file_types = [], [], [], [], []
     for number, path in enumerate(paths):
         name = path.name.split(".")[0]
         seen: dict[str, None] = {}
@@ -101,7 +112,7 @@ def read_pool(folder: Path) -> Pool:
             entities = sorted((e["start"], e["end"], e["type"]) for e in record["entities"])
             offsets = split_words(record["text"], [x for start, end, _ in entities for x in (start, end)])
             starts, ends = {a: i for i, (a, _) in enumerate(offsets)}, {b: i + 1 for i, (_, b) in enumerate(offsets)}
-            file.append(number)
+            origin.append(number)
             text.append(np.array([words.setdefault(record["text"][a:b], len(words)) for a, b in offsets], np.int32))
             rows = [(starts[a], ends[b], types.setdefault(t, len(types))) for a, b, t in entities]
             spans.append(np.array(rows, np.int32).reshape(-1, 3))
@@ -119,7 +130,7 @@ def read_pool(folder: Path) -> Pool:
         file_types,
         text=np.concatenate(text),
         bounds=_bounds(text),
-        file=np.array(file, np.int16),
+        origin=np.array(origin, np.int16),
         spans=np.concatenate(spans),
         span_bounds=_bounds(spans),
     )
@@ -127,12 +138,10 @@ def read_pool(folder: Path) -> Pool:
 
 def encode_text(paths: Sequence[Path], vocabulary: Vocabulary, limit: int | None = None) -> tuple[Array, Array]:
     """Plain text as pieces: flat piece ids, and where each line begins. Lines are taken from all files in turn."""
-    starts_word = np.array([t.startswith("▁") for t in _pieces(vocabulary)])
     rows = []
-    for line in islice((line for group in zip(*map(open_lines, paths), strict=False) for line in group), limit):
+    for line in islice(in_turn([(1, open_lines(path)) for path in paths]), limit):
         pieces = [p for a, b in split_words(line) for p in vocabulary.word(line[a:b])]
         rows.append(np.array(pieces, np.uint16 if vocabulary.size < 65536 else np.int32))
-    del starts_word
     return np.concatenate(rows), _bounds(rows)
 
 
@@ -185,8 +194,8 @@ class Batches(Dataset[Batch]):
     ) -> None:
         self.pool, self.text, self.vocabulary, self.config, self.length = pool, text, vocabulary, config, length
         self.instructor = Instructor(vocabulary)
-        counts = np.bincount(pool.file, minlength=len(pool.files)).astype(float)
-        weight = (counts ** (config.balance - 1.0))[pool.file]  # of one sentence, by its file
+        counts = np.bincount(pool.origin, minlength=len(pool.files)).astype(float)
+        weight = (counts ** (config.balance - 1.0))[pool.origin]  # of one sentence, by its file
         words = np.diff(pool.bounds)
         edges = [0, 8, 14, 20, 26, 34, 44, 60, 90, 10**6]
         self.bins: list[tuple[int, Array, Array]] = []
@@ -215,13 +224,13 @@ class Batches(Dataset[Batch]):
             return self._text_batch(rng)
         rows, chosen, cumulative = self.bins[int(np.searchsorted(self.chances, rng.random()))]
         picked = chosen[np.searchsorted(cumulative, rng.random(rows))]
-        return self.entity_batch([self._example(int(i), rng) for i in picked])
+        return self.entity_batch([self.example(int(i), rng) for i in picked])
 
-    def _example(self, i: int, rng: np.random.Generator) -> tuple[Sentence, list[str]]:
+    def example(self, i: int, rng: np.random.Generator) -> tuple[Sentence, list[str]]:
         """Sentence i with the types it is offered."""
         c, pool = self.config, self.pool
         words, spans = pool.sentence(i, str.lower if rng.random() < c.lower else str)
-        file = pool.file[i]
+        file = pool.origin[i]
         called = coarsen(pool.file_types[file], pool.groups[file], rng, merged=c.merged, mixed=c.mixed)
         present = list(dict.fromkeys(called[t] for _, _, t in spans))
         others = list(dict.fromkeys(name for name in called.values() if name not in present))
