@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 VARIANTS: dict[str, dict[str, Any]] = {
     # 3 heads of width 8 on a width of 16, and stacks of different depth: nothing may assume otherwise
@@ -15,8 +19,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "mt5": {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
 }
 WORDS = (
-    "Johnson joined the Whigs in Baltimore and Paris . Ada Lovelace met Charles Babbage at a party , then left for Rome "
-    "find entities person political party location organization singer song band city country bank river music award "
+    "Johnson joined the Whigs in Baltimore and Paris . Ada Lovelace met Charles Babbage at a party , "
+    "then left for Rome find entities person political party location organization singer song band city "
+    "country bank river music award "
     "( ) : , ; - Joseph and Joseph met Orioles manager Regan Phil replacing New York York"
 )
 

@@ -78,7 +78,7 @@ class Grammar:
             types.append([[index.setdefault(p, len(index)) for p in pieces] for pieces in source.type_pieces])
             rows.append(list(index))
         width = max((len(pieces) for row in types for pieces in row), default=0) + 1
-        count = max((len(row) for row in types), default=0)
+        count = max([1, *map(len, types)])
         flat = [
             [[*pieces, COLON] + [-1] * (width - len(pieces) - 1) for pieces in row]
             + [[-1] * width] * (count - len(row))
@@ -236,7 +236,7 @@ def _parts(ids: list[int], vocabulary: Vocabulary) -> list[list[int]]:
                 parts.append(current)
             current = []
         elif piece == vocabulary.close:
-            if current is not None:
+            if current:
                 parts.append(current)
             current = None
         elif current is not None:
@@ -279,8 +279,7 @@ def _mark(mask: Tensor, index: Tensor, where: Tensor) -> None:
 
 
 def _pad(rows: Sequence[Sequence[int]], value: int, width: int | None = None) -> Tensor:
-    """Lists of different length as one tensor."""
-    width = max((len(row) for row in rows), default=0) if width is None else width
-    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], dtype=torch.long).view(
-        len(rows), width
-    )
+    """Lists of different length as one tensor, at least one wide: nothing may fail where all are empty."""
+    width = max([1, *map(len, rows)]) if width is None else width
+    padded = [[*row, *[value] * (width - len(row))] for row in rows]
+    return torch.tensor(padded, dtype=torch.long).view(len(rows), width)

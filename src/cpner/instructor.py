@@ -25,7 +25,8 @@ class Vocabulary:
     """A tokenizer as cpner uses it: word by word, with the ids of the template's signs.
 
     A sign's id never occurs inside a word or a type: where the tokenizer would put it there, the variant with a word
-    mark (`▁)`) or the unknown piece stands in, so that reading a target back is never ambiguous.
+    mark (`▁)`) or the unknown piece stands in, so that reading a target back is never ambiguous. So it is with the
+    end and the padding, which a word that spells them (`</s>`) would stand for.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -37,7 +38,7 @@ class Vocabulary:
         if missing or self.pad is None or self.eos is None:
             raise BackboneError(f"the tokenizer lacks pieces that the template needs: {missing or 'padding or end'}")
         self.open, self.close, self.colon, self.comma = ids.values()
-        self._stand_in = {}
+        self._stand_in = {self.pad: self.unknown, self.eos: self.unknown}
         for name, i in ids.items():
             marked = tokenizer.convert_tokens_to_ids("▁" + _SIGNS[name])
             self._stand_in[i] = self.unknown if marked is None else marked

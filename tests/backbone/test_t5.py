@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.conftest import VARIANTS, make_backbone
 
 from cpner.backbone.load import hugging_face_state, load
+from tests.conftest import VARIANTS, make_backbone
 
 
 @pytest.fixture(params=VARIANTS)

@@ -7,10 +7,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 CONTENT = {"train.txt": b"EU\tB-organisation\n" * 5000, "test.txt": b"Bonn\tB-location\n"}  # what the server has
 

@@ -119,6 +119,8 @@ def decode(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None 
     Returns:
         For each source its entities, ascending, without overlap.
     """
+    if not sources:
+        return []
     t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
     found: list[list[Found]] = [[] for _ in sources]
     ids, mask = pad_sources(sources, vocabulary.pad, device)
@@ -160,11 +162,13 @@ def decode_freely(
     backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None, *, limit: int = 192
 ) -> list[Parsed]:
     """Generate without the grammar and read the output tolerantly: what the grammar is measured against."""
+    if not sources:
+        return []
     t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
     ids, mask = pad_sources(sources, vocabulary.pad, device)
     cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
     written = torch.full((len(sources), 1), vocabulary.pad, device=device)
-    output = []
+    output: list[Tensor] = []
     done = torch.zeros(len(sources), dtype=torch.bool, device=device)
     while len(output) < limit and not bool(done.all()):
         written = (cache.step(written)[:, -1:] @ t5.output_weight.T).argmax(-1)

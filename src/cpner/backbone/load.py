@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cpner.backbone.t5 import ACTIVATIONS, FusedLinear, T5, T5Shape
+from cpner.backbone.t5 import ACTIVATIONS, T5, FusedLinear, T5Shape
 from cpner.errors import BackboneError
-from cpner.instructor import INSTRUCTION, Vocabulary
+from cpner.instructor import Vocabulary
 
 EMBEDDED = "cpner-mini"
 _FILES = [
@@ -112,7 +112,7 @@ def locate(name: str) -> Path:
     try:
         return Path(huggingface_hub.snapshot_download(name, allow_patterns=_FILES))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = _first_line(error)
         raise BackboneError(
             f"backbone {name!r} is neither {EMBEDDED!r}, nor a folder, nor to be had from the hub ({reason})"
         ) from error
@@ -121,11 +121,14 @@ def locate(name: str) -> Path:
 def read_shape(folder: Path, name: str) -> tuple[dict[str, Any], T5Shape]:
     """The config of a checkpoint, as JSON and as a shape."""
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        config = dict(json.loads((folder / "config.json").read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise BackboneError(f"backbone {name!r} has no readable config.json in {folder}") from error
     if config.get("model_type") not in ("t5", "mt5"):
         raise BackboneError(f"backbone {name!r} is a {config.get('model_type')!r} model; cpner needs t5 or mt5")
+    sizes = ("vocab_size", "d_model", "d_kv", "d_ff", "num_heads", "num_layers")
+    if missing := [key for key in sizes if key not in config]:
+        raise BackboneError(f"backbone {name!r} has a config.json that does not tell {', '.join(missing)}")
     gate, _, activation = config.get("feed_forward_proj", "relu").rpartition("-")
     if gate == "gated" and activation == "gelu":
         activation = "gelu_new"  # T5 v1.1's name for the tanh approximation
@@ -226,7 +229,11 @@ def _tensors(folder: Path, name: str) -> dict[str, Tensor]:
         raise BackboneError(f"backbone {name!r} has no safetensors file in {folder}{hint}")
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        files = [folder / part for part in sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))]
+        try:
+            shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BackboneError(f"backbone {name!r}: {index} can't be read as an index of shards") from error
+        files = [folder / shard for shard in sorted(shards)]
     tensors: dict[str, Tensor] = {}
     for file in files:
         try:
@@ -243,11 +250,18 @@ def _same(a: Tensor, b: Tensor | None) -> bool:
     return b is not None and a.shape == b.shape and torch.equal(a, b)
 
 
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def _tokenizer(folder: Path, name: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
         return AutoTokenizer.from_pretrained(str(folder), use_fast=True)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (ImportError, OSError, ValueError, KeyError, TypeError) as error:
+        if (folder / "spiece.model").is_file() and not (folder / "tokenizer.json").is_file():
+            reason = "to read spiece.model: pip install sentencepiece protobuf"
+        else:
+            reason = _first_line(error)
         raise BackboneError(f"backbone {name!r} has no tokenizer that loads from {folder} ({reason})") from error

@@ -45,12 +45,13 @@ class Prefix(NamedTuple):
 
     def to(self, *args: torch.device | torch.dtype | str) -> Prefix:
         """Move or cast every part."""
-        moved = [None if part is None else part.to(*args) for part in self[:3]]  # type: ignore[arg-type]
-        return Prefix(*moved, self.mask)
+        parts: dict[str, Tensor] = {name: part.to(*args) for name, part in self.parts.items()}  # type: ignore[call-overload]
+        mask = None if self.mask is None else self.mask.to(next(iter(parts.values())).device)  # keeps its dtype
+        return Prefix(**_all(parts), mask=mask)
 
     def expand(self, batch: int) -> Prefix:
         """Give every row of a batch this one prefix, without a copy."""
-        return Prefix(*(None if part is None else part.expand(batch, *part.shape) for part in self[:3]))
+        return Prefix(**_all({name: part.expand(batch, *part.shape) for name, part in self.parts.items()}))
 
     def select(self, rows: Tensor) -> Prefix:
         """Rows of a batch's prefix."""
@@ -122,20 +123,20 @@ class Reparameterisation(nn.Module):
 
     def forward(self) -> Prefix:
         """The prefix, each part [L, 2, H, K, D], in float32, with gradient."""
-        return Prefix(**{name: self._part(name) if name in self.config.attentions else None for name in ATTENTIONS})
+        return Prefix(**_all({name: self._part(name) for name in self.config.attentions}))
 
     def _part(self, name: str) -> Tensor:
-        start, matrix = getattr(self, f"{name}_start"), getattr(self, f"{name}_matrix")
+        start, matrix = self.get_buffer(f"{name}_start"), self.get_parameter(f"{name}_matrix")
         if self.config.reparameterisation == "direct":
             return start + matrix
         layers, _, heads, length, d_kv = start.shape
-        change = getattr(self, f"{name}_network")(matrix)  # [K, L*2*H*D]
+        change: Tensor = self.get_submodule(f"{name}_network")(matrix)  # [K, L*2*H*D]
         return start + change.view(length, layers, 2, heads, d_kv).permute(1, 2, 3, 0, 4)
 
     @torch.no_grad()
     def bake(self) -> Prefix:
         """The prefix as plain tensors: all that prediction needs."""
-        return Prefix(*(None if part is None else part.detach().clone() for part in self()[:3]))
+        return Prefix(**_all({name: part.detach().clone() for name, part in self.forward().parts.items()}))
 
 
 def part_shape(shape: T5Shape, config: PrefixConfig, name: str) -> tuple[int, int, int, int, int]:
@@ -151,7 +152,7 @@ def common_start(shape: T5Shape, config: PrefixConfig) -> Prefix:
         name: torch.randn(part_shape(shape, config, name), generator=generator) * config.start_scale
         for name in ATTENTIONS  # all are drawn, so that a part is the same whichever attentions are switched on
     }
-    return Prefix(**{name: drawn[name] if name in config.attentions else None for name in ATTENTIONS})
+    return Prefix(**_all({name: drawn[name] for name in config.attentions}))
 
 
 def fingerprint(prefix: Prefix) -> str:
@@ -174,11 +175,10 @@ def mix(prefixes: Sequence[Prefix], weights: Sequence[float] | Tensor) -> Prefix
         shapes = [{name: tuple(part.shape) for name, part in p.parts.items()} for p in (first, other)]
         if shapes[0] != shapes[1]:
             raise PrefixMismatchError(f"prefixes of different shapes can't be combined: {shapes[0]} and {shapes[1]}")
-    summed = {
-        name: sum(float(w) * getattr(p, name).float() for w, p in zip(weights, prefixes, strict=True))
-        for name in first.parts
-    }
-    return Prefix(**{name: summed.get(name) for name in ATTENTIONS})  # type: ignore[arg-type]
+    pairs = list(zip(weights, prefixes, strict=True))
+    return Prefix(
+        **_all({name: torch.stack([float(w) * p.parts[name].float() for w, p in pairs]).sum(0) for name in first.parts})
+    )
 
 
 class PrefixBank:
@@ -218,9 +218,14 @@ class PrefixBank:
         rows = torch.tensor([0 if name is None else self.index[name] for name in domains], device=self._mask.device)
         parts = {kind: stack[rows] for kind, stack in self._stacks.items()}
         mask = self._mask[rows] & torch.tensor([[name is not None] for name in domains], device=rows.device)
-        return Prefix(**{kind: parts.get(kind) for kind in ATTENTIONS}, mask=None if bool(mask.all()) else mask)
+        return Prefix(**_all(parts), mask=None if bool(mask.all()) else mask)
 
 
 def config_dict(config: PrefixConfig) -> dict[str, object]:
     """A prefix configuration as JSON can hold it."""
     return {**asdict(config), "attentions": list(config.attentions)}
+
+
+def _all(parts: dict[str, Tensor]) -> dict[str, Tensor | None]:
+    """Parts by kind of attention, None where there is none."""
+    return {name: parts.get(name) for name in ATTENTIONS}

@@ -11,8 +11,9 @@ Axes in comments: B batch, S source pieces, T target pieces, K prefix length, H 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -78,11 +79,13 @@ class FeedForward(nn.Module):
         self.activation = ACTIVATIONS[shape.activation]
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = self.wi(x)
         if self.wi.parts == 2:
-            gate, value = hidden.chunk(2, dim=-1)
-            return self.wo(self.activation(gate) * value)
-        return self.wo(self.activation(hidden))
+            gate, value = self.wi(x).chunk(2, dim=-1)
+            hidden = self.activation(gate) * value
+        else:
+            hidden = self.activation(self.wi(x))
+        out: Tensor = self.wo(hidden)
+        return out
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
@@ -114,7 +117,8 @@ class Attention(nn.Module):
     def merge(self, x: Tensor) -> Tensor:
         """[B, H, T, D] to [B, T, H*D], then the output projection."""
         batch, _, length, _ = x.shape
-        return self.o(x.transpose(1, 2).reshape(batch, length, self.heads * self.d_kv))
+        out: Tensor = self.o(x.transpose(1, 2).reshape(batch, length, self.heads * self.d_kv))
+        return out
 
     def forward(self, x: Tensor, memory: Tensor | None, bias: Tensor, prefix: Tensor | None) -> Tensor:
         """Attend from x [B, T, d] to itself, or to memory [B, S, d].
@@ -182,7 +186,8 @@ class Stack(nn.Module):
         super().__init__()
         self.relative_bias = RelativeBias(shape, two_sided=not decoder)
         depth = shape.decoder_layers if decoder else shape.encoder_layers
-        self.layers = nn.ModuleList(Layer(shape, decoder=decoder) for _ in range(depth))
+        layers = nn.ModuleList(Layer(shape, decoder=decoder) for _ in range(depth))
+        self.layers = cast("Sequence[Layer]", layers)  # a list of modules does not tell its items' type
         self.norm = Norm(shape.d_model, shape.eps)
 
 
@@ -242,7 +247,8 @@ class T5(nn.Module):
         for i, layer in enumerate(self.encoder.layers):
             x = x + layer.self_attention(layer.self_norm(x), None, bias, None if states is None else states[:, i])
             x = x + layer.ff(layer.ff_norm(x))
-        return self.encoder.norm(x)
+        encoded: Tensor = self.encoder.norm(x)
+        return encoded
 
     def decode(self, ids: Tensor, encoded: Tensor, mask: Tensor, prefix: Prefix | None = None) -> Tensor:
         """Decode target pieces with teacher forcing.

@@ -1,7 +1,8 @@
 """The fixed splitter of raw text into words, close to how CoNLL files are split.
 
 Letters, digits and combining marks stay together, also across a hyphen, full stop or apostrophe inside a word
-("Spider-Man", "3.5", "d'Ivoire"); "U.S." is one word; "'s" and its like are words; every other sign stands alone.
+("Spider-Man", "3.5", "d'Ivoire"); "U.S." is one word; "'s" and its like are words; every other sign stands alone, an
+emoji made of several (a family, a flag) as one sign.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _WORD = regex.compile(
       (?:\p{{L}}\.){{2,}}                                                # U.S.
     | {_CLITIC}
     | {_LETTER}+ (?: (?:(?!{_CLITIC})[-.'’&·]|(?<=\p{{N}}),(?=\p{{N}})) {_LETTER}+ )*
-    | \S
+    | (?!\s)\X
     """,
     regex.VERBOSE,
 )

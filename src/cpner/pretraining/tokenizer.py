@@ -92,7 +92,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """Write a tokenizer so that `transformers.AutoTokenizer` loads it."""
     from transformers import PreTrainedTokenizerFast
 
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token="<pad>",
         eos_token="</s>",
