@@ -1,0 +1,161 @@
+"""The command line: a thin shell over the library. A command's module loads when the command is called."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any, NoReturn, TextIO
+
+import click
+
+from cpner import __version__
+from cpner.errors import CpnerError, did_you_mean
+
+# Command `a-b` is the object `a_b` of the module `cpner.cli.a_b`. The summaries stand here: help loads no module.
+COMMANDS = {
+    "Start": {
+        "demo": "See it all on sample domains: warm-up, selection, transfer, a report. Offline.",
+    },
+    "Train": {
+        "warm-up": "Train the prefix of a domain on its corpus.",
+        "select": "Weigh source domains by their likeness to a target.",
+        "transfer": "Train a domain on, from the prefixes of others.",
+        "fit": "Warm-up, selection and transfer in one.",
+    },
+    "Use": {
+        "predict": "Find entities in text.",
+        "evaluate": "Score a domain on a labelled corpus.",
+        "domains": "List, show, remove, export and import stored domains.",
+    },
+    "Data": {
+        "corpora": "Find, count, convert, sample and fetch corpora.",
+    },
+}
+_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # new in click 8.2; its message is the whole help
+_NAMES = [name for section in COMMANDS.values() for name in section]
+INTERRUPTED = 130  # as a shell reports a process that SIGINT ended
+
+
+class Interrupted(click.ClickException):
+    """The user pressed Ctrl-C."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self, resumable: bool = False) -> None:
+        hint = " Run the same command with --resume to go on from the last checkpoint." if resumable else ""
+        super().__init__(f"stopped.{hint}")
+
+
+class Failure(click.ClickException):
+    """An error of the library or of a file, for the user to mend."""
+
+    exit_code = 2
+
+
+class Main(click.Group):
+    """A group that loads its commands late and shows every error as one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, in the order of help."""
+        return _NAMES
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in _NAMES:
+            return None
+        attribute = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"cpner.cli.{attribute}"), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments name."""
+        if args[0] not in _NAMES and not args[0].startswith("-"):
+            ctx.fail(f"no command {args[0]!r}.{did_you_mean(args[0], _NAMES)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections of commands without importing them."""
+        for section, commands in COMMANDS.items():
+            with formatter.section(section):
+                formatter.write_dl(list(commands.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what the user can mend becomes a `Failure`."""
+        try:
+            return super().invoke(ctx)
+        except CpnerError as error:
+            raise Failure(str(error)) from error
+        except KeyboardInterrupt as error:
+            raise Interrupted(_resumable(self.get_command(ctx, ctx.invoked_subcommand or ""))) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # the reader of our output has seen enough; click ends silently
+                raise
+            where = "" if error.filename is None else f"{error.filename}: "
+            raise Failure(f"{where}{error.strerror or error}") from error
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line and exit; errors go to standard error as one line."""
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            try:
+                code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            except (click.ClickException, click.Abort) as error:
+                if not standalone_mode:
+                    raise
+                _exit(Interrupted() if isinstance(error, click.Abort) else error)
+        if standalone_mode:
+            sys.exit(code if isinstance(code, int) else 0)
+        return code
+
+
+@click.group("cpner", cls=Main, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="cpner %(version)s")
+def main() -> None:
+    """Named entities for any domain: one frozen T5, one small prefix per domain (CP-NER).
+
+    \b
+    Example:
+      cpner demo
+      cpner warm-up sample:news --domain news --store store
+      cpner predict --domain news --store store "Ada Lovelace met Charles Babbage in London."
+    """
+
+
+def _resumable(command: click.Command | None) -> bool:
+    return any(parameter.name == "resume" for parameter in getattr(command, "params", ()))
+
+
+def _exit(error: click.ClickException) -> NoReturn:
+    context = getattr(error, "ctx", None)
+    if isinstance(error, _HELP):
+        click.echo(error.format_message(), err=True)
+    elif isinstance(error, Interrupted):
+        click.echo(f"cpner: {error.format_message()}", err=True)
+    else:
+        hint = f" See '{context.command_path} --help'." if context else ""
+        click.echo(f"cpner: error: {' '.join(error.format_message().split())}{hint}", err=True)
+    sys.exit(2 if isinstance(error, click.FileError) else error.exit_code)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    click.echo(f"cpner: warning: {' '.join(str(message).split())}", err=True)

@@ -1,0 +1,324 @@
+"""What commands share: options, gathered into objects that know what to do with them; JSON, progress and warnings."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cpner.corpus import Corpus
+from cpner.corpus.formats import FORMATS
+from cpner.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cpner.backbone.prefix import PrefixConfig
+    from cpner.ner import CPNER
+    from cpner.progress import Progress, Report
+    from cpner.store import Store
+    from cpner.training import TrainingConfig
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+EMBEDDED = "cpner-mini"
+
+
+def split_names(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Split `a,b` into names, each once, in order."""
+    names = dict.fromkeys(name.strip() for name in (value or "").split(",") if name.strip())
+    if value is not None and not names:
+        raise click.BadParameter("expected one or more names, with commas between them", ctx, parameter)
+    return tuple(names)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+domain_option = click.option("--domain", required=True, metavar="NAME", help="What the domain is called in the store.")
+store_option, optional_store_option = (
+    click.option(
+        "--store",
+        type=click.Path(path_type=Path, file_okay=False),
+        required=required,
+        envvar="CPNER_STORE",
+        show_envvar=True,
+        metavar="DIR",
+        help="Folder of the stored domains.",
+    )
+    for required in (True, False)
+)
+target_option = click.option("--target", required=True, metavar="NAME", help="The domain to help.")
+sources_option = click.option(
+    "--sources",
+    required=True,
+    callback=split_names,
+    metavar="A,B",
+    help="The stored domains to learn from.",
+)
+length_option = click.option(
+    "--length", type=click.IntRange(min=1), metavar="K", help="Positions of the prefix; default: 10, as in the paper."
+)
+batch_option = click.option(
+    "--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Sentences per step."
+)
+
+
+def gather(parameter: str, kind: type, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Make a decorator that adds options to a command and hands their values over as one `kind` (a dataclass)."""
+    names = [field.name for field in fields(kind)]
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def gathered(**values: Any) -> Any:
+            return command(**{parameter: kind(**{name: values.pop(name) for name in names}), **values})
+
+        decorated: Any = gathered
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The options of commands that load a backbone."""
+
+    store: Path
+    backbone: str | None
+    device: str | None
+
+    def load(self, domain: str | None = None, *, create: bool = False) -> CPNER:
+        """Load the backbone: the one asked for, that of a stored domain, or the embedded one.
+
+        Args:
+            domain: A domain that must be stored; None takes any stored domain's backbone.
+            create: Whether the store may be new.
+        """
+        from cpner.ner import CPNER
+
+        device = _check_device(self.device)
+        opened = open_store(self.store, create=create)
+        names = opened.names() if domain is None else [domain]
+        stored = opened.card(names[0]).backbone if names else EMBEDDED
+        return CPNER.load(self.backbone or stored, store=self.store, device=device)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The options of commands that load a backbone and perhaps a stored domain."""
+
+    store: Path | None
+    backbone: str | None
+    device: str | None
+
+    def load(self, domain: str | None) -> CPNER:
+        """Load the backbone of a stored domain, or, without one, the backbone asked for or the embedded one."""
+        if self.store is not None:
+            return Engine(self.store, self.backbone, self.device).load(domain)
+        if domain is not None:
+            raise click.UsageError(f"give --store DIR, the folder that holds the domain {domain!r}")
+        from cpner.ner import CPNER
+
+        return CPNER.load(self.backbone or EMBEDDED, device=_check_device(self.device))
+
+
+_backbone_option = click.option(
+    "--backbone",
+    metavar="NAME",
+    envvar="CPNER_BACKBONE",
+    show_envvar=True,
+    help=f"{EMBEDDED}, a folder, or a T5 of the Hugging Face hub; default: the stored domains' or {EMBEDDED}.",
+)
+_device_option = click.option(
+    "--device", metavar="NAME", help="cpu, cuda or cuda:N; default: a GPU where there is one."
+)
+engine_options = gather("engine", Engine, store_option, _backbone_option, _device_option)
+reader_options = gather("engine", Reader, optional_store_option, _backbone_option, _device_option)
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """The options of commands that read a corpus."""
+
+    corpus: str
+    types_file: Path | None
+    source_format: str | None
+
+    def read(self) -> Corpus:
+        """Read the corpus; what was mended is told on standard error."""
+        types = read_types(self.types_file) if self.types_file else None
+        corpus = Corpus.read(self.corpus, format=self.source_format, types=types)
+        for repair, times in corpus.repairs.items():
+            click.echo(f"Mended {times:,} x: {repair}", err=True)
+        return corpus
+
+
+types_option = click.option(
+    "--types",
+    "types_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help='Words for the types, as TOML or JSON: lines such as ORG = "organization".',
+)
+from_option = click.option(
+    "--from",
+    "source_format",
+    type=click.Choice(list(FORMATS)),
+    help="Format of the input; found out by its content if not given.",
+)
+corpus_options = gather("data", CorpusOptions, click.argument("corpus", metavar="CORPUS"), types_option, from_option)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The options of commands that train."""
+
+    shots: int | None
+    count: int | None
+    seed: int | None
+    epochs: int | None
+    lr: float | None
+    config_file: Path | None
+    resume: bool
+
+    def sample(self, corpus: Corpus) -> Corpus:
+        """Take the few sentences that were asked for, or all."""
+        if self.shots is not None and self.count is not None:
+            raise ConfigError("--shots (sentences per type) and --count (sentences in all) exclude each other")
+        if self.shots is None and self.count is None:
+            return corpus
+        return corpus.sample(shots=self.shots, count=self.count, seed=self.config().seed)
+
+    def config(self) -> TrainingConfig:
+        """The settings of training: the file's, then the flags'."""
+        from cpner.training import TrainingConfig
+
+        config = TrainingConfig.from_toml(self.config_file) if self.config_file else TrainingConfig()
+        min_steps = None if self.epochs is None else 0  # who names a number of epochs wants that number
+        flags: dict[str, Any] = {"epochs": self.epochs, "min_steps": min_steps, "lr": self.lr, "seed": self.seed}
+        return replace(config, **{name: value for name, value in flags.items() if value is not None})
+
+
+training_options = gather(
+    "training",
+    TrainingOptions,
+    click.option("--shots", type=click.IntRange(min=1), metavar="K", help="Learn from K sentences for each type."),
+    click.option("--count", type=click.IntRange(min=1), metavar="N", help="Learn from N sentences in all."),
+    click.option("--seed", type=int, help="Of the sample and of the training."),
+    click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training sentences."),
+    click.option("--lr", type=float, help="Learning rate."),
+    click.option(
+        "--config",
+        "config_file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE.toml",
+        help="Settings of training; flags come before them.",
+    ),
+    click.option("--resume", is_flag=True, help="Go on from the last checkpoint of a run that was stopped."),
+)
+
+
+@dataclass(frozen=True)
+class MixOptions:
+    """The options of commands that weigh sources (Eq. 7-8)."""
+
+    alpha: float
+    temperature: float
+    top_k: int | None
+
+
+mix_options = gather(
+    "mixing",
+    MixOptions,
+    click.option(
+        "--alpha",
+        type=click.FloatRange(0, 1),
+        default=0.5,
+        show_default=True,
+        help="Share of the entity similarity; the rest is the prefix similarity's (Eq. 7).",
+    ),
+    click.option(
+        "--temperature",
+        type=click.FloatRange(min=0, min_open=True),
+        default=1.0,
+        show_default=True,
+        help="Of the softmax over the sources (Eq. 8); smaller is sharper.",
+    ),
+    click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Use the K likest sources only."),
+)
+
+
+def open_store(path: Path, *, create: bool = False) -> Store:
+    """Open a folder of stored domains; loads no torch."""
+    from cpner.store import Store
+
+    return Store(path, create=create)
+
+
+def prefix_config(length: int | None) -> PrefixConfig | None:
+    """The shape of a new prefix; None leaves it to the library."""
+    from cpner.backbone.prefix import PrefixConfig
+
+    return None if length is None else PrefixConfig(length=length)
+
+
+def read_types(path: Path) -> dict[str, str]:
+    """Read the words for types from TOML or JSON.
+
+    Raises:
+        ConfigError: The file maps anything else.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        types = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"{path} can't be read: {error}") from error
+    if not isinstance(types, dict) or not all(isinstance(words, str) for words in types.values()):
+        raise ConfigError(f'{path} must map each type\'s code to its words, such as ORG = "organization" in TOML')
+    return types
+
+
+def print_json(value: object) -> None:
+    """Print JSON for programs on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Report]:
+    """Show progress on standard error if it is a terminal; gives the function to report to."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task: TaskID | None = None
+
+        def report(progress: Progress) -> None:
+            nonlocal task
+            if task is None:
+                task = bars.add_task("")
+            bars.update(task, completed=progress.done, total=progress.total, description=progress.message)
+
+        yield report
+
+
+def _check_device(device: str | None) -> str | None:
+    if device is None:
+        return None
+    import torch
+
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise ConfigError(f"no device {device!r}; use cpu, cuda or cuda:N") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device {device!r} is not there: torch {torch.__version__} sees no CUDA GPU; use cpu")
+    if kind not in ("cpu", "cuda"):
+        raise ConfigError(f"device {device!r} is not supported; use cpu, cuda or cuda:N")
+    return device

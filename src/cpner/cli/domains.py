@@ -1,0 +1,181 @@
+"""`cpner domains`: the store of domains."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cpner.cli._common import json_option, open_store, print_json, store_option
+from cpner.errors import CpnerError
+from cpner.store import DomainCard, Store
+
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there.")
+
+
+@click.group(no_args_is_help=True)
+def domains() -> None:
+    """List, show, remove, export and import stored domains.
+
+    \b
+    Example:
+      cpner domains list --store store
+    """
+
+
+@domains.command("list")
+@store_option
+@json_option
+def list_(store: Path, as_json: bool) -> None:
+    """List the stored domains.
+
+    \b
+    Example:
+      cpner domains list --store store
+    """
+    opened = open_store(store)
+    rows = [_row(opened, name) for name in opened.names()]
+    if as_json:
+        print_json({"store": str(store), "domains": rows})
+        return
+    table = Table("domain", "types", "made by", "backbone", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("size", justify="right")
+    for row in rows:
+        if "error" in row:
+            table.add_row(Text(row["name"]), Text(row["error"], "red"))
+        else:
+            made = row["strategy"] + (f" ({', '.join(row['sources'])})" if row["sources"] else "")
+            size = f"{row['size_bytes'] / 1e6:.1f} MB"
+            table.add_row(Text(row["name"]), Text(", ".join(row["types"])), Text(made), Text(row["backbone"]), size)
+    _console().print(table if rows else Text(f"No domains in {store}."))
+
+
+@domains.command()
+@click.argument("name")
+@store_option
+@json_option
+def show(name: str, store: Path, as_json: bool) -> None:
+    """Show what is known of the stored domain NAME.
+
+    \b
+    Example:
+      cpner domains show news --store store --json
+    """
+    opened = open_store(store)
+    card = opened.card(name)
+    if as_json:
+        print_json({**asdict(card), "size_bytes": opened.size_bytes(name)})
+    else:
+        _console().print(_card_table(card, opened.size_bytes(name)))
+
+
+@domains.command()
+@click.argument("names", nargs=-1, required=True)
+@store_option
+def remove(names: tuple[str, ...], store: Path) -> None:
+    """Remove the stored domains NAMES for good.
+
+    \b
+    Example:
+      cpner domains remove news --store store
+    """
+    opened = open_store(store)
+    for name in names:  # all must be there before the first goes
+        if name not in opened:
+            opened.card(name)
+    for name in names:
+        opened.remove(name)
+        click.echo(f"Removed {name} from {store}", err=True)
+
+
+@domains.command()
+@click.argument("name")
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@store_option
+@overwrite_option
+def export(name: str, out: Path, store: Path, overwrite: bool) -> None:
+    """Write the stored domain NAME to the file OUT (zip).
+
+    \b
+    Example:
+      cpner domains export news news.zip --store store
+    """
+    if out.exists() and not overwrite:
+        raise click.UsageError(f"{out} is there already; choose another name or give --overwrite")
+    open_store(store).export(name, out)
+    click.echo(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB)", err=True)
+
+
+@domains.command("import")
+@click.argument("source", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", metavar="NAME", help="Store it under this name; default: its own.")
+@store_option
+@overwrite_option
+def import_(source: Path, name: str | None, store: Path, overwrite: bool) -> None:
+    """Store the domain in FILE, which `domains export` wrote.
+
+    \b
+    Example:
+      cpner domains import news.zip --store other-store --name newspapers
+    """
+    card = open_store(store, create=True).import_(source, name, overwrite=overwrite)
+    click.echo(f"Stored {card.name} in {store}", err=True)
+
+
+def _row(store: Store, name: str) -> dict[str, Any]:
+    """A line of the list; a damaged domain is listed with what is wrong."""
+    try:
+        card = store.card(name)
+        return {
+            "name": name,
+            "types": card.types,
+            "strategy": card.strategy,
+            "sources": card.sources,
+            "backbone": card.backbone,
+            "metrics": card.metrics,
+            "created": card.created,
+            "size_bytes": store.size_bytes(name),
+        }
+    except CpnerError as error:
+        return {"name": name, "error": str(error)}
+
+
+def _card_table(card: DomainCard, size_bytes: int) -> Table:
+    table = Table.grid(padding=(0, 2))
+    rows = {
+        "domain": card.name,
+        "types": ", ".join(card.types),
+        "backbone": f"{card.backbone} ({card.backbone_fingerprint})",
+        "prefix": f"{card.prefix['length']} positions in {', '.join(card.prefix['attentions'])}",
+        "made by": card.strategy,
+        "sources": ", ".join(f"{name} {weight:.3f}" for name, weight in card.sources.items()) or "none",
+        "metrics": ", ".join(f"{name} {_figure(value)}" for name, value in card.metrics.items()) or "none",
+        "training data": _training_data(card.statistics),
+        "seed": str(card.seed),
+        "created": card.created,
+        "versions": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
+        "size": f"{size_bytes / 1e6:.2f} MB",
+    }
+    for label, value in rows.items():
+        table.add_row(Text(label, "bold"), Text(value))
+    return table
+
+
+def _training_data(statistics: dict[str, Any]) -> str:
+    train = statistics.get("splits", statistics).get("train", {})
+    return f"{train.get('sentences', 0):,} sentences, {train.get('entities', 0):,} entities"
+
+
+def _figure(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 200)
