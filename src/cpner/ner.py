@@ -1,0 +1,509 @@
+"""CPNER: one frozen backbone and the prefixes of its domains, to train, to transfer between, and to predict with."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, overload
+
+import torch
+
+import cpner
+from cpner.backbone.decode import Found
+from cpner.backbone.load import EMBEDDED, Backbone, load
+from cpner.backbone.prefix import Prefix, PrefixConfig, common_start, config_dict, fingerprint, part_shape
+from cpner.corpus import Corpus, Entity, Sentence, Span, split_words
+from cpner.domain_card import DomainCard, check_fits, check_name
+from cpner.errors import ConfigError, CorpusError, PrefixMismatchError, UnknownDomainError, did_you_mean
+from cpner.evaluation import Evaluation, evaluate
+from cpner.instructor import INSTRUCTION, Instructor
+from cpner.progress import Report
+from cpner.recognise import Task, recognise
+from cpner.store import Store, StoredDomain
+from cpner.training import TrainingConfig, TrainingResult, check_types
+from cpner.transfer import DualQuery, Selection, collaborate, select_domains, warm_up
+from cpner.transfer.collaborate import warn_of_starts
+
+Alpha = float | Sequence[float] | Mapping[str, float]
+Domains = str | None | Sequence[str | None]
+
+
+class CPNER:
+    """A named-entity recogniser for any number of domains.
+
+    Args:
+        backbone: the frozen model that all domains share.
+        store: folder of stored domains; read when a domain is first used, written by `save` only.
+    """
+
+    def __init__(self, backbone: Backbone, store: str | Path | None = None) -> None:
+        self.backbone = backbone
+        self.store = None if store is None else Path(store)
+        self._domains: dict[str, StoredDomain] = {}
+        self._unsaved: set[str] = set()
+        self._on_device: dict[str, Prefix] = {}
+
+    @classmethod
+    def load(
+        cls,
+        backbone: str = EMBEDDED,
+        *,
+        store: str | Path | None = None,
+        device: str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> CPNER:
+        """Load a backbone, and the domains of a store when they are used.
+
+        Args:
+            backbone: "cpner-mini", a folder with a T5 checkpoint, or a repository of the Hugging Face hub.
+            store: folder of stored domains; need not exist yet.
+            device: None picks CUDA where there is one.
+            dtype: bfloat16 or float32; None is bfloat16.
+
+        Raises:
+            BackboneError: see `cpner.backbone.load`.
+        """
+        return cls(load(backbone, device=device, dtype=dtype), store)
+
+    @property
+    def domains(self) -> list[str]:
+        """Names of all domains, in memory and in the store, sorted."""
+        stored = [] if self.store is None or not self.store.is_dir() else Store(self.store).names()
+        return sorted({*self._domains, *stored})
+
+    def card(self, name: str) -> DomainCard:
+        """What is known of a domain.
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+        """
+        return self._domains[name].card if name in self._domains else self._stored(name).card(name)
+
+    def add(
+        self,
+        name: str,
+        prefix: Prefix,
+        types: Sequence[str],
+        *,
+        config: PrefixConfig | None = None,
+        options: bool = True,
+    ) -> None:
+        """Take a prefix that was made elsewhere as a domain; `save` stores it.
+
+        Raises:
+            PrefixMismatchError: the prefix has another shape than `config` (default: its own length) gives it here.
+        """
+        config = config or PrefixConfig(length=prefix.length or 1, attentions=tuple(prefix.parts))
+        self._check_shape(name, prefix, config)
+        check_types(types, ())
+        self._keep(StoredDomain(replace(self._new_card(name, types, config), options=options), prefix))
+
+    def warm_up(
+        self,
+        domain: str,
+        corpus: Corpus,
+        config: TrainingConfig | None = None,
+        *,
+        prefix: PrefixConfig | None = None,
+        run_dir: str | Path | None = None,
+        resume: bool = False,
+        progress: Report | None = None,
+    ) -> TrainingResult:
+        """Train a domain's prefix on its own sentences (Eq. 4); what the domain had before is replaced.
+
+        Args:
+            corpus: `train` is learnt from, `dev` (if any) chooses the best epoch, `types` are the domain's.
+            config: training settings; None for the defaults.
+            prefix: shape of the prefix; None for the defaults.
+            run_dir: folder for checkpoints and the curve; with `resume`, a stopped run goes on from there.
+            progress: called after every step.
+
+        Raises:
+            StoreError: the domain's name can't be stored.
+            ConfigError, TrainingError: see `train_prefix`.
+        """
+        check_name(domain)
+        config, prefix = config or TrainingConfig(), prefix or PrefixConfig()
+        result = warm_up(
+            self.backbone, corpus.train, corpus.dev, corpus.types, config,
+            prefix=prefix, run_dir=run_dir, resume=resume, progress=progress,
+        )  # fmt: skip
+        self._learn(domain, corpus, prefix, config, result)
+        return result
+
+    def select(
+        self,
+        target: str,
+        sources: Sequence[str],
+        *,
+        alpha: Alpha = 0.5,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+    ) -> Selection:
+        """Weigh source domains by their likeness to a target (Eq. 5-8); see `select_domains`.
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+            ConfigError: a source is named twice or is the target, or a setting is out of its range.
+            PrefixMismatchError: a prefix was made for another backbone or has another shape.
+        """
+        _check_sources(target, sources)
+        queries = [self._query(name) for name in (target, *sources)]
+        return select_domains(queries[0], queries[1:], alpha=alpha, temperature=temperature, top_k=top_k)
+
+    def collaborate(
+        self,
+        target: str,
+        sources: Sequence[str],
+        corpus: Corpus,
+        config: TrainingConfig | None = None,
+        *,
+        alpha: Alpha = 0.5,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        space: str = "prefix",
+        share: float = 0.5,
+        run_dir: str | Path | None = None,
+        resume: bool = False,
+        progress: Report | None = None,
+    ) -> TrainingResult:
+        """Put source prefixes into a warmed-up target's and train that on (Eq. 5-10).
+
+        Args:
+            corpus: the target's; its types are among those of the warm-up.
+            space: average baked prefixes ("prefix"), or P and its network ("parameters", as Eq. 9-10 are written).
+            share: what the sources make up of the average; 1/2 is the paper's.
+            The rest is as in `select` and `warm_up`.
+
+        Raises:
+            UnknownDomainError, ConfigError, PrefixMismatchError, TrainingError: see `select` and `collaborate`.
+        """
+        selection = self.select(target, sources, alpha=alpha, temperature=temperature, top_k=top_k)
+        config, whole = config or TrainingConfig(), space == "parameters"
+        warm = {name: self._find(name, whole=whole) for name in (target, *sources)}
+        warn_of_starts(target, {name: domain.card.start_fingerprint for name, domain in warm.items()})
+        card, prefix = warm[target].card, _prefix_config(warm[target].card)
+        result = collaborate(
+            self.backbone, warm.pop(target), warm, selection.weights, corpus.train, corpus.dev, card.types, config,
+            prefix=prefix, space=space, share=share, run_dir=run_dir, resume=resume, progress=progress,
+        )  # fmt: skip
+        corpus = Corpus(corpus.name, corpus.splits, types=card.types)
+        weights = dict(zip(selection.sources, selection.weights, strict=True))
+        self._learn(target, corpus, prefix, config, result, weights)
+        return result
+
+    def fit(
+        self,
+        domain: str,
+        corpus: Corpus,
+        sources: Sequence[str] | Literal["auto"] = (),
+        config: TrainingConfig | None = None,
+        *,
+        prefix: PrefixConfig | None = None,
+        alpha: Alpha = 0.5,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        space: str = "prefix",
+        share: float = 0.5,
+        run_dir: str | Path | None = None,
+        resume: bool = False,
+        progress: Report | None = None,
+    ) -> TrainingResult:
+        """Warm a domain up, select among source domains, and collaborate with them.
+
+        Args:
+            sources: names of domains; "auto" takes all others whose prefixes fit; none is a warm-up alone.
+            run_dir: the two stages have folders of their own in it.
+            The rest is as in `warm_up`, `select` and `collaborate`.
+        """
+        prefix = prefix or PrefixConfig()
+        names = self._fitting(domain, prefix) if sources == "auto" else list(sources)
+        _check_sources(domain, names)
+        for name in names:
+            self._check_shape(name, self._find(name).prefix, prefix)
+        folders = [None if run_dir is None else Path(run_dir) / stage for stage in ("warm-up", "collaborate")]
+        result = self.warm_up(
+            domain, corpus, config, prefix=prefix, run_dir=folders[0], resume=resume, progress=progress
+        )
+        if not names:
+            return result
+        return self.collaborate(
+            domain, names, corpus, config, alpha=alpha, temperature=temperature, top_k=top_k, space=space, share=share,
+            run_dir=folders[1], resume=resume, progress=progress,
+        )  # fmt: skip
+
+    @overload
+    def predict(  # type: ignore[overload-overlap]
+        self, text: str, domain: str | None = None, *, types: Sequence[str] | None = None, batch_size: int = 32
+    ) -> list[Entity]: ...
+
+    @overload
+    def predict(
+        self, text: Sequence[str], domain: Domains = None, *, types: Sequence[str] | None = None, batch_size: int = 32
+    ) -> list[list[Entity]]: ...
+
+    def predict(
+        self,
+        text: str | Sequence[str],
+        domain: Domains = None,
+        *,
+        types: Sequence[str] | None = None,
+        batch_size: int = 32,
+    ) -> list[Entity] | list[list[Entity]]:
+        """Find the entities of texts.
+
+        Args:
+            text: one text or several, of any length.
+            domain: whose prefix to use: one domain for all, or one for each text. None needs `types`: zero-shot, the
+                backbone alone is told what to look for.
+            types: look for these types instead of the domain's.
+            batch_size: sentences decoded at once.
+
+        Returns:
+            The entities of the text (or of each text), with offsets in characters and scores in [0, 1].
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+            ConfigError: neither a domain nor types, or as many domains as texts are not there.
+            PrefixMismatchError: the domain was made for another backbone.
+        """
+        texts = [text] if isinstance(text, str) else list(text)
+        odd = next((t for t in texts if not isinstance(t, str)), None)
+        if odd is not None or (isinstance(text, str) and not isinstance(domain, str | None)):
+            raise ConfigError(f"predict takes a text and a domain, or lists of them; got {odd or domain!r}")
+        sentences = [Sentence(text, split_words(text)) for text in texts]
+        found = self.find(sentences, domain, types=types, batch_size=batch_size)
+        entities = [
+            [sentence.entity(f.span, f.score) for f in own] for sentence, own in zip(sentences, found, strict=True)
+        ]
+        return entities[0] if isinstance(text, str) else entities
+
+    def predict_spans(
+        self,
+        sentences: Sequence[Sentence],
+        domain: Domains = None,
+        *,
+        types: Sequence[str] | None = None,
+        batch_size: int = 32,
+        progress: Report | None = None,
+    ) -> list[list[Span]]:
+        """Find the entities of sentences as spans of their words; `find` gives scores too."""
+        found = self.find(sentences, domain, types=types, batch_size=batch_size, progress=progress)
+        return [[f.span for f in own] for own in found]
+
+    def find(
+        self,
+        sentences: Sequence[Sentence],
+        domain: Domains = None,
+        *,
+        types: Sequence[str] | None = None,
+        batch_size: int = 32,
+        free: bool = False,
+        progress: Report | None = None,
+    ) -> list[list[Found]]:
+        """Find the entities of sentences as spans of their words, with scores.
+
+        Args:
+            free: generate without the grammar; the scores are then 1.
+            progress: called after every batch. The rest is as in `predict`.
+        """
+        names = [domain] * len(sentences) if domain is None or isinstance(domain, str) else list(domain)
+        if len(names) != len(sentences) or batch_size < 1:
+            raise ConfigError(
+                f"{len(names)} domains for {len(sentences)} texts with batch_size={batch_size}; "
+                "expected one domain for all or one for each, and at least 1"
+            )
+        if types is not None:
+            check_types(types, ())
+        ask = {name: self._ask(name, types) for name in dict.fromkeys(names)}
+        tasks = [Task(sentence, *ask[name], name) for sentence, name in zip(sentences, names, strict=True)]
+        prefixes = {name: self._prefix(name) for name in ask if name is not None}
+        return recognise(self.backbone, tasks, prefixes, batch_size=batch_size, free=free, progress=progress)
+
+    def evaluate(
+        self,
+        corpus: Corpus,
+        domain: str | None,
+        split: str = "test",
+        *,
+        types: Sequence[str] | None = None,
+        free: bool = False,
+        batch_size: int = 32,
+        progress: Report | None = None,
+    ) -> Evaluation:
+        """Score a domain on a split of a corpus.
+
+        Args:
+            domain: None scores the backbone alone, zero-shot, on the corpus's types.
+            free: generate without the grammar, to see what it is worth. The rest is as in `predict`.
+
+        Raises:
+            CorpusError: the corpus has no such split.
+        """
+        if split not in corpus.splits:
+            raise CorpusError(f"corpus {corpus.name!r} has no split {split!r}; it has {', '.join(corpus.splits)}")
+        gold = corpus.splits[split]
+        types = list(types or (corpus.types if domain is None else self.card(domain).types))
+        found = self.find(gold, domain, types=types, batch_size=batch_size, free=free, progress=progress)
+        return evaluate(gold, [[f.span for f in own] for own in found], types)
+
+    def save(
+        self, store: str | Path | None = None, *, domains: Iterable[str] | None = None, reparameterisation: bool = False
+    ) -> None:
+        """Store domains.
+
+        Args:
+            store: folder; made if it doesn't exist. None takes that of `load`.
+            domains: which; None for all that were trained or added since they were last saved.
+            reparameterisation: keep P and its network too (tens of megabytes), for collaboration on parameters.
+
+        Raises:
+            ConfigError: there is no folder to save to.
+            UnknownDomainError: there is no such domain.
+        """
+        folder = self.store if store is None else Path(store)
+        if folder is None:
+            raise ConfigError("no store to save to: name a folder")
+        names = sorted(self._unsaved) if domains is None else list(domains)
+        kept = [self._find(name, whole=reparameterisation) for name in names]
+        opened = Store(folder, create=True)
+        for domain in kept:
+            opened.save(domain if reparameterisation else StoredDomain(domain.card, domain.prefix))
+            self._unsaved.discard(domain.card.name)
+        self.store = self.store or folder
+
+    def reload(self) -> None:
+        """Read stored domains anew when they are next used; what is not saved stays."""
+        for name in set(self._domains) - self._unsaved:
+            del self._domains[name]
+            self._on_device.pop(name, None)
+
+    def _stored(self, name: str) -> Store:
+        """The store, which holds this domain."""
+        known = self.domains
+        if self.store is None or name not in known:
+            where = "" if self.store is None else f" in {self.store}"
+            listed = ", ".join(known[:20]) + (" ..." if len(known) > 20 else "")
+            raise UnknownDomainError(
+                f"no domain {name!r}{where}; known are: {listed or 'none'}.{did_you_mean(str(name), known)}"
+            )
+        return Store(self.store)
+
+    def _find(self, name: str, *, whole: bool = False) -> StoredDomain:
+        """A domain, from memory or the store; `whole` is with its reparameterisation, if it was kept."""
+        domain = self._domains.get(name)
+        if domain is None or (whole and domain.reparameterisation is None and name not in self._unsaved):
+            store = self._stored(name)
+            check_fits(store.card(name), self.backbone)
+            domain = self._domains[name] = store.load(name, reparameterisation=whole)
+        return domain
+
+    def _prefix(self, name: str) -> Prefix:
+        """A domain's prefix on the backbone's device."""
+        domain = self._find(name)
+        if name not in self._on_device:
+            self._on_device[name] = domain.prefix.to(self.backbone.device).to(self.backbone.dtype)
+        return self._on_device[name]
+
+    def _ask(self, name: str | None, types: Sequence[str] | None) -> tuple[list[str], Instructor]:
+        """What to look for, and how to say it."""
+        if name is None:
+            if types is None:
+                raise ConfigError("neither a domain nor types to look for: name one of them")
+            return list(types), Instructor(self.backbone.vocabulary)
+        card = self._find(name).card
+        instructor = Instructor(self.backbone.vocabulary, instruction=card.instruction, options=card.options)
+        return list(types or card.types), instructor
+
+    def _query(self, name: str) -> DualQuery:
+        domain = self._find(name)
+        return DualQuery(name, self.backbone.embed_types(domain.card.types), domain.prefix)
+
+    def _fitting(self, target: str, config: PrefixConfig) -> list[str]:
+        """All other domains whose prefixes fit the backbone and a prefix configuration."""
+        names = []
+        for name in self.domains:
+            try:
+                if name != target:
+                    self._check_shape(name, self._find(name).prefix, config)
+                    names.append(name)
+            except PrefixMismatchError:
+                continue
+        return names
+
+    def _check_shape(self, name: str, prefix: Prefix, config: PrefixConfig) -> None:
+        shape = self.backbone.t5.shape
+        expected = {kind: part_shape(shape, config, kind) for kind in config.attentions}
+        got = {kind: tuple(part.shape) for kind, part in prefix.parts.items()}
+        if got != expected:
+            raise PrefixMismatchError(
+                f"the prefix of {name!r} has shapes {got}; this backbone and these prefix settings give {expected}"
+            )
+
+    def _learn(
+        self,
+        name: str,
+        corpus: Corpus,
+        prefix: PrefixConfig,
+        config: TrainingConfig,
+        result: TrainingResult,
+        sources: dict[str, float] | None = None,
+    ) -> None:
+        """Keep what a training made."""
+        metrics = {
+            "dev_f1": result.best_f1,
+            "best_epoch": result.best_epoch,
+            "epochs": result.epochs,
+            "steps": result.steps,
+            "seconds": round(result.seconds, 1),
+        }
+        card = replace(
+            self._new_card(name, corpus.types, prefix),
+            statistics=corpus.statistics(),
+            sources=sources or {},
+            strategy="collaborate" if sources else "warm-up",
+            metrics={key: value for key, value in metrics.items() if value is not None},
+            seed=config.seed,
+            options=config.options,
+        )
+        self._keep(StoredDomain(card, result.prefix, result.reparameterisation))
+
+    def _new_card(self, name: str, types: Sequence[str], prefix: PrefixConfig) -> DomainCard:
+        """The card of a domain on this backbone, before anything is known of its training."""
+        return DomainCard(
+            name=name,
+            types=list(types),
+            backbone=self.backbone.name,
+            backbone_fingerprint=self.backbone.fingerprint,
+            prefix=config_dict(prefix),
+            start_fingerprint=fingerprint(common_start(self.backbone.t5.shape, prefix)),
+            statistics={},
+            sources={},
+            strategy="added",
+            metrics={},
+            seed=0,
+            versions={"cpner": cpner.__version__, "torch": torch.__version__, "python": platform.python_version()},
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            instruction=INSTRUCTION,
+        )
+
+    def _keep(self, domain: StoredDomain) -> None:
+        """Take a new domain into memory, its prefix in the dtype of the store, so that saving changes no output."""
+        name = domain.card.name
+        self._domains[name] = replace(domain, prefix=domain.prefix.to("cpu").to(torch.bfloat16))
+        self._on_device.pop(name, None)
+        self._unsaved.add(name)
+
+
+def _check_sources(target: str, sources: Sequence[str]) -> None:
+    if isinstance(sources, str) or target in sources or len(set(sources)) < len(sources):
+        raise ConfigError(f"sources {sources!r} of {target!r} must be a list of other domains, each named once")
+
+
+def _prefix_config(card: DomainCard) -> PrefixConfig:
+    """The prefix settings of a card."""
+    known = {field.name for field in fields(PrefixConfig)}
+    return PrefixConfig(**{name: value for name, value in card.prefix.items() if name in known})

@@ -1,0 +1,150 @@
+"""Intrinsic collaboration: source prefixes join the target's, which is then trained on (section 3.4, Eq. 9-10)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from cpner.backbone.load import Backbone
+from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, mix
+from cpner.corpus.sentence import Sentence
+from cpner.errors import ConfigError, PrefixMismatchError
+from cpner.progress import Report
+from cpner.training import TrainingConfig, TrainingResult, train_prefix
+
+SPACES = ("prefix", "parameters")
+
+
+class Warm(Protocol):
+    """A domain that was warmed up, as the store gives it."""
+
+    @property
+    def prefix(self) -> Prefix:
+        """Baked, each part [L, 2, H, K, D]."""
+
+    @property
+    def reparameterisation(self) -> dict[str, Tensor] | None:
+        """P, the network and the start; None where they were not kept."""
+
+
+def collaborate(
+    backbone: Backbone,
+    target: Warm,
+    sources: Mapping[str, Warm],
+    weights: Sequence[float],
+    train: Sequence[Sentence],
+    dev: Sequence[Sentence],
+    types: Sequence[str],
+    config: TrainingConfig | None = None,
+    *,
+    prefix: PrefixConfig | None = None,
+    space: str = "prefix",
+    share: float = 0.5,
+    run_dir: str | Path | None = None,
+    resume: bool = False,
+    progress: Report | None = None,
+) -> TrainingResult:
+    """Put the weighted sources into the target's prefix, then train it on (Eq. 9, 10, 4).
+
+    Args:
+        target: the domain to learn, warmed up on its own data.
+        sources: the domains to learn from, by name.
+        weights: S_total of each source (Eq. 8), in the same order.
+        prefix: the settings of the target's prefix, which the sources share; None takes the defaults.
+        space: "prefix" averages the baked prefixes and trains a fresh P and network that start at that average;
+            "parameters" averages P and the network themselves, as Eq. 9-10 are written.
+        share: what the sources make up of the average, 0 to 1; 1/2 is the paper's.
+
+    Returns:
+        The trained prefix, which holds what the sources gave: none of them is needed at prediction.
+
+    Raises:
+        ConfigError: a setting is out of its range.
+        PrefixMismatchError: the prefixes differ in shape; or in the space of parameters: something to average was
+            not kept, or the starts differ.
+    """
+    if space not in SPACES or not 0 <= share <= 1 or len(weights) != len(sources) or not sources:
+        raise ConfigError(
+            f"collaboration of {len(sources)} sources by {len(weights)} weights with space={space!r} and "
+            f"share={share}; expected a weight for each of at least 1 source, one of {', '.join(SPACES)}, and 0 to 1"
+        )
+    shape, prefix = backbone.t5.shape, prefix or PrefixConfig()
+    if space == "prefix":
+        start = combine(target.prefix, [source.prefix for source in sources.values()], weights, share)
+        trained = Reparameterisation(shape, prefix, start)
+    else:
+        trained = Reparameterisation(shape, prefix)
+        states = [_state(name, warm) for name, warm in [("the target", target), *sources.items()]]
+        try:
+            trained.load_state_dict(combine_parameters(states[0], states[1:], weights, share))
+        except RuntimeError as error:
+            raise PrefixMismatchError("the target's prefix was trained with other prefix settings") from error
+    return train_prefix(backbone, trained, train, dev, types, config, run_dir=run_dir, resume=resume, progress=progress)
+
+
+def combine(target: Prefix, sources: Sequence[Prefix], weights: Sequence[float], share: float = 0.5) -> Prefix:
+    """Average the weighted sources with the target (Eq. 9-10); a single source is kept as it is (footnote 3).
+
+    Raises:
+        PrefixMismatchError: the prefixes differ in shape or in the attentions they serve.
+    """
+    source = sources[0] if len(sources) == 1 else mix(sources, weights)  # Eq. 9
+    return mix([target, source], [1 - share, share])  # Eq. 10
+
+
+def combine_parameters(
+    target: Mapping[str, Tensor], sources: Sequence[Mapping[str, Tensor]], weights: Sequence[float], share: float = 0.5
+) -> dict[str, Tensor]:
+    """`combine` on P and the network's weights.
+
+    Raises:
+        PrefixMismatchError: the starts differ, so that an average would mean nothing; or the shapes do.
+    """
+    for source in sources:
+        for name, tensor in target.items():
+            other = source.get(name)
+            if other is None or other.shape != tensor.shape or len(source) != len(target):
+                raise PrefixMismatchError(f"parameters of different shapes can't be averaged: {name} differs")
+            if name.endswith("_start") and not torch.equal(other.cpu(), tensor.cpu()):
+                raise PrefixMismatchError(
+                    "parameters of different starts can't be averaged: warm all domains up from the same start, "
+                    "or use space='prefix'"
+                )
+    if len(sources) == 1:
+        weights = [1.0]  # footnote 3
+    combined = {}
+    for name, tensor in target.items():
+        source_sum = sum(w * source[name].cpu().float() for w, source in zip(weights, sources, strict=True))  # Eq. 9
+        combined[name] = (1 - share) * tensor.cpu().float() + share * source_sum  # Eq. 10
+        if name.endswith("_start"):
+            combined[name] = tensor.cpu().clone()
+    return combined
+
+
+def warn_of_starts(target: str, starts: Mapping[str, str]) -> None:
+    """Warn when prefixes that are to be averaged began at different starts.
+
+    Args:
+        target: the domain that is to learn.
+        starts: the fingerprint of each domain's start, the target's included.
+    """
+    others = [name for name, start in starts.items() if start != starts[target]]
+    if others:
+        warnings.warn(
+            f"{others[0]!r} and {target!r} were warmed up from different starts: their average may be worth little",
+            stacklevel=3,
+        )
+
+
+def _state(name: str, warm: Warm) -> dict[str, Tensor]:
+    if warm.reparameterisation is None:
+        raise PrefixMismatchError(
+            f"{name!r} was stored without its reparameterisation, which space='parameters' needs: "
+            "save it with reparameterisation=True, or use space='prefix'"
+        )
+    return warm.reparameterisation

@@ -1,0 +1,38 @@
+"""Domain-specific warm-up: a fresh prefix is trained on its domain's sentences (section 3.4, Eq. 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cpner.backbone.load import Backbone
+from cpner.backbone.prefix import PrefixConfig, Reparameterisation
+from cpner.corpus.sentence import Sentence
+from cpner.progress import Report
+from cpner.training import TrainingConfig, TrainingResult, train_prefix
+
+
+def warm_up(
+    backbone: Backbone,
+    train: Sequence[Sentence],
+    dev: Sequence[Sentence],
+    types: Sequence[str],
+    config: TrainingConfig | None = None,
+    *,
+    prefix: PrefixConfig | None = None,
+    run_dir: str | Path | None = None,
+    resume: bool = False,
+    progress: Report | None = None,
+) -> TrainingResult:
+    """Train a prefix from the start that all warm-ups on a backbone share (Eq. 4).
+
+    Args:
+        prefix: the prefix's shape and start; None takes the defaults. The rest is as in `train_prefix`.
+
+    Raises:
+        ConfigError, TrainingError: see `train_prefix`.
+    """
+    reparameterisation = Reparameterisation(backbone.t5.shape, prefix or PrefixConfig())
+    return train_prefix(
+        backbone, reparameterisation, train, dev, types, config, run_dir=run_dir, resume=resume, progress=progress
+    )
