@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from cpner.backbone.t5 import FusedLinear
 
 
 class ScaledAdamW(torch.optim.Optimizer):
@@ -18,7 +20,7 @@ class ScaledAdamW(torch.optim.Optimizer):
     into one parameter (`FusedLinear.parts`, queries with keys and values) are scaled each on its own.
 
     Args:
-        modules: the model; its fused layers are looked up.
+        model: its parameters that need a gradient are trained; its fused layers are looked up.
         lr: relative step size, near 1e-2.
         betas: decay of the mean and of the squared mean.
         eps: added to the root of the squared mean.
@@ -33,7 +35,7 @@ class ScaledAdamW(torch.optim.Optimizer):
         eps: float = 1e-8,
         floor: float = 1e-3,
     ) -> None:
-        parts = {id(m.weight): m.parts for m in model.modules() if hasattr(m, "parts")}
+        parts = {id(m.weight): m.parts for m in model.modules() if isinstance(m, FusedLinear)}
         groups: list[dict[str, Any]] = []
         for count in sorted({parts.get(id(p), 1) for p in model.parameters()}):
             own = [p for p in model.parameters() if parts.get(id(p), 1) == count and p.requires_grad]
@@ -70,8 +72,3 @@ class ScaledAdamW(torch.optim.Optimizer):
             size = p.detach().reshape(rows).square().mean(1, keepdim=True).sqrt().clamp(min=group["floor"])
             update.view(rows).mul_(size * (-group["lr"] / (1 - fast**step)))
         torch._foreach_add_(parameters, updates)
-
-
-def clip_(parameters: Iterable[nn.Parameter], limit: float) -> Tensor:
-    """Scale all gradients down to a common norm of at most `limit`; returns the norm before."""
-    return nn.utils.clip_grad_norm_(list(parameters), limit)

@@ -1,0 +1,214 @@
+"""Pretraining batches, drawn by number.
+
+Batch number i depends on the seed and i alone: any number of workers or devices, and a resumed run, see the same
+batches. Sentences of about the same length share a batch, and a batch holds a fixed number of pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from cpner.corpus.sentence import Sentence, Span
+from cpner.errors import CorpusError
+from cpner.grammar import Grammar
+from cpner.instructor import Instructor, Source, Vocabulary
+from cpner.pretraining.config import DataConfig
+from cpner.pretraining.pool import Pool
+from cpner.pretraining.renaming import coarsen, rename
+from cpner.pretraining.text import Array, SpanCorruption, Text
+
+_EDGES = (0, 8, 14, 20, 26, 34, 44, 60, 90, 10**6)  # words; the sentences of a batch lie between two of them
+_ALIGNED = {"source": 32, "mask": 32, "inputs": 16, "labels": 16, "candidates": 32, "real": 32}
+Example = tuple[Sentence, list[str]]  # a sentence and the types it is offered
+
+
+@dataclass
+class Batch:
+    """A batch as tensors. With a grammar, labels are candidate indices; else piece ids (-1 at padding)."""
+
+    source: Tensor  # [B, S] piece ids
+    mask: Tensor  # [B, S]
+    inputs: Tensor  # [B, T] decoder input
+    labels: Tensor  # [B, T]
+    candidates: Tensor | None  # [B, C]
+    real: Tensor | None  # [B, C]
+
+    @property
+    def pieces(self) -> int:
+        """Source and target pieces, without padding."""
+        return int(self.mask.sum()) + int((self.labels >= 0).sum())
+
+    def to(self, device: torch.device) -> Batch:
+        """Move all tensors."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """Page-locked copies, which a GPU fetches without waiting; `DataLoader` calls this by its name."""
+        return self._each(Tensor.pin_memory)
+
+    def aligned(self, pad: int) -> Batch:
+        """The same batch with widths rounded up, so that compiled code meets few shapes."""
+        fill = {"mask": False, "labels": -1, "real": False}
+        wider: dict[str, Any] = {
+            name: None if v is None else F.pad(v, (0, -v.shape[1] % _ALIGNED[name]), value=fill.get(name, pad))
+            for name, v in vars(self).items()
+        }
+        return Batch(**wider)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        changed: dict[str, Any] = {name: None if v is None else change(v) for name, v in vars(self).items()}
+        return Batch(**changed)
+
+
+class Batches(Dataset[Batch]):
+    """Batches by number.
+
+    Args:
+        pool: labelled sentences; None if every batch is text.
+        text: pieces of plain text; None if no batch is.
+        vocabulary: the tokenizer's.
+        config: how to draw.
+        length: how many batches the run has.
+        align: whether widths are rounded up, see `Batch.aligned`.
+    """
+
+    def __init__(
+        self,
+        pool: Pool | None,
+        text: Text | None,
+        vocabulary: Vocabulary,
+        config: DataConfig,
+        length: int,
+        *,
+        align: bool = False,
+    ) -> None:
+        self.text, self.vocabulary, self.config, self.length, self.align = text, vocabulary, config, length, align
+        self.instructor = Instructor(vocabulary)
+        self.sentences = None if pool is None else _Sentences(pool, config)
+        self.corrupt = None if text is None else SpanCorruption(vocabulary, config)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, number: int) -> Batch:
+        if number >= self.length:
+            raise IndexError(number)
+        rng = np.random.default_rng([self.config.seed, number])
+        share = self.config.share_at(number / self.length)
+        is_text = self.text is not None and rng.random() < share
+        batch = self._text_batch(rng) if is_text or self.sentences is None else self._labelled_batch(rng)
+        return batch.aligned(self.vocabulary.pad) if self.align else batch
+
+    def entity_batch(self, examples: Sequence[Example]) -> Batch:
+        """Sentences with their options as a batch of the recognition task."""
+        return self._entity_batch([(self.instructor.source(*example), example[0]) for example in examples])
+
+    def _entity_batch(self, pairs: Sequence[tuple[Source, Sentence]]) -> Batch:
+        sources = [source for source, _ in pairs]
+        targets = [self.instructor.target(source, sentence) for source, sentence in pairs]
+        grammar = Grammar.build(sources, self.vocabulary)
+        labels = grammar.index(targets, self.vocabulary)
+        return self._batch([source.ids for source in sources], targets, labels, grammar)
+
+    def _labelled_batch(self, rng: np.random.Generator) -> Batch:
+        """Sentences of about the same length; those whose source is too long with its options are left out."""
+        assert self.sentences is not None
+        for _ in range(100):
+            pairs = [(self.instructor.source(*example), example[0]) for example in self.sentences.draw(rng)]
+            fitting = [pair for pair in pairs if len(pair[0].ids) <= self.config.max_source]
+            if fitting:
+                return self._entity_batch(fitting)
+        raise CorpusError(f"hardly a labelled sentence fits into {self.config.max_source} pieces: raise max_source")
+
+    def _text_batch(self, rng: np.random.Generator) -> Batch:
+        assert self.text is not None and self.corrupt is not None
+        pieces, bounds = self.text
+        sources, targets = [], []
+        for _ in range(max(1, self.config.batch_pieces // self.config.text_pieces)):
+            line = int(rng.integers(len(bounds) - 1))
+            start, end = int(bounds[line]), int(bounds[line + 1])
+            room = max(0, end - start - self.config.text_pieces)
+            start += int(rng.integers(room + 1))
+            source, target = self.corrupt(pieces[start : min(end, start + self.config.text_pieces)], rng)
+            sources.append(source)
+            targets.append(target)
+        return self._batch(sources, targets, _pad(targets, -1), None)
+
+    def _batch(
+        self, sources: list[list[int]], targets: list[list[int]], labels: Tensor, grammar: Grammar | None
+    ) -> Batch:
+        source = _pad(sources, self.vocabulary.pad)
+        return Batch(
+            source=source,
+            mask=torch.arange(source.shape[1]) < torch.tensor([len(row) for row in sources])[:, None],
+            inputs=_pad([[self.vocabulary.pad, *row[:-1]] for row in targets], self.vocabulary.pad),
+            labels=labels,
+            candidates=None if grammar is None else grammar.candidates,
+            real=None if grammar is None else grammar.real,
+        )
+
+
+class _Sentences:
+    """Draws labelled sentences, and for each the types it is offered."""
+
+    def __init__(self, pool: Pool, config: DataConfig) -> None:
+        self.pool, self.config = pool, config
+        counts = np.bincount(pool.origin, minlength=len(pool.files)).astype(float)
+        weight = (np.maximum(counts, 1) ** (config.balance - 1.0))[pool.origin]  # of one sentence, by its file
+        words = np.diff(pool.bounds)
+        self.bins: list[tuple[int, Array, Array]] = []  # rows of a batch, sentences, their cumulative chances
+        chances = []
+        for low, high in pairwise(_EDGES):
+            chosen = np.flatnonzero((words > low) & (words <= high) & (words <= config.max_source // 2))
+            if len(chosen):
+                own = weight[chosen]
+                rows = max(1, config.batch_pieces // int(min(high, 90) * 1.5 + 34))
+                self.bins.append((rows, chosen, np.cumsum(own) / own.sum()))
+                chances.append(own.sum() / rows)
+        if not chances:
+            raise CorpusError(f"no labelled sentence has at most {config.max_source // 2} words: raise max_source")
+        self.chances = np.cumsum(chances) / np.sum(chances)
+
+    def draw(self, rng: np.random.Generator) -> list[Example]:
+        """The sentences of one batch."""
+        rows, chosen, cumulative = self.bins[int(np.searchsorted(self.chances, rng.random()))]
+        picked = chosen[np.searchsorted(cumulative, rng.random(rows))]
+        return [draw_example(self.pool, int(i), self.config, rng) for i in picked]
+
+
+def draw_example(pool: Pool, i: int, config: DataConfig, rng: np.random.Generator) -> Example:
+    """Sentence i with the types it is offered, some of them merged, renamed, left out or added."""
+    words, spans = pool.sentence(i, str.lower if rng.random() < config.lower else str)
+    file = pool.origin[i]
+    called = coarsen(pool.file_types[file], pool.groups[file], rng, merged=config.merged, mixed=config.mixed)
+    present = list(dict.fromkeys(called[t] for _, _, t in spans))
+    options = _options(present, list(dict.fromkeys(called.values())), config, rng)
+    names = rename(options, rng, config.rename)
+    wanted = [Span(a, b, names[called[t]]) for a, b, t in spans if called[t] in names]
+    return Sentence.from_words(words, wanted), list(names.values())
+
+
+def _options(present: list[str], known: list[str], config: DataConfig, rng: np.random.Generator) -> list[str]:
+    """The sentence's types but for some, and some of its file's others, in any order; at least one if there is any."""
+    others = [name for name in known if name not in present]
+    kept = [t for t in present if rng.random() >= config.drop]
+    room = max(0, min(len(others), config.max_options - len(kept)))
+    least = 0 if kept else min(1, room)
+    extra = rng.choice(len(others), size=int(rng.integers(least, room + 1)), replace=False).tolist() if room else []
+    options = [*kept, *(others[j] for j in extra)]
+    rng.shuffle(options)
+    return options
+
+
+def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+    width = max(len(row) for row in rows)
+    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], dtype=torch.long)

@@ -1,0 +1,180 @@
+"""Labelled sentences of several files as flat arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cpner.corpus.files import replacing
+from cpner.corpus.words import split_words
+from cpner.errors import CorpusError
+from cpner.pretraining.renaming import GROUP_OF
+from cpner.pretraining.text import Array, open_lines
+
+_COMPLETE = ("few-nerd-66types", "multiconer2-en")  # files that list every type of the groups in `renaming.GROUPS`
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Labelled sentences of several files as flat arrays; words are numbers of a shared list."""
+
+    words: list[str]
+    types: list[str]
+    files: list[str]
+    groups: list[dict[str, str]]  # for each file, the coarse group of its types
+    file_types: list[list[str]]  # for each file, its complete list of types
+    text: Array  # word numbers of all sentences
+    bounds: Array  # [sentences + 1] where each begins in `text`
+    origin: Array  # [sentences] file number
+    spans: Array  # [entities, 3] start word, end word, type number
+    span_bounds: Array  # [sentences + 1] where each begins in `spans`
+
+    def __len__(self) -> int:
+        return len(self.origin)
+
+    def sentence(self, i: int, change: Callable[[str], str] = str) -> tuple[list[str], list[tuple[int, int, str]]]:
+        """Words and typed word spans of sentence i; `change` is applied to each word."""
+        words = [change(self.words[w]) for w in self.text[self.bounds[i] : self.bounds[i + 1]]]
+        spans = self.spans[self.span_bounds[i] : self.span_bounds[i + 1]]
+        return words, [(int(a), int(b), self.types[t]) for a, b, t in spans]
+
+    def part(self, chosen: Array) -> Pool:
+        """The pool with these sentences only; at least one."""
+        text = [self.text[self.bounds[i] : self.bounds[i + 1]] for i in chosen]
+        spans = [self.spans[self.span_bounds[i] : self.span_bounds[i + 1]] for i in chosen]
+        return Pool(
+            self.words,
+            self.types,
+            self.files,
+            self.groups,
+            self.file_types,
+            text=np.concatenate(text),
+            bounds=_bounds(text),
+            origin=self.origin[chosen],
+            spans=np.concatenate(spans),
+            span_bounds=_bounds(spans),
+        )
+
+    def split(self, held_out: int, seed: int) -> tuple[Pool, Pool]:
+        """Two pools: for training, and `held_out` sentences drawn at random, at most a tenth of all.
+
+        Raises:
+            CorpusError: there are fewer than ten sentences.
+        """
+        if len(self) < 10:
+            raise CorpusError(f"{len(self)} labelled sentences are too few to train and measure on: 10 are the least")
+        order = np.random.default_rng(seed).permutation(len(self))
+        count = min(held_out, len(self) // 10)
+        return self.part(np.sort(order[count:])), self.part(np.sort(order[:count]))
+
+    def save(self, folder: Path) -> None:
+        """Write `labelled.npz` and, last, `labelled.json`."""
+        with replacing(folder / "labelled.npz") as file:
+            arrays: dict[str, Any] = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+            np.savez_compressed(file, **arrays)
+        lists = {k: v for k, v in vars(self).items() if isinstance(v, list)}
+        with replacing(folder / "labelled.json") as file:
+            file.write(json.dumps(lists).encode())
+
+    @classmethod
+    def load(cls, folder: Path) -> Pool:
+        """Read what `save` wrote."""
+        return cls(**json.loads((folder / "labelled.json").read_text("utf-8")), **np.load(folder / "labelled.npz"))
+
+    @staticmethod
+    def saved(folder: Path) -> bool:
+        """Whether a folder holds a pool."""
+        return (folder / "labelled.json").is_file()
+
+
+def labelled_files(folder: Path) -> list[Path]:
+    """The files NAME.jsonl and NAME.jsonl.xz of a folder.
+
+    Raises:
+        CorpusError: there are none.
+    """
+    paths = sorted(p for p in folder.glob("*.jsonl*") if p.suffix in (".jsonl", ".xz"))
+    if not paths:
+        raise CorpusError("no labelled file (NAME.jsonl or NAME.jsonl.xz) in this folder", path=folder)
+    return paths
+
+
+def read_pool(folder: Path) -> Pool:
+    """Read every `NAME.jsonl` or `NAME.jsonl.xz` of a folder.
+
+    A line is `{"text": str, "entities": [{"start", "end", "type"}]}`, with character offsets; an entity may name its
+    `coarse` group too. `types.json` may give each file's complete types, `{NAME: {"types": [str]}}`.
+
+    Raises:
+        CorpusError: there is no such file, or a line of it can't be read.
+    """
+    listed = json.loads((folder / "types.json").read_text("utf-8")) if (folder / "types.json").is_file() else {}
+    reader = _Reader()
+    for path in labelled_files(folder):
+        reader.read(path, listed)
+    return reader.pool()
+
+
+@dataclass
+class _Reader:
+    words: dict[str, int] = field(default_factory=dict)
+    types: dict[str, int] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    groups: list[dict[str, str]] = field(default_factory=list)
+    file_types: list[list[str]] = field(default_factory=list)
+    text: list[Array] = field(default_factory=list)
+    spans: list[Array] = field(default_factory=list)
+    origin: list[int] = field(default_factory=list)
+
+    def read(self, path: Path, listed: dict[str, Any]) -> None:
+        """Add a file."""
+        name = path.name.split(".")[0]
+        group = {t: g for t, g in GROUP_OF.items() if t != g} if name in _COMPLETE else {}
+        seen: set[str] = set()
+        for number, line in enumerate(open_lines(path), 1):
+            try:
+                record = json.loads(line)
+                self._add(record["text"], sorted((e["start"], e["end"], e["type"]) for e in record["entities"]))
+            except (ValueError, KeyError, TypeError) as error:
+                hint = '{"text": str, "entities": [{"start", "end", "type"}]}'
+                raise CorpusError(f"is no labelled sentence; expected {hint}", path=path, line=number) from error
+            self.origin.append(len(self.files))
+            for entity in record["entities"]:
+                seen.add(entity["type"])
+                if entity.get("coarse", entity["type"]) != entity["type"]:
+                    group[entity["type"]] = entity["coarse"]
+        self.files.append(name)
+        self.groups.append(group)
+        self.file_types.append(listed.get(name, {}).get("types") or sorted(seen))
+
+    def _add(self, text: str, entities: list[tuple[int, int, str]]) -> None:
+        offsets = split_words(text, [x for start, end, _ in entities for x in (start, end)])
+        starts, ends = {a: i for i, (a, _) in enumerate(offsets)}, {b: i + 1 for i, (_, b) in enumerate(offsets)}
+        rows = [(starts[a], ends[b], self.types.setdefault(t, len(self.types))) for a, b, t in entities]
+        words = [self.words.setdefault(text[a:b], len(self.words)) for a, b in offsets]
+        self.text.append(np.array(words, np.int32))
+        self.spans.append(np.array(rows, np.int32).reshape(-1, 3))
+
+    def pool(self) -> Pool:
+        """All that was added."""
+        return Pool(
+            list(self.words),
+            list(self.types),
+            self.files,
+            self.groups,
+            self.file_types,
+            text=np.concatenate(self.text),
+            bounds=_bounds(self.text),
+            origin=np.array(self.origin, np.int16),
+            spans=np.concatenate(self.spans),
+            span_bounds=_bounds(self.spans),
+        )
+
+
+def _bounds(rows: Sequence[Array]) -> Array:
+    return np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)

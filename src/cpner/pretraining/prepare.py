@@ -1,0 +1,110 @@
+"""What a run needs before its first step: vocabulary, labelled sentences and text as arrays, kept in the run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cpner.corpus.files import replacing
+from cpner.errors import ConfigError
+from cpner.instructor import Vocabulary
+from cpner.pretraining.config import PretrainConfig
+from cpner.pretraining.pool import Pool, labelled_files, read_pool
+from cpner.pretraining.text import Text, encode_text, in_turn, open_lines
+from cpner.pretraining.tokenizer import save_tokenizer, train_tokenizer
+
+_MADE_WITH = ("vocabulary", "vocabulary_lines", "text_lines")  # settings that the arrays depend on
+
+
+class Prepared(NamedTuple):
+    """The data of a run."""
+
+    vocabulary: Vocabulary
+    pool: Pool | None
+    text: Text | None
+
+
+def prepare(text: Sequence[Path], labelled: Path | None, out: Path, config: PretrainConfig) -> Prepared:
+    """Make what the run folder `out` lacks, and read it all.
+
+    Args:
+        text: files of plain text, one paragraph a line (.txt or .txt.xz).
+        labelled: folder of labelled sentences, see `read_pool`.
+        out: the run folder; neither text nor labelled sentences are needed once it holds their arrays.
+        config: how large a vocabulary, how much text, and whether any is needed.
+
+    Raises:
+        ConfigError: data that the run needs is not given, or `out` was made with other settings.
+        CorpusError: a file can't be read.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _claim(out, config)
+    return Prepared(
+        vocabulary := _vocabulary(text, labelled, out, config),
+        _pool(labelled, out) if config.data.needs_labels else None,
+        _text(text, vocabulary, out, config) if config.data.needs_text else None,
+    )
+
+
+def _claim(out: Path, config: PretrainConfig) -> None:
+    """Refuse arrays that were made with other settings."""
+    path = out / "data.json"
+    own = {name: getattr(config, name) for name in _MADE_WITH}
+    if path.is_file():
+        made = json.loads(path.read_text("utf-8"))
+        differing = ", ".join(f"{name} {made.get(name)}" for name in own if made.get(name) != own[name])
+        if differing:
+            raise ConfigError(f"the data in {out} was made with {differing}: use the same, or choose another folder")
+    elif not (out / "tokenizer").is_dir():
+        with replacing(path) as file:
+            file.write(json.dumps(own).encode())
+
+
+def _vocabulary(text: Sequence[Path], labelled: Path | None, out: Path, config: PretrainConfig) -> Vocabulary:
+    from transformers import AutoTokenizer
+
+    folder = out / "tokenizer"
+    if not folder.is_dir():
+        if not text and labelled is None:
+            raise ConfigError(f"{out} holds no vocabulary yet: give --text or --ner to learn it from")
+        lines = _lines(text, labelled)
+        tokenizer = train_tokenizer(lines, config.vocabulary, sample=config.vocabulary_lines)
+        unfinished = out / "tokenizer-unfinished"
+        save_tokenizer(tokenizer, unfinished)
+        unfinished.replace(folder)
+    return Vocabulary(AutoTokenizer.from_pretrained(str(folder)))
+
+
+def _lines(text: Sequence[Path], labelled: Path | None) -> Iterator[str]:
+    """Lines of all files in turn, three of each text for one of each labelled file."""
+    files = [] if labelled is None else labelled_files(labelled)
+    sentences = [(1, (json.loads(line)["text"] for line in open_lines(path))) for path in files]
+    return in_turn([*((3, open_lines(path)) for path in text), *sentences])
+
+
+def _pool(labelled: Path | None, out: Path) -> Pool:
+    if not Pool.saved(out):
+        if labelled is None:
+            raise ConfigError(
+                "no labelled sentences are given: pass --ner DIR, or --text-share 1 to train on text alone"
+            )
+        read_pool(labelled).save(out)
+    return Pool.load(out)
+
+
+def _text(text: Sequence[Path], vocabulary: Vocabulary, out: Path, config: PretrainConfig) -> Text:
+    names = ("text.npy", "text-bounds.npy")
+    if not (out / names[-1]).is_file():
+        if not text:
+            raise ConfigError("no plain text is given: pass --text FILE, or --text-share 0 to train without")
+        arrays = encode_text(text, vocabulary, config.text_lines, workers=config.workers)
+        if len(arrays[1]) < 2:
+            raise ConfigError(f"{', '.join(map(str, text))} hold no line of text")
+        for name, array in zip(names, arrays, strict=True):
+            with replacing(out / name) as file:
+                np.save(file, array)
+    return np.load(out / names[0], mmap_mode="r"), np.load(out / names[1])
