@@ -1,0 +1,71 @@
+"""`cpner evaluate`: precision, recall, F1 and the errors of a domain."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from cpner.cli._common import (
+    CorpusOptions,
+    Reader,
+    batch_option,
+    corpus_options,
+    json_option,
+    print_json,
+    progress_bar,
+    reader_options,
+)
+from cpner.cli._report import report
+from cpner.corpus.files import SPLITS
+
+
+@click.command()
+@corpus_options
+@click.option("--domain", metavar="NAME", help="The stored domain to score.")
+@click.option("--zero-shot", is_flag=True, help="Score the bare backbone, which is told the corpus's types.")
+@reader_options
+@click.option(
+    "--split", type=click.Choice(SPLITS), default="test", show_default=True, help="The sentences to score on."
+)
+@click.option("--free", is_flag=True, help="Generate without the grammar, to see what it is worth.")
+@batch_option
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png", help="Draw the scores.")
+@json_option
+def evaluate(
+    data: CorpusOptions,
+    domain: str | None,
+    zero_shot: bool,
+    engine: Reader,
+    split: str,
+    free: bool,
+    batch_size: int,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare what a stored domain finds in CORPUS with its labels: scores by type and what went wrong.
+
+    \b
+    Example:
+      cpner evaluate sample:news --domain news --store store
+      cpner evaluate sample:news --zero-shot --json
+    """
+    if zero_shot == (domain is not None):
+        raise click.UsageError("give --domain NAME, or --zero-shot for the bare backbone, not both or none")
+    corpus = data.read()
+    ner = engine.load(domain)
+    types = corpus.types if zero_shot else None
+    with progress_bar() as progress:
+        evaluation = ner.evaluate(
+            corpus, domain, split, types=types, free=free, batch_size=batch_size, progress=progress
+        )
+    if plot:
+        evaluation.plot(plot, f"{domain or 'zero-shot'} on {corpus.name} ({split})")
+        click.echo(f"Wrote {plot}", err=True)
+    if as_json:
+        print_json(evaluation.to_json())
+    else:
+        title = f"{domain or 'zero-shot'} on {corpus.name} ({split})"
+        Console(width=None if sys.stdout.isatty() else 200).print(report(evaluation, title))

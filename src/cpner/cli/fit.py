@@ -1,0 +1,76 @@
+"""`cpner fit`: warm-up, selection and transfer in one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import click
+
+from cpner.cli._common import (
+    CorpusOptions,
+    Engine,
+    MixOptions,
+    TrainingOptions,
+    corpus_options,
+    domain_option,
+    engine_options,
+    json_option,
+    length_option,
+    mix_options,
+    prefix_config,
+    progress_bar,
+    split_names,
+    training_options,
+)
+from cpner.cli._training import finish, run_folder
+
+
+@click.command()
+@corpus_options
+@domain_option
+@engine_options
+@click.option(
+    "--sources",
+    callback=split_names,
+    metavar="A,B|auto",
+    help="The stored domains to learn from; auto takes all that fit; without it there is only the warm-up.",
+)
+@mix_options
+@training_options
+@length_option
+@json_option
+def fit(
+    data: CorpusOptions,
+    domain: str,
+    engine: Engine,
+    sources: tuple[str, ...],
+    mixing: MixOptions,
+    training: TrainingOptions,
+    length: int | None,
+    as_json: bool,
+) -> None:
+    """Train a domain on CORPUS with the help of stored domains: warm-up, selection and transfer in one.
+
+    \b
+    Example:
+      cpner fit sample:music --domain music --sources auto --store store
+    """
+    run_dir = run_folder(engine.store, domain, resume=training.resume)
+    corpus = training.sample(data.read())
+    chosen: tuple[str, ...] | Literal["auto"] = "auto" if sources == ("auto",) else sources
+    ner = engine.load(create=True)
+    with progress_bar() as progress:
+        result = ner.fit(
+            domain,
+            corpus,
+            chosen,
+            training.config(),
+            prefix=prefix_config(length),
+            alpha=mixing.alpha,
+            temperature=mixing.temperature,
+            top_k=mixing.top_k,
+            run_dir=run_dir,
+            resume=training.resume,
+            progress=progress,
+        )
+    finish(ner, domain, result, engine.store, as_json=as_json)

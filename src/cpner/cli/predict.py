@@ -1,0 +1,122 @@
+"""`cpner predict`: entities of texts, as they stream by."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cpner.cli._common import Reader, batch_option, reader_options, split_names
+from cpner.corpus.files import replacing
+from cpner.errors import CorpusError
+from cpner.render import FORMATS, Tagged, render
+
+if TYPE_CHECKING:
+    from cpner.ner import CPNER
+
+_SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "conll", ".html": "html", ".htm": "html"}
+
+
+@click.command()
+@click.argument("text", required=False)
+@click.option("--domain", metavar="NAME", help="The stored domain whose entities to find.")
+@click.option("--types", callback=split_names, metavar="A,B", help="Find these types, or, without --domain, zero-shot.")
+@reader_options
+@click.option(
+    "--input",
+    "source",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE|-",
+    help="Texts, one a line; - is standard input.",
+)
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    help="Default: by the ending of --output; else table on a terminal, jsonl elsewhere.",
+)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write here instead.")
+@batch_option
+def predict(
+    text: str | None,
+    domain: str | None,
+    types: tuple[str, ...],
+    engine: Reader,
+    source: Path | None,
+    format: str | None,
+    output: Path | None,
+    batch_size: int,
+) -> None:
+    """Find the entities of TEXT, or of each line of a file or of standard input.
+
+    Offsets count characters (Unicode code points); ends are exclusive.
+
+    \b
+    Example:
+      cpner predict --domain news --store store "Ada Lovelace met Charles Babbage in London."
+      cpner predict --domain news --store store --input texts.txt --output entities.jsonl
+      cat texts.txt | cpner predict --types person,city --format table
+    """
+    if domain is None and not types:
+        raise click.UsageError("give --domain NAME, or --types A,B to look for types that no prefix was trained for")
+    lines = _lines(text, source)
+    format = format or _format(output)
+    ner = engine.load(domain)
+    shown = list(types) or (ner.card(domain).types if domain else [])
+    colour = output is None and sys.stdout.isatty()
+    tagged = _tag(ner, lines, domain, list(types) or None, batch_size)
+    title = f"Entities of {domain}" if domain else "Entities"
+    with _out(output) as write:
+        for piece in render(tagged, format, types=shown, title=title, colour=colour):
+            write(piece)
+
+
+def _tag(
+    ner: CPNER, lines: Iterable[str], domain: str | None, types: list[str] | None, batch_size: int
+) -> Iterator[Tagged]:
+    rest = iter(lines)
+    while batch := list(itertools.islice(rest, batch_size)):
+        for line, entities in zip(batch, ner.predict(batch, domain, types=types, batch_size=batch_size), strict=True):
+            yield Tagged(line, entities, domain)
+
+
+def _lines(text: str | None, source: Path | None) -> Iterator[str]:
+    if text is not None and source is not None:
+        raise click.UsageError("give a TEXT or --input, not both")
+    if text is not None:
+        return iter([text])
+    if source is None and sys.stdin.isatty():
+        raise click.UsageError("nothing to read; give a TEXT, --input FILE, or lines on standard input")
+    if source is None or str(source) == "-":
+        return _decode("standard input", sys.stdin.buffer)
+    return _decode(str(source), source.open("rb"))
+
+
+def _decode(name: str, lines: Iterable[bytes]) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            message = f"byte {line[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+            raise CorpusError(message, path=name, line=number) from error
+
+
+def _format(output: Path | None) -> str:
+    if output is not None:
+        return _SUFFIXES.get(output.suffix.lower(), "jsonl")
+    return "table" if sys.stdout.isatty() else "jsonl"
+
+
+@contextlib.contextmanager
+def _out(output: Path | None) -> Iterator[Callable[[str], object]]:
+    """Where to write: standard output, or a file that appears when all is written."""
+    if output is None:
+        yield lambda piece: click.echo(piece, nl=False)
+        return
+    with replacing(output) as file:
+        yield lambda piece: file.write(piece.encode())
+    click.echo(f"Wrote {output}", err=True)

@@ -1,0 +1,91 @@
+"""`cpner select`: the numbers by which source domains are weighed (Eq. 5-8)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cpner.cli._common import (
+    Engine,
+    MixOptions,
+    engine_options,
+    json_option,
+    mix_options,
+    print_json,
+    sources_option,
+    target_option,
+)
+
+if TYPE_CHECKING:
+    from cpner.transfer.selector import Selection
+
+
+@click.command()
+@target_option
+@sources_option
+@engine_options
+@mix_options
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png", help="Draw a heat map.")
+@json_option
+def select(
+    target: str,
+    sources: tuple[str, ...],
+    engine: Engine,
+    mixing: MixOptions,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Weigh stored source domains by their likeness to a stored target domain.
+
+    Entity similarity compares the names of the types, prefix similarity the trained prefixes. Their mix, through a
+    softmax over the sources, is what each source counts in `cpner transfer`.
+
+    \b
+    Example:
+      cpner select --target music --sources news,politics --store store --plot music.png
+    """
+    ner = engine.load(target)
+    selection = ner.select(target, sources, alpha=mixing.alpha, temperature=mixing.temperature, top_k=mixing.top_k)
+    if plot:
+        draw(selection, plot)
+        click.echo(f"Wrote {plot}", err=True)
+    if as_json:
+        print_json(selection.to_json())
+    else:
+        Console(width=None if sys.stdout.isatty() else 200).print(_table(selection))
+
+
+def draw(selection: Selection, path: Path) -> None:
+    """Draw the numbers of a selection as heat maps of one row."""
+    from cpner.plots import Grid, plot_grids  # matplotlib takes long to load
+
+    grids = [Grid(name, [list(values)]) for name, values in _columns(selection).items()]
+    plot_grids([selection.target], list(selection.sources), grids, path, f"Sources for {selection.target}")
+
+
+def _columns(selection: Selection) -> dict[str, list[float]]:
+    return {
+        "entity similarity": list(selection.entity_similarity),
+        "prefix similarity": list(selection.prefix_similarity),
+        "total": list(selection.total),
+        "weight": list(selection.weights),
+    }
+
+
+def _table(selection: Selection) -> Table:
+    """The sources, the heaviest first."""
+    columns = _columns(selection)
+    title = Text(f"Sources for {selection.target}")
+    table = Table("source", title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(name, justify="right")
+    for i in sorted(range(len(selection.sources)), key=lambda i: -columns["weight"][i]):
+        table.add_row(Text(selection.sources[i]), *(f"{values[i]:.4f}" for values in columns.values()))
+    return table

@@ -1,0 +1,56 @@
+"""`cpner warm-up`: a domain's own prefix (Eq. 4)."""
+
+from __future__ import annotations
+
+import click
+
+from cpner.cli._common import (
+    CorpusOptions,
+    Engine,
+    TrainingOptions,
+    corpus_options,
+    domain_option,
+    engine_options,
+    json_option,
+    length_option,
+    prefix_config,
+    progress_bar,
+    training_options,
+)
+from cpner.cli._training import finish, run_folder
+
+
+@click.command("warm-up")
+@corpus_options
+@domain_option
+@engine_options
+@training_options
+@length_option
+@json_option
+def warm_up(
+    data: CorpusOptions, domain: str, engine: Engine, training: TrainingOptions, length: int | None, as_json: bool
+) -> None:
+    """Train the prefix of a domain on CORPUS and store it; the backbone stays as it is.
+
+    CORPUS is a folder or file that `cpner corpora stats` can read, or sample:NAME. The dev split, if there is one,
+    chooses the best epoch.
+
+    \b
+    Example:
+      cpner warm-up sample:news --domain news --store store
+      cpner warm-up data/ai --domain ai --store store --backbone google/flan-t5-base --shots 20 --seed 1
+    """
+    run_dir = run_folder(engine.store, domain, resume=training.resume)
+    corpus = training.sample(data.read())
+    ner = engine.load(create=True)
+    with progress_bar() as progress:
+        result = ner.warm_up(
+            domain,
+            corpus,
+            training.config(),
+            prefix=prefix_config(length),
+            run_dir=run_dir,
+            resume=training.resume,
+            progress=progress,
+        )
+    finish(ner, domain, result, engine.store, as_json=as_json)
