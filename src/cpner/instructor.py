@@ -18,6 +18,8 @@ from cpner.corpus.words import split_words
 from cpner.errors import BackboneError
 
 INSTRUCTION = "find entities"
+_LONGEST = 64  # pieces of a word that are read: the rest of a sequence or an address tells nothing more, and costs much
+_KNOWN = 500_000  # words whose pieces are remembered
 _SIGNS = {"open": "(", "close": ")", "colon": ":", "comma": ","}
 
 
@@ -45,11 +47,13 @@ class Vocabulary:
         self._words: dict[str, tuple[int, ...]] = {}
 
     def word(self, word: str) -> tuple[int, ...]:
-        """Pieces of one word, as after a blank; at least one."""
+        """Pieces of one word, as after a blank; at least one, and of a very long word the first ones."""
         pieces = self._words.get(word)
         if pieces is None:
-            ids = self.tokenizer(word, add_special_tokens=False)["input_ids"]
+            ids = self.tokenizer(word[: 8 * _LONGEST], add_special_tokens=False)["input_ids"][:_LONGEST]
             pieces = tuple(self._stand_in.get(i, i) for i in ids) or (self.unknown,)
+            if len(self._words) >= _KNOWN:
+                self._words.clear()
             self._words[word] = pieces
         return pieces
 
