@@ -503,7 +503,7 @@ def crowd(path: Path, start, stop, failures) -> None:
     names = ["music", "ai"]
     write_often(path, names, [0])
     readers = [start(target=read_until, args=(path, names, stop, failures)) for _ in range(2)]
-    jobs = [(names, [1, 2, 3, 4] * 6), (names, [5, 6, 7, 8] * 6), (["news"], [1, 2, 3, 9] * 6)]
+    jobs = [(names, [1, 2, 3, 4] * 3), (names, [5, 6, 7, 8] * 3), (["news"], [1, 2, 3, 9] * 3)]
     writers = [start(target=write_often, args=(path, *job)) for job in jobs]
     for one in [*readers, *writers]:
         one.start()

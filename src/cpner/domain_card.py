@@ -197,7 +197,7 @@ def readme(card: DomainCard) -> str:
     lines = [
         f"# {card.name}",
         "",
-        f"A domain of cpner: a prefix with which a frozen T5 finds entities of {len(card.types)} types.",
+        "A domain of cpner: a prefix with which a frozen T5 finds entities of these types:",
         "",
         *(f"- {_plain(type)}" for type in card.types),
         "",
