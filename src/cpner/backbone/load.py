@@ -257,10 +257,13 @@ def _first_line(error: Exception) -> str:
 def _tokenizer(folder: Path, name: str) -> Any:
     from transformers import AutoTokenizer
 
+    files = [file for file in ("tokenizer.json", "spiece.model", "tokenizer_config.json") if (folder / file).is_file()]
+    if not files:  # transformers would make one without words
+        raise BackboneError(f"backbone {name!r} has no tokenizer in {folder} (tokenizer.json or spiece.model)")
     try:
         return AutoTokenizer.from_pretrained(str(folder), use_fast=True)
     except (ImportError, OSError, ValueError, KeyError, TypeError) as error:
-        if (folder / "spiece.model").is_file() and not (folder / "tokenizer.json").is_file():
+        if files[0] == "spiece.model":
             reason = "to read spiece.model: pip install sentencepiece protobuf"
         else:
             reason = _first_line(error)

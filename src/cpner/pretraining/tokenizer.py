@@ -69,7 +69,8 @@ def train_tokenizer(lines: Iterable[str], size: int = 16_384, *, sample: int = 4
 
 def _finish(learnt: list[tuple[str, float]], words: dict[str, float]) -> Tokenizer:
     """Put special pieces, the template's signs, words, learnt pieces, bytes and sentinels together."""
-    lowest = min(score for _, score in learnt[len(_SPECIAL) :]) - 10
+    learnt = sorted(learnt[len(_SPECIAL) :])  # by name, as scores differ a little from run to run
+    lowest = min(score for _, score in learnt) - 10
     scores = {piece: 0.0 for piece in _SPECIAL} | {sign: lowest for sign in _SIGNS} | {sign: -5.0 for sign in _MARKED}
     for piece, score in [*words.items(), *learnt]:
         scores.setdefault(piece, score)

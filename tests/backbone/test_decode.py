@@ -1,0 +1,184 @@
+"""Decoding with caches, candidates and leaving rows finds what a plain greedy search under the grammar finds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from cpner.backbone.decode import Found, decode, decode_freely
+from cpner.backbone.load import Backbone
+from cpner.backbone.prefix import Prefix, PrefixBank, PrefixConfig, common_start
+from cpner.backbone.t5 import T5
+from cpner.corpus.sentence import Sentence
+from cpner.grammar import LIST, Grammar, parse, word_span
+from cpner.instructor import Instructor, Source
+
+TYPES = ["person", "political party", "location", "person name"]
+TEXTS = [
+    "Johnson joined the Whigs in Baltimore",
+    "Paris",
+    "",
+    "Joseph and Joseph met Ada Lovelace , Charles Babbage and Phil Regan at a party in New York , then left for Rome",
+    "中国 (x) : the Orioles manager",
+    "Ada met Babbage in Rome",
+]
+DOMAINS = ["short", None, "long", "long", "middle", None]
+
+
+@pytest.fixture(scope="module")
+def backbone(tiny) -> Backbone:
+    """The tiny backbone with larger weights, so that what it chooses depends on what it reads.
+
+    It is held in float64, so that two ways to compute the same must agree closely.
+    """
+    t5 = T5(tiny.t5.shape).double()
+    generator = torch.Generator().manual_seed(4)
+    state = {
+        name: weight * 2 + torch.randn(weight.shape, generator=generator) * 0.2
+        for name, weight in tiny.t5.state_dict().items()
+    }
+    t5.load_state_dict(state)
+    return replace(tiny, t5=t5)
+
+
+@pytest.fixture(scope="module")
+def bank(backbone) -> PrefixBank:
+    prefixes = {
+        name: common_start(backbone.t5.shape, PrefixConfig(length, start_seed=length, start_scale=1.0))
+        for name, length in [("short", 2), ("middle", 5), ("long", 9)]
+    }
+    return PrefixBank(prefixes, device="cpu", dtype=torch.float64)
+
+
+def sources_of(backbone: Backbone, texts: list[str] = TEXTS, *, options: bool = True) -> list[Source]:
+    instructor = Instructor(backbone.vocabulary, options=options)
+    return [instructor.source(Sentence.from_words(text.split()), TYPES) for text in texts]
+
+
+@torch.no_grad()
+def plain_search(backbone: Backbone, source: Source, prefix: Prefix | None) -> list[Found]:
+    """One row, no cache: the whole target so far is decoded again for each piece, over the whole vocabulary."""
+    t5, vocabulary = backbone.t5, backbone.vocabulary
+    grammar = Grammar.build([source], vocabulary)
+    ids, mask = torch.tensor([source.ids]), torch.ones(1, len(source.ids), dtype=torch.bool)
+    encoded = t5.encode(ids, mask, prefix)
+    state, written, product, found = grammar.start(), [vocabulary.pad], 1.0, []
+    while bool((allowed := grammar.allowed(state)).any()):
+        candidates = grammar.candidates[0, allowed[0]]
+        logits = (t5.decode(torch.tensor([written]), encoded, mask, prefix)[0, -1] @ t5.output_weight.T)[candidates]
+        piece = int(candidates[logits.argmax()])
+        product = float(logits.softmax(0).max()) * (1.0 if int(state.mode) == LIST else product)
+        chosen = grammar.index([[piece]], vocabulary)[:, 0]
+        state, closed = grammar.advance(state, chosen)
+        for _, type_, start, end in zip(*(part.tolist() for part in closed), strict=True):
+            found.append(Found(word_span(source, start, end, type_), product))
+        written.append(piece)
+    return found
+
+
+def check_same(first: list[list[Found]], second: list[list[Found]]) -> None:
+    assert [[f.span for f in row] for row in first] == [[f.span for f in row] for row in second]
+    for a, b in zip((f for row in first for f in row), (f for row in second for f in row), strict=True):
+        assert math.isclose(a.score, b.score, abs_tol=1e-5)
+
+
+@pytest.mark.parametrize("domains", [[None] * 6, DOMAINS, ["long"] * 6])
+@pytest.mark.parametrize("options", [True, False])
+def test_batch_equals_plain_search_of_each_row(backbone, bank, domains, options):
+    sources = sources_of(backbone, options=options)
+    expected = [plain_search(backbone, s, bank.rows([name])) for s, name in zip(sources, domains, strict=True)]
+
+    assert any(expected) and [] in expected[2:3]  # something to compare, nothing in no words
+    check_same(decode(backbone, sources, bank.rows(domains)), expected)
+
+
+@pytest.mark.parametrize("domains", [[None] * 6, DOMAINS])
+def test_batch_equals_each_row_alone_in_any_order(backbone, bank, domains):
+    sources = sources_of(backbone)
+    alone = [decode(backbone, [s], bank.rows([name]))[0] for s, name in zip(sources, domains, strict=True)]
+    order = [4, 2, 0, 5, 1, 3, 3]
+    together = decode(backbone, [sources[i] for i in order], bank.rows([domains[i] for i in order]))
+
+    check_same(together, [alone[i] for i in order])
+
+
+def test_many_rows_that_end_at_different_times_equal_each_row_alone(backbone, bank):
+    words = " ".join(TEXTS).split()
+    sources = sources_of(backbone, [" ".join(words[i : i + 1 + i % 7]) for i in range(24)])
+    domains = [DOMAINS[i % 6] for i in range(24)]
+    together = decode(backbone, sources, bank.rows(domains))
+
+    assert len({len(row) for row in together}) > 2
+    check_same(together, [decode(backbone, [s], bank.rows([n]))[0] for s, n in zip(sources, domains, strict=True)])
+
+
+def test_found_entities_are_spans_of_the_sentence_with_scores(backbone, bank):
+    for text, found in zip(TEXTS, decode(backbone, sources_of(backbone), bank.rows(DOMAINS)), strict=True):
+        sentence = Sentence.from_words(text.split(), [f.span for f in found])  # refuses overlap
+
+        assert list(sentence.spans) == [f.span for f in found]
+        assert {f.span.type for f in found} <= set(TYPES)
+        assert all(0 <= f.score <= 1 for f in found)
+
+
+def test_prefix_changes_what_is_found(backbone, bank):
+    sources = sources_of(backbone)
+    found = [decode(backbone, sources, bank.rows([name] * 6)) for name in (None, "short", "long")]
+
+    assert len({str(rows) for rows in found}) == 3
+
+
+@pytest.mark.parametrize("domains", [[None] * 6, DOMAINS])
+def test_float32_finds_what_float64_finds(backbone, bank, domains):
+    single = replace(backbone, t5=T5(backbone.t5.shape))
+    single.t5.load_state_dict(backbone.t5.state_dict())
+    prefix = bank.rows(domains)
+    found = decode(single, sources_of(single), prefix and prefix.to(torch.float32))
+
+    expected = decode(backbone, sources_of(backbone), prefix)
+    assert [[f.span for f in row] for row in found] == [[f.span for f in row] for row in expected]
+
+
+def test_bfloat16_decodes_well_formed_spans(tiny, bank):
+    backbone = replace(tiny, t5=T5(tiny.t5.shape).to(torch.bfloat16))
+    backbone.t5.load_state_dict(tiny.t5.state_dict())
+    for text, found in zip(TEXTS, decode(backbone, sources_of(backbone), bank.rows(DOMAINS)), strict=True):
+        assert all(0 <= f.score <= 1 for f in found)
+        Sentence.from_words(text.split(), [f.span for f in found])
+
+
+@pytest.mark.parametrize("search", [decode, decode_freely])
+def test_empty_batch_has_no_rows(backbone, search):
+    assert search(backbone, []) == []
+
+
+def test_sentences_without_words_or_types_hold_nothing(backbone, bank):
+    instructor = Instructor(backbone.vocabulary)
+    sources = [instructor.source(Sentence("", []), TYPES), instructor.source(Sentence("", []), [])]
+    untyped = [instructor.source(Sentence.from_words(["Ada"]), [])]
+
+    assert decode(backbone, sources) == [[], []]
+    assert decode(backbone, sources, bank.rows(["short", None])) == [[], []]
+    assert decode(backbone, untyped) == [[]]
+    assert decode_freely(backbone, sources, limit=4)[0].spans == []
+
+
+@pytest.mark.parametrize("domains", [[None] * 6, DOMAINS])
+def test_free_generation_is_greedy_search_over_the_whole_vocabulary(backbone, bank, domains):
+    t5, vocabulary = backbone.t5, backbone.vocabulary
+    sources, limit = sources_of(backbone), 12
+    expected = []
+    for source, name in zip(sources, domains, strict=True):
+        ids, prefix = torch.tensor([source.ids]), bank.rows([name])
+        mask = torch.ones_like(ids, dtype=torch.bool)
+        written = [vocabulary.pad]
+        for _ in range(limit):
+            with torch.no_grad():
+                states = t5.decode(torch.tensor([written]), t5.encode(ids, mask, prefix), mask, prefix)
+            written.append(int((states[0, -1] @ t5.output_weight.T).argmax()))
+        expected.append(parse(written[1:], source, vocabulary))
+
+    assert decode_freely(backbone, sources, bank.rows(domains), limit=limit) == expected
