@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 import html
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from cpner.corpus.words import split_words
 from cpner.errors import ConfigError, did_you_mean
 
 FORMATS = ("jsonl", "conll", "table", "html")
-_HUES = (210, 28, 140, 285, 350, 185, 50, 250, 320, 90, 165, 8)  # neighbours in a list of types differ clearly
+_HUES = (205, 22, 140, 290, 65, 0, 180, 260, 45, 325, 95, 230)  # neighbours in a list of types differ clearly
 
 ENTITY_CSS = """
 .entity { background: hsl(var(--hue) 90% 90%); color: hsl(var(--hue) 70% 18%); padding: .1em .35em;
@@ -72,6 +73,17 @@ class Palette:
 
     def __init__(self, types: Iterable[str] = ()) -> None:
         self._index = {type: i for i, type in enumerate(dict.fromkeys(types))}
+
+    @classmethod
+    def of_domains(cls, types: Sequence[Sequence[str]]) -> Palette:
+        """One palette for several domains: a type looks the same in all, and those of one domain differ."""
+        counts = Counter(type for own in types for type in own)
+        shared = [type for type, count in counts.items() if count > 1]
+        palette = cls(shared)
+        for own in types:
+            alone = (type for type in own if type not in shared)
+            palette._index.update({type: len(shared) + i for i, type in enumerate(alone)})
+        return palette
 
     def hue(self, type: str) -> int:
         """The hue in degrees."""

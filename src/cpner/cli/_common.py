@@ -126,18 +126,16 @@ class Reader:
         return CPNER.load(self.backbone or EMBEDDED, device=_check_device(self.device))
 
 
-_backbone_option = click.option(
+backbone_option = click.option(
     "--backbone",
     metavar="NAME",
     envvar="CPNER_BACKBONE",
     show_envvar=True,
     help=f"{EMBEDDED}, a folder, or a T5 of the Hugging Face hub; default: the stored domains' or {EMBEDDED}.",
 )
-_device_option = click.option(
-    "--device", metavar="NAME", help="cpu, cuda or cuda:N; default: a GPU where there is one."
-)
-engine_options = gather("engine", Engine, store_option, _backbone_option, _device_option)
-reader_options = gather("engine", Reader, optional_store_option, _backbone_option, _device_option)
+device_option = click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; default: a GPU where there is one.")
+engine_options = gather("engine", Engine, store_option, backbone_option, device_option)
+reader_options = gather("engine", Reader, optional_store_option, backbone_option, device_option)
 
 
 @dataclass(frozen=True)

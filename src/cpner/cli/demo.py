@@ -1,0 +1,138 @@
+"""`cpner demo`: the whole method on sample domains, with a report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cpner.cli._common import Reader, backbone_option, device_option, json_option, print_json, progress_bar
+from cpner.corpus import sample_names
+from cpner.experiments.demo_result import KINDS, DemoResult, label, verdict
+from cpner.render import Palette, terminal_text
+
+if TYPE_CHECKING:
+    from cpner.experiments.demo import DemoConfig
+
+_FAST_STEPS = 16
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-out"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder for the report, the figures and the trained domains.",
+)
+@backbone_option
+@device_option
+@click.option("--target", type=click.Choice(sample_names()), help="The domain that the others help; default: music.")
+@click.option("--steps", type=click.IntRange(min=2), metavar="N", help="Updates of a warm-up; a transfer takes half.")
+@click.option("--fast", is_flag=True, help=f"As --steps {_FAST_STEPS}: to see that all runs; the figures will be poor.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the samples and the training.")
+@json_option
+def demo(
+    out: Path,
+    backbone: str | None,
+    device: str | None,
+    target: str | None,
+    steps: int | None,
+    fast: bool,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """See the whole method on the sample domains, offline and in minutes.
+
+    Warms the sample domains up, weighs them by their likeness, lends them to a target that has 10 and then 60
+    training sentences, and compares no source, one and all. DIR gets report.html, results.json, pictures, and
+    store/ with the trained domains.
+
+    \b
+    Example:
+      cpner demo
+      cpner demo --target politics --out politics-demo
+    """
+    from cpner.experiments.demo import draw_demo, run_demo
+    from cpner.experiments.demo_report import write_report
+
+    config = _config(target, _FAST_STEPS if fast and steps is None else steps, seed)
+    ner = Reader(None, backbone, device).load(None)
+    with progress_bar() as progress:
+        result = run_demo(ner, out, config, progress)
+    draw_demo(result, out)
+    report = out / "report.html"
+    write_report(result, report, out / "store")
+    if as_json:
+        print_json(result.to_json())
+    else:
+        Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(_summary(result))
+    click.echo(f"Report: {report.resolve().as_uri()}", err=True)
+
+
+def _config(target: str | None, steps: int | None, seed: int | None) -> DemoConfig:
+    from dataclasses import replace
+
+    from cpner.experiments.demo import DemoConfig
+
+    config = DemoConfig()
+    if target is not None:
+        config = replace(config, target=target)
+    if steps is not None:
+        config = replace(config, warm_up_steps=steps, transfer_steps=max(1, steps // 2))
+    return config if seed is None else replace(config, seed=seed)
+
+
+def _summary(result: DemoResult) -> RenderableType:
+    return Group(
+        _sentences(result),
+        "",
+        _scores(result),
+        *(Padding(Text(said), (0, 0, 1, 0)) for said in verdict(result)),
+        _weights(result),
+    )
+
+
+def _sentences(result: DemoResult) -> RenderableType:
+    """One test sentence of each domain, the target's last."""
+    palette = Palette.of_domains([trained.types for trained in result.trained])
+    table = Table.grid(padding=(0, 2))
+    own = {example.found.domain: example for example in reversed(result.examples)}
+    for domain, example in reversed(own.items()):
+        name = result.target if domain == result.variants[-1].domain else domain
+        found = Text(" ").join(
+            Text.assemble((f" {each.type} ", palette.style(each.type)), " ", each.text, " ")
+            for each in example.found.entities
+        )
+        table.add_row(Text(str(name), "bold"), Group(terminal_text(example.found, palette), found, ""))
+    return table
+
+
+def _scores(result: DemoResult) -> Table:
+    title = Text(f"F1 on {result.target}, test split (zero-shot {result.zero_shot_f1:.1f})")
+    table = Table("", title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for size in result.sizes:
+        table.add_column(f"{size} sentences", justify="right")
+    for kind in KINDS:
+        variants = [result.variant(size, kind) for size in result.sizes]
+        table.add_row(Text(label(variants[-1])), *(f"{variant.f1:.1f}" for variant in variants))
+    return table
+
+
+def _weights(result: DemoResult) -> Table:
+    like = result.likeness
+    title = Text("Weight of each source (columns) for each target (rows)")
+    table = Table("", title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in like.names:
+        table.add_column(Text(name), justify="right")
+    for name, row in zip(like.names, like.weights, strict=True):
+        table.add_row(Text(name), *("" if value is None else f"{value:.3f}" for value in row))
+    return table
