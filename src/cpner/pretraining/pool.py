@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,19 @@ def labelled_files(folder: Path) -> list[Path]:
     if not paths:
         raise CorpusError("no labelled file (NAME.jsonl or NAME.jsonl.xz) in this folder", path=folder)
     return paths
+
+
+def labelled_texts(path: Path) -> Iterator[str]:
+    """The texts of a labelled file, without their entities.
+
+    Raises:
+        CorpusError: the file or a line of it can't be read.
+    """
+    for number, line in enumerate(open_lines(path), 1):
+        try:
+            yield json.loads(line)["text"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorpusError("is no labelled sentence", path=path, line=number) from error
 
 
 def read_pool(folder: Path) -> Pool:

@@ -13,7 +13,7 @@ from cpner.corpus.files import replacing
 from cpner.errors import ConfigError
 from cpner.instructor import Vocabulary
 from cpner.pretraining.config import PretrainConfig
-from cpner.pretraining.pool import Pool, labelled_files, read_pool
+from cpner.pretraining.pool import Pool, labelled_files, labelled_texts, read_pool
 from cpner.pretraining.text import Text, encode_text, in_turn, open_lines
 from cpner.pretraining.tokenizer import save_tokenizer, train_tokenizer
 
@@ -81,8 +81,7 @@ def _vocabulary(text: Sequence[Path], labelled: Path | None, out: Path, config: 
 
 def _lines(text: Sequence[Path], labelled: Path | None) -> Iterator[str]:
     """Lines of all files in turn, three of each text for one of each labelled file."""
-    files = [] if labelled is None else labelled_files(labelled)
-    sentences = [(1, (json.loads(line)["text"] for line in open_lines(path))) for path in files]
+    sentences = [] if labelled is None else [(1, labelled_texts(path)) for path in labelled_files(labelled)]
     return in_turn([*((3, open_lines(path)) for path in text), *sentences])
 
 

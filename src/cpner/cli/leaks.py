@@ -1,0 +1,67 @@
+"""`cpner leaks`: benchmark sentences in pretraining data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cpner.cli._common import json_option, print_json, progress_bar
+from cpner.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cpner.pretraining.leaks import Leaks
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("benchmarks", type=_FOLDER)
+@click.option("--text", multiple=True, type=_FILE, metavar="FILE", help="Plain text, .txt or .txt.xz; may be repeated.")
+@click.option("--ner", type=_FOLDER, metavar="DIR", help="Folder of labelled sentences, NAME.jsonl or NAME.jsonl.xz.")
+@json_option
+def leaks(benchmarks: Path, text: tuple[Path, ...], ner: Path | None, as_json: bool) -> None:
+    """Count the dev and test sentences of corpora that pretraining data holds.
+
+    BENCHMARKS is a folder with a corpus in each sub-folder. Sentences of eight words or more are looked for inside the
+    paragraphs, shorter ones are compared with whole paragraphs; only letters and digits count, in lower case.
+
+    \b
+    Example:
+      cpner leaks data --text corpus/text.txt.xz --ner corpus/ner
+    """
+    from cpner.pretraining.leaks import check_leaks
+
+    if not text and ner is None:
+        raise click.UsageError("nothing to search: give --text FILE or --ner DIR")
+    with progress_bar() as progress:
+        result = check_leaks(benchmarks, text, ner, lambda done, total, file: progress(Progress(done, total, file)))
+    if as_json:
+        print_json(result.to_json())
+        return
+    from rich.console import Console
+
+    Console().print(_table(result))
+    for name, reason in result.skipped.items():
+        click.echo(f"Left out {name}: {reason}", err=True)
+
+
+def _table(result: Leaks) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("benchmark")
+    for column in ("8+ words", "found", "shorter", "found whole"):
+        table.add_column(column, justify="right")
+    table.add_column("found in", overflow="fold")
+    for name, leak in result.benchmarks.items():
+        counts = (leak.sentences, leak.found, leak.short, leak.short_found)
+        files = ", ".join(f"{file} {count}" for file, count in leak.files.items())
+        table.add_row(Text(name), *(f"{count:,}" for count in counts), Text(files))
+    return table

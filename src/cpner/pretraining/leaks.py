@@ -1,0 +1,185 @@
+"""Do benchmark sentences occur in pretraining data? A backbone that has read its test is no fair judge.
+
+Sentences and paragraphs are compared as their lower-case letters and digits, in UTF-8, with everything else removed. A
+sentence counts as found if it is part of a paragraph. All windows of a fixed width get a rolling hash at once; where
+one is the hash of a sentence's beginning, the sentence is compared.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cpner.corpus import Corpus
+from cpner.errors import CorpusError
+from cpner.pretraining.pool import labelled_files, labelled_texts
+from cpner.pretraining.text import Array, open_lines
+
+_SPLITS = ("dev", "test")
+_WORDS = 8  # sentences of fewer words are only compared with whole paragraphs: they may well be written twice
+_WIDTHS = (24, 12)  # bytes of a sentence's beginning that are looked for; the first that the sentence has
+_CHUNK = 1 << 23  # bytes of text that are searched at a time
+_TABLE = 1 << 22  # entries of the table that most windows are turned away by
+_BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse modulo 2 ** 64
+_OTHER = re.compile(r"[^\x00-\x7f\w]+")
+_ASCII = bytes(c for c in range(128) if chr(c) not in string.ascii_lowercase + string.digits)
+
+
+@dataclass
+class Leak:
+    """Sentences of a benchmark's dev and test splits, and how many of them are found."""
+
+    sentences: int = 0  # of at least eight words
+    found: int = 0  # as part of a paragraph
+    short: int = 0  # of fewer words
+    short_found: int = 0  # as a whole paragraph or labelled sentence
+    files: dict[str, int] = field(default_factory=dict)  # found sentences by file; one may be in several
+    short_files: dict[str, int] = field(default_factory=dict)
+    examples: list[str] = field(default_factory=list)  # a few found sentences of at least eight words
+
+
+@dataclass
+class Leaks:
+    """What `check_leaks` found, by benchmark, and the folders that could not be read."""
+
+    benchmarks: dict[str, Leak]
+    skipped: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain dictionaries."""
+        return asdict(self)
+
+
+def check_leaks(
+    benchmarks: Path,
+    text: Sequence[Path],
+    labelled: Path | None = None,
+    report: Callable[[int, int, str], None] = lambda done, total, file: None,
+) -> Leaks:
+    """Look for the dev and test sentences of benchmarks in pretraining data.
+
+    Args:
+        benchmarks: folder of corpora, one in each sub-folder.
+        text: files of plain text, one paragraph a line.
+        labelled: folder of labelled sentences, see `pool.read_pool`.
+        report: called before each file with the number of files done, of all files, and its name.
+
+    Raises:
+        CorpusError: no sub-folder holds a corpus, or a file of the data can't be read.
+    """
+    sentences, skipped = _read_benchmarks(benchmarks)
+    search = _Search({key for own in sentences.values() for key, long in own if long})
+    short = {key for own in sentences.values() for key, long in own if not long}
+    found: dict[str, set[bytes]] = {}
+    files = {path: open_lines for path in text} | dict.fromkeys(
+        labelled_files(labelled) if labelled else (), labelled_texts
+    )
+    for done, (path, read) in enumerate(files.items()):
+        report(done, len(files), path.name)
+        found[path.name] = hits = set()
+        for chunk in _chunks(read(path)):
+            hits |= search(chunk)
+            hits |= short.intersection(chunk.split(b"\n"))
+    report(len(files), len(files), "")
+    return Leaks({name: _count(own, found) for name, own in sentences.items()}, skipped)
+
+
+_Key = tuple[bytes, bool]  # a normalised sentence, and whether it is long enough to be looked for inside paragraphs
+
+
+def _read_benchmarks(folder: Path) -> tuple[dict[str, list[_Key]], dict[str, str]]:
+    sentences: dict[str, list[_Key]] = {}
+    skipped: dict[str, str] = {}
+    for path in sorted(p for p in folder.iterdir() if p.is_dir()):
+        try:
+            corpus = Corpus.read(path)
+        except CorpusError as error:
+            skipped[path.name] = str(error)
+            continue
+        both = [s.word_texts for split in _SPLITS for s in corpus.splits.get(split, [])]
+        keys = [(normalise(" ".join(words)), len(words)) for words in both]
+        sentences[path.name] = [(key, count >= _WORDS and len(key) >= _WIDTHS[-1]) for key, count in keys if key]
+    if not sentences:
+        raise CorpusError("no sub-folder holds a corpus that can be read", path=folder)
+    return sentences, skipped
+
+
+def normalise(text: str) -> bytes:
+    """Lower-case letters and digits of a text, in UTF-8; line ends are kept apart by `_chunks`."""
+    return _OTHER.sub("", text.lower()).encode().translate(None, _ASCII)
+
+
+def _chunks(lines: Iterable[str]) -> Iterator[bytes]:
+    """Normalised lines, with a line end before and after each, a few megabytes at a time."""
+    kept: list[bytes] = []
+    size = 0
+    for line in lines:
+        kept.append(normalise(line))
+        size += len(kept[-1]) + 1
+        if size >= _CHUNK:
+            yield b"\n".join([b"", *kept, b""])
+            kept, size = [], 0
+    yield b"\n".join([b"", *kept, b""])
+
+
+def _count(sentences: list[_Key], found: dict[str, set[bytes]]) -> Leak:
+    everywhere = set().union(*found.values())
+    long, short = ([key for key, is_long in sentences if is_long is kind] for kind in (True, False))
+    leak = Leak(len(long), sum(key in everywhere for key in long), len(short), sum(key in everywhere for key in short))
+    for keys, files in ((long, leak.files), (short, leak.short_files)):
+        counts = {file: sum(key in hits for key in keys) for file, hits in found.items()}
+        files.update({file: count for file, count in counts.items() if count})
+    leak.examples = [key.decode() for key in long if key in everywhere][:5]
+    return leak
+
+
+class _Search:
+    """Finds which of many strings occur in a text."""
+
+    def __init__(self, wanted: Iterable[bytes]) -> None:
+        self.beginnings: dict[int, dict[bytes, list[bytes]]] = {width: defaultdict(list) for width in _WIDTHS}
+        for key in wanted:
+            width = next(w for w in _WIDTHS if len(key) >= w)
+            self.beginnings[width][key[:width]].append(key)
+        self.tables = {width: _table(list(own), width) for width, own in self.beginnings.items() if own}
+
+    def __call__(self, text: bytes) -> set[bytes]:
+        """The wanted strings that `text` holds."""
+        sums, unit = _sums(np.frombuffer(text, np.uint8))
+        found = set()
+        for width, table in self.tables.items():
+            windows = (sums[width:] - sums[:-width]) * unit[: len(sums) - width]
+            for place in np.flatnonzero(table[_slot(windows)]).tolist():
+                for key in self.beginnings[width].get(text[place : place + width], ()):
+                    if text.startswith(key, place):
+                        found.add(key)
+        return found
+
+
+def _sums(values: Array) -> tuple[Array, Array]:
+    """Sums of value times base ** place up to each place, and base ** -place: all modulo 2 ** 64."""
+    inverse = np.uint64(pow(int(_BASE), -1, 1 << 64))
+    powers = np.multiply.accumulate(np.full(len(values), _BASE))
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values * powers, dtype=np.uint64)])
+    return sums, np.multiply.accumulate(np.full(len(values), inverse))
+
+
+def _table(keys: list[bytes], width: int) -> Array:
+    """[entries] whether the hash of any key falls there."""
+    table = np.zeros(_TABLE, bool)
+    for key in keys:
+        sums, unit = _sums(np.frombuffer(key, np.uint8))
+        table[_slot((sums[width:] - sums[:-width]) * unit[:1])] = True
+    return table
+
+
+def _slot(hashes: Array) -> Array:
+    """The entry of each hash: its highest bits, which depend on all of the window."""
+    return (hashes >> np.uint64(64 - _TABLE.bit_length() + 1)).astype(np.int64)

@@ -1,0 +1,191 @@
+"""Batches: drawn by number, with options that are right for each sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from cpner.errors import CorpusError
+from cpner.grammar import Grammar
+from cpner.pretraining.batches import Batch, Batches, draw_example
+from cpner.pretraining.config import DataConfig
+from cpner.pretraining.pool import Pool
+from cpner.pretraining.prepare import Prepared
+from tests.pretraining.conftest import tiny_config
+
+PLAIN = DataConfig(drop=0, merged=0, mixed=0, rename=0, lower=0)
+
+
+def make(data: Prepared, length: int = 40, *, align: bool = False, **values: object) -> Batches:
+    config = replace(tiny_config().data, **values)  # type: ignore[arg-type]
+    return Batches(data.pool, data.text, data.vocabulary, config, length, align=align)
+
+
+def same(a: Batch, b: Batch) -> bool:
+    return all(
+        (x is None and y is None) or (x is not None and y is not None and torch.equal(x, y))
+        for x, y in zip(vars(a).values(), vars(b).values(), strict=True)
+    )
+
+
+def pool_of(data: Prepared) -> Pool:
+    assert data.pool is not None
+    return data.pool
+
+
+def test_batch_depends_on_seed_and_number_alone(data: Prepared) -> None:
+    first, second = make(data), make(data)
+
+    forwards = [first[i] for i in range(10)]
+    backwards = [second[i] for i in reversed(range(10))][::-1]
+
+    assert all(map(same, forwards, backwards))
+    assert not same(forwards[0], forwards[1])
+    assert not any(map(same, forwards, [make(data, seed=1)[i] for i in range(10)]))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
+def test_workers_make_the_same_batches(data: Prepared) -> None:
+    batches = make(data, 12)
+
+    loaded = list(DataLoader(batches, batch_size=None, num_workers=2))
+
+    assert len(loaded) == 12
+    assert all(same(a, batches[i]) for i, a in enumerate(loaded))
+
+
+def test_batches_end(data: Prepared) -> None:
+    with pytest.raises(IndexError):
+        make(data, 3)[3]
+
+
+@pytest.mark.parametrize(("share", "texts"), [(0.0, 0), (1.0, 40)])
+def test_text_share_of_none_and_all(data: Prepared, share: float, texts: int) -> None:
+    batches = make(data, text_share=share)
+
+    assert sum(batches[i].candidates is None for i in range(40)) == texts
+
+
+def test_all_text_needs_no_labelled_sentences(data: Prepared) -> None:
+    batches = Batches(None, data.text, data.vocabulary, replace(tiny_config().data, text_share=1.0), 3)
+
+    assert all(batches[i].candidates is None for i in range(3))
+
+
+def test_text_share_falls_over_the_run(data: Prepared) -> None:
+    batches = make(data, 200, text_share=0.0, text_share_start=1.0, text_until=0.5)
+
+    texts = [batches[i].candidates is None for i in range(0, 200, 5)]
+
+    assert texts[0] and sum(texts[:10]) > sum(texts[10:20]) and not any(texts[20:])
+
+
+def test_padding_is_marked_everywhere(data: Prepared) -> None:
+    batches = make(data)
+    for i in range(10):
+        batch = batches[i]
+        assert torch.equal(batch.mask, batch.source != data.vocabulary.pad)
+        assert batch.pieces == int((batch.source != data.vocabulary.pad).sum() + (batch.labels != -1).sum())
+        if batch.real is not None and batch.candidates is not None:
+            written = batch.labels.clamp(min=0)
+            assert batch.real.gather(1, written).all()  # no label is a candidate that is padding
+            pieces = batch.candidates.gather(1, written)[:, :-1]
+            kept = batch.labels[:, 1:] >= 0
+            assert torch.equal(batch.inputs[:, 1:][kept], pieces[kept])  # the decoder reads what it wrote
+
+
+def test_aligned_batches_differ_in_padding_only(data: Prepared) -> None:
+    plain, aligned = make(data), make(data, align=True)
+    for i in range(10):
+        a, b = plain[i], aligned[i]
+        assert b.source.shape[1] % 32 == 0 and b.labels.shape[1] % 16 == 0
+        assert a.pieces == b.pieces
+        width = a.source.shape[1]
+        assert torch.equal(a.source, b.source[:, :width]) and not b.mask[:, width:].any()
+        assert (b.labels[:, a.labels.shape[1] :] == -1).all()
+        if a.real is not None and b.real is not None and b.candidates is not None:
+            assert b.candidates.shape[1] % 32 == 0 and int(a.real.sum()) == int(b.real.sum())
+
+
+def test_targets_follow_the_grammar(data: Prepared) -> None:
+    batches = make(data, text_share=0.0)
+    rng = np.random.default_rng(0)
+    for i in range(30):
+        sentence, types = draw_example(pool_of(data), i, batches.config, rng)
+        source = batches.instructor.source(sentence, types)
+        grammar = Grammar.build([source], data.vocabulary)
+        labels = batches.entity_batch([(sentence, types)]).labels
+        for t, (allowed, _) in enumerate(grammar.walk(labels)):
+            assert allowed[0, labels[0, t]]
+
+
+def test_sources_that_are_too_long_are_left_out(data: Prepared) -> None:
+    batches = make(data, text_share=0.0, max_source=60)
+
+    assert max(batches[i].source.shape[1] for i in range(40)) <= 60
+
+
+def test_a_window_for_no_sentence_is_refused(data: Prepared) -> None:
+    with pytest.raises(CorpusError, match="has at most 1 words: raise max_source"):
+        make(data, max_source=3)
+    with pytest.raises(CorpusError, match="fits into 8 pieces"):
+        make(data, max_source=8, text_share=0.0)[0]
+
+
+def test_options_hold_every_wanted_type_once(data: Prepared) -> None:
+    config = DataConfig(drop=0.3, merged=0.4, mixed=0.3, rename=0.8, lower=0.5, max_options=4)
+    rng = np.random.default_rng(0)
+    for i in range(200):
+        sentence, types = draw_example(pool_of(data), i, config, rng)
+        assert len(set(types)) == len(types) <= 4
+        assert {span.type for span in sentence.spans} <= set(types)
+        assert types or len(pool_of(data).file_types[pool_of(data).origin[i]]) == 1  # hardly ever about nothing
+
+
+def test_plain_examples_are_the_sentences_themselves(data: Prepared) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(100):
+        words, spans = pool_of(data).sentence(i)
+        sentence, types = draw_example(pool_of(data), i, PLAIN, rng)
+        assert sentence.word_texts == words
+        assert [tuple(span) for span in sentence.spans] == spans
+        assert set(types) <= set(pool_of(data).file_types[pool_of(data).origin[i]])
+
+
+def test_dropped_types_take_their_entities_along(data: Prepared) -> None:
+    rng = np.random.default_rng(0)
+    dropped = 0
+    for i in range(200):
+        _, spans = pool_of(data).sentence(i)
+        sentence, types = draw_example(pool_of(data), i, replace(PLAIN, drop=0.5), rng)
+        assert [tuple(s) for s in sentence.spans] == [s for s in spans if s[2] in types]
+        dropped += len(spans) - len(sentence.spans)
+    assert dropped > 20
+
+
+def test_merged_types_become_their_group(data: Prepared) -> None:
+    rng = np.random.default_rng(0)
+    group = {"actor": "person", "athlete": "person"}
+    for i in range(200):
+        _, spans = pool_of(data).sentence(i)
+        sentence, types = draw_example(pool_of(data), i, replace(PLAIN, merged=1.0), rng)
+        assert [tuple(s) for s in sentence.spans] == [(a, b, group.get(t, t)) for a, b, t in spans]
+        assert not group.keys() & set(types)
+
+
+def test_files_are_drawn_by_size_to_the_power_of_balance(data: Prepared) -> None:
+    pool = pool_of(data)
+    few = np.concatenate([np.flatnonzero(pool.origin == 0), np.flatnonzero(pool.origin == 1)[:30]])
+    uneven = Prepared(data.vocabulary, pool.part(few), data.text)
+
+    even = make(uneven, 400, balance=0.0, text_share=0.0).sentences
+    assert even is not None
+    rng = np.random.default_rng(0)
+    genes = [any("gene" in types for types in [example[1]]) for _ in range(300) for example in even.draw(rng)]
+
+    assert np.mean(genes) == pytest.approx(0.5, abs=0.08)  # a file counts the same, whatever its size

@@ -1,0 +1,87 @@
+"""Labelled sentences as arrays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cpner.errors import CorpusError
+from cpner.pretraining.pool import Pool, read_pool
+
+
+def test_pool_gives_the_sentences_back(corpus: Path) -> None:
+    pool = read_pool(corpus / "ner")
+    records = [
+        json.loads(line)
+        for name in ("genes", "people")
+        for line in (corpus / "ner" / f"{name}.jsonl").read_text("utf-8").splitlines()
+    ]
+
+    assert pool.files == ["genes", "people"] and len(pool) == len(records)
+    for i, record in enumerate(records):
+        words, spans = pool.sentence(i)
+        assert " ".join(words) == record["text"]
+        found = [(" ".join(words[a:b]), t) for a, b, t in spans]
+        assert found == [(record["text"][e["start"] : e["end"]], e["type"]) for e in record["entities"]]
+
+
+def test_types_come_from_the_list_or_the_file(corpus: Path) -> None:
+    pool = read_pool(corpus / "ner")
+
+    assert pool.file_types == [["gene"], ["actor", "athlete", "city", "river"]]
+    assert pool.groups == [{}, {"actor": "person", "athlete": "person"}]
+
+
+def test_part_and_saved_pools_are_equal(corpus: Path, tmp_path: Path) -> None:
+    pool = read_pool(corpus / "ner")
+    part = pool.part(np.array([3, 200, 7]))
+    part.save(tmp_path)
+
+    loaded = Pool.load(tmp_path)
+
+    assert Pool.saved(tmp_path) and len(loaded) == 3
+    assert [loaded.sentence(i) for i in range(3)] == [pool.sentence(i) for i in (3, 200, 7)]
+
+
+def test_split_parts_all_sentences(corpus: Path) -> None:
+    pool = read_pool(corpus / "ner")
+
+    train, held = pool.split(10, seed=0)
+
+    assert (len(train), len(held)) == (230, 10)
+    assert len(pool.split(10**6, seed=0)[1]) == 24
+    everything = sorted(str(p.sentence(i)) for p in (train, held) for i in range(len(p)))
+    assert everything == sorted(str(pool.sentence(i)) for i in range(len(pool)))
+
+
+def test_entities_cut_words(tmp_path: Path) -> None:
+    line = {"text": "a p21mutant", "entities": [{"start": 2, "end": 5, "type": "gene"}]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(line), "utf-8")
+
+    assert read_pool(tmp_path).sentence(0) == (["a", "p21", "mutant"], [(1, 2, "gene")])
+
+
+@pytest.mark.parametrize(
+    "line", ["{", "[]", '{"text": "a b"}', '{"text": "a b", "entities": [{"start": 1, "end": 2}]}']
+)
+def test_lines_that_are_no_sentences_are_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "entities": []}\n' + line, "utf-8")
+
+    with pytest.raises(CorpusError, match=r"a\.jsonl, line 2: is no labelled sentence"):
+        read_pool(tmp_path)
+
+
+def test_an_entity_between_words_is_refused(tmp_path: Path) -> None:
+    line = {"text": "a  b", "entities": [{"start": 1, "end": 2, "type": "x"}]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(line), "utf-8")
+
+    with pytest.raises(CorpusError, match="line 1"):
+        read_pool(tmp_path)
+
+
+def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no labelled file"):
+        read_pool(tmp_path)

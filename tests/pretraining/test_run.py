@@ -1,0 +1,199 @@
+"""Runs: learning, stopping and going on, cost, and the backbone at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from cpner.backbone.load import load
+from cpner.backbone.t5 import T5, T5Shape
+from cpner.errors import ConfigError
+from cpner.pretraining.batches import Batches
+from cpner.pretraining.checkpoint import write_backbone
+from cpner.pretraining.config import PretrainConfig
+from cpner.pretraining.model import Cost, Loss, batch_flops
+from cpner.pretraining.prepare import Prepared, prepare
+from cpner.pretraining.run import pretrain
+from tests.pretraining.conftest import tiny_config
+
+
+class Stopped(Exception):
+    """The power went off."""
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """One thread, so that sums are always taken in the same order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def fresh(prepared_folder: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(prepared_folder, folder))
+
+
+def run(out: Path, config: PretrainConfig, stop: int | None = None, **more: Any) -> list[dict[str, Any]]:
+    """The records of a run; it breaks off at step `stop`."""
+    records: list[dict[str, Any]] = []
+
+    def report(record: dict[str, Any]) -> None:
+        records.append(record)
+        if stop is not None and record.get("step") == stop:
+            raise Stopped
+
+    pretrain([], None, out, config, report=report, **more)
+    return records
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return load_file(out / "checkpoint" / "weights.safetensors")
+
+
+@pytest.mark.usefixtures("threads")
+def test_stopped_and_resumed_run_gives_the_same_weights(prepared_folder: Path, tmp_path: Path) -> None:
+    config = tiny_config(accumulation=2, log_every=1, save_every=2, evaluate_every=100)
+    whole, parts = fresh(prepared_folder, tmp_path / "whole"), fresh(prepared_folder, tmp_path / "parts")
+
+    all_records = run(whole, config)
+    with pytest.raises(Stopped):
+        run(parts, config, stop=5)  # steps 1 to 4 are in a checkpoint, step 5 is lost
+    rest = run(parts, replace(config, log_every=2), resume=True)
+
+    expected, found = weights(whole), weights(parts)
+    assert expected.keys() == found.keys() and all(torch.equal(expected[name], found[name]) for name in expected)
+    for name in ("mean", "square"):
+        ours, theirs = (load_file(out / "checkpoint" / f"{name}.safetensors") for out in (whole, parts))
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    assert [record["step"] for record in rest if "step" in record] == [6]
+    assert rest[-1]["final"]["f1"] == all_records[-1]["final"]["f1"]
+    assert rest[-1]["final"]["million_pieces"] == all_records[-1]["final"]["million_pieces"]
+    assert sorted(path.name for path in parts.glob("checkpoint*")) == ["checkpoint"]
+
+
+@pytest.mark.usefixtures("threads")
+def test_run_stopped_between_two_renamings_is_resumed(prepared_folder: Path, tmp_path: Path) -> None:
+    config = tiny_config(steps=4, log_every=1, save_every=2, evaluate_every=100)
+    out = fresh(prepared_folder, tmp_path / "run")
+    with pytest.raises(Stopped):
+        run(out, config, stop=3)
+    os.replace(out / "checkpoint", out / "checkpoint-old")
+
+    records = run(out, config, resume=True)
+
+    assert [record["step"] for record in records if "step" in record] == [3, 4]
+    assert sorted(path.name for path in out.glob("checkpoint*")) == ["checkpoint"]
+
+
+def test_runs_are_not_mixed_up(prepared_folder: Path, tmp_path: Path) -> None:
+    out, config = fresh(prepared_folder, tmp_path / "run"), tiny_config(steps=1)
+    run(out, config)
+
+    with pytest.raises(ConfigError, match="holds a checkpoint already: go on with --resume"):
+        run(out, config)
+    with pytest.raises(ConfigError, match=r"another run \(lr, data differ\)"):
+        run(out, replace(config, lr=1.0, data=replace(config.data, drop=0.5)), resume=True)
+    with pytest.raises(ConfigError, match="was made with vocabulary 1000"):
+        run(out, replace(config, vocabulary=2000), resume=True)
+
+
+def test_time_limit_stops_a_run_and_keeps_its_last_step(prepared_folder: Path, tmp_path: Path) -> None:
+    out = fresh(prepared_folder, tmp_path / "run")
+
+    records = run(out, tiny_config(steps=10_000, minutes=0.02, save_every=10_000, log_every=10_000))
+
+    step = records[-1]["final"]["step"]
+    assert 0 < step < 10_000
+    assert json.loads((out / "checkpoint" / "state.json").read_text())["step"] == step
+
+
+def test_training_lowers_both_losses(prepared_folder: Path, tmp_path: Path) -> None:
+    out = fresh(prepared_folder, tmp_path / "run")
+
+    run(out, tiny_config(steps=60, log_every=20, evaluate_every=60, lr=2e-2))
+
+    records = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    first, last = records[0], records[-2]
+    assert last["step"] == 60 and last["loss_entities"] < first["loss_entities"] - 0.3
+    assert last["loss_text"] < first["loss_text"] - 0.3
+    assert records[-1]["final"]["right_structure"] > 60
+    assert {"right_type", "right_start", "right_copy", "f1"} <= records[-1]["final"].keys()
+
+
+def test_all_text_needs_no_labels_and_measures_none(corpus: Path, tmp_path: Path) -> None:
+    config = tiny_config(steps=2, data={"text_share": 1.0})
+
+    folder = pretrain([corpus / "text.txt"], None, tmp_path / "run", config)
+
+    assert load(str(folder), device="cpu").window == 160
+    assert not (tmp_path / "run" / "labelled.json").exists()
+
+
+@pytest.mark.parametrize(("share", "flag"), [(0.0, "--ner"), (1.0, "--text FILE")])
+def test_missing_data_is_asked_for(corpus: Path, tmp_path: Path, share: float, flag: str) -> None:
+    text, labelled = ([corpus / "text.txt"], None) if share == 0 else ([], corpus / "ner")
+
+    with pytest.raises(ConfigError, match=f"pass {flag}"):
+        prepare(text, labelled, tmp_path, tiny_config(data={"text_share": share}))
+    with pytest.raises(ConfigError, match="holds no vocabulary yet"):
+        prepare([], None, tmp_path / "new", tiny_config())
+
+
+@pytest.fixture(scope="module")
+def t5(data: Prepared) -> T5:
+    t5 = T5(T5Shape(vocab_size=1024, **tiny_config().sizes))  # type: ignore[arg-type]
+    t5.initialise(0)
+    return t5
+
+
+def test_flops_count_each_weight_and_piece_that_meet(t5: T5, data: Prepared) -> None:
+    config = tiny_config().data
+    counter = FlopCounterMode(display=False)
+    for share in (0.0, 1.0):
+        batches = Batches(data.pool, data.text, data.vocabulary, replace(config, text_share=share), 3)
+        with counter, sdpa_kernel(SDPBackend.MATH):  # a fused kernel is not counted
+            Loss(t5)(batches[0])
+
+        assert batch_flops(t5, batches[0]) == pytest.approx(3 * counter.get_total_flops(), rel=1e-3)
+
+
+def test_cost_is_that_of_all_batches(t5: T5, data: Prepared) -> None:
+    batches = Batches(data.pool, data.text, data.vocabulary, tiny_config().data, 8)
+
+    cost = Cost.estimate(t5, batches, per_step=2)
+
+    assert cost.parameters == sum(p.numel() for p in t5.parameters())
+    assert cost.pieces == sum(batches[i].source.numel() + batches[i].inputs.numel() for i in range(8))
+    assert cost.step_pieces * 4 == cost.pieces
+    assert cost.flops == pytest.approx(sum(batch_flops(t5, batches[i]) for i in range(8)))
+
+
+def test_backbone_loads_here_and_in_transformers(t5: T5, prepared_folder: Path, tmp_path: Path) -> None:
+    from transformers import T5ForConditionalGeneration
+
+    write_backbone(t5, prepared_folder / "tokenizer", tmp_path, window=77, shard_bytes=10_000)
+
+    shards = sorted(tmp_path.glob("*.safetensors"))
+    assert len(shards) > 2 and sum(path.stat().st_size > 11_000 for path in shards) == 1  # the embedding is one tensor
+    ours = load(str(tmp_path), device="cpu", dtype=torch.float32)
+    assert ours.window == 77
+    theirs = T5ForConditionalGeneration.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    source, target = torch.tensor([[5, 9, 300, 1]]), torch.tensor([[0, 17, 8]])
+    with torch.no_grad():
+        mask = torch.ones_like(source, dtype=torch.bool)
+        logits = ours.t5.decode(target, ours.t5.encode(source, mask), mask) @ ours.t5.output_weight.T
+        torch.testing.assert_close(logits, theirs(input_ids=source, decoder_input_ids=target).logits)
+    state = {name: tensor.to(torch.bfloat16) for name, tensor in t5.state_dict().items()}
+    assert all(torch.equal(state[name].float(), tensor) for name, tensor in ours.t5.state_dict().items())
