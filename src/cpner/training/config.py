@@ -44,8 +44,11 @@ class TrainingConfig:
                 raise ConfigError(f"training setting {field.name}={value!r} is no {kind}")
         for name in ("epochs", "batch_sentences", "batch_pieces"):
             self._check(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("min_steps", "lr_ramp_steps", "weight_decay", "patience", "eval_every", "eval_limit", "seed"):
-            self._check(name, getattr(self, name) >= 0, "at least 0")
+        for name in (
+            *("min_steps", "lr_ramp_steps", "weight_decay", "patience", "eval_every", "eval_limit", "seed"),
+            "save_seconds",
+        ):
+            self._check(name, 0 <= getattr(self, name) < float("inf"), "at least 0")
         for name in ("lr", "clip"):
             self._check(name, 0 < getattr(self, name) < float("inf"), "above 0")
         for name in ("dropout", "option_dropout"):

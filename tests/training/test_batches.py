@@ -1,0 +1,91 @@
+"""Batches hold every sentence once an epoch, within their budget, and depend on seed, epoch and sentence alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cpner.corpus.sentence import Sentence
+from cpner.errors import TrainingError
+from cpner.training import TrainingConfig
+from cpner.training.batches import Examples
+from tests.training.sentences import SENTENCES, TYPES, long_sentence
+
+
+def equal(a, b) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(vars(a).values(), vars(b).values(), strict=True) if x is not None)
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 7])
+def test_every_sentence_comes_once_an_epoch_within_the_budget(tiny, epoch):
+    config = TrainingConfig(batch_sentences=4, batch_pieces=90)
+    examples = Examples(tiny, SENTENCES * 6, TYPES, config)
+
+    batches = examples.epoch(epoch)
+
+    assert sorted(np.concatenate(batches).tolist()) == list(range(30))
+    for rows in batches:
+        assert len(rows) <= 4
+        batch = examples.batch(epoch, rows)
+        assert batch.source.numel() <= 90 or len(rows) == 1
+
+
+def test_epochs_differ_and_are_the_same_again(tiny):
+    first, again = (Examples(tiny, SENTENCES * 6, TYPES, TrainingConfig()) for _ in range(2))
+    other = Examples(tiny, SENTENCES * 6, TYPES, TrainingConfig(seed=1))
+
+    def order(examples, epoch):
+        return np.concatenate(examples.epoch(epoch)).tolist()
+
+    assert order(first, 3) == order(again, 3)
+    assert order(first, 3) != order(first, 4)
+    assert order(first, 3) != order(other, 3)
+    rows = first.epoch(3)[0]
+    assert equal(first.batch(3, rows), again.batch(3, rows))
+    assert not equal(first.batch(3, rows), other.batch(3, rows))
+
+
+def test_options_hold_a_sentences_own_types_and_some_of_the_others_in_changing_order(tiny):
+    examples = Examples(tiny, SENTENCES, TYPES, TrainingConfig(option_dropout=0.5))
+    fixed = Examples(tiny, SENTENCES, TYPES, TrainingConfig(option_dropout=0.0, shuffle_options=False))
+    seen = [examples._options(epoch, 1, SENTENCES[1]) for epoch in range(50)]
+
+    assert all({"person", "location"} <= set(options) <= set(TYPES) for options in seen)
+    assert {len(options) for options in seen} == {2, 3}
+    assert len({tuple(options) for options in seen}) > 4
+    assert all(examples._options(epoch, 3, SENTENCES[3]) for epoch in range(50))  # never none at all
+    assert fixed._options(5, 1, SENTENCES[1]) == TYPES
+
+
+def test_labels_name_the_targets_pieces_among_the_candidates(tiny):
+    examples = Examples(tiny, SENTENCES, TYPES, TrainingConfig())
+    whole = Examples(tiny, SENTENCES, TYPES, TrainingConfig(softmax="vocabulary"))
+    rows = examples.epoch(0)[0]
+
+    batch, plain = examples.batch(0, rows), whole.batch(0, rows)
+
+    assert batch.candidates is not None and plain.candidates is None
+    written = batch.candidates.gather(1, batch.labels.clamp(min=0)).where(batch.labels >= 0, -1)
+    assert torch.equal(written, plain.labels)
+    told = batch.labels[:, 1:] >= 0
+    assert torch.equal(batch.inputs[:, 1:][told], written[:, :-1][told])  # shifted right
+    assert batch.inputs[:, 0].tolist() == [tiny.vocabulary.pad] * len(rows)
+    assert bool(batch.real.gather(1, batch.labels.clamp(min=0)).all())
+
+
+def test_a_sentence_beyond_the_window_is_cut_with_every_entity_kept(tiny):
+    sentence = long_sentence()
+    examples = Examples(tiny, [sentence, SENTENCES[0]], TYPES, TrainingConfig())
+
+    longest = max(examples.batch(0, rows).source.shape[1] for rows in examples.epoch(0))
+
+    assert len(examples.sentences) > 2
+    assert longest <= tiny.window
+    assert sum(len(part.spans) for part in examples.sentences) == len(sentence.spans) + 3
+    assert [w for part in examples.sentences[:-1] for w in part.word_texts] == sentence.word_texts
+
+
+def test_nothing_to_learn_from_is_refused(tiny):
+    with pytest.raises(TrainingError, match="2 sentences to train on, none with a word"):
+        Examples(tiny, [Sentence("", ()), Sentence(" ", ())], TYPES, TrainingConfig())

@@ -1,0 +1,186 @@
+"""A run that is killed at any moment and resumed ends at the same prefix, to the bit, as one that never stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from cpner.backbone.prefix import PrefixConfig, Reparameterisation, fingerprint
+from cpner.errors import TrainingError
+from cpner.training import RunDir, TrainingConfig, train_prefix
+from tests.training.sentences import SENTENCES, TYPES
+
+CONFIG = TrainingConfig(
+    epochs=4, min_steps=0, lr=0.01, batch_sentences=2, dropout=0.1, eval_every=1, save_seconds=0.0
+)  # 12 steps, a checkpoint after each
+PREFIX = PrefixConfig(length=3, hidden=16)
+
+# A process that loads the backbone once and then, for each line it reads, trains in a fork of itself and kills that
+# with SIGKILL: at a step, or when the n-th file is about to take its place ("before") or just has ("after").
+KILLER = """
+import os, signal, sys, torch
+torch.set_num_threads(1)
+from cpner.backbone.load import load
+from cpner.backbone.prefix import Reparameterisation, fingerprint
+from cpner.training import train_prefix
+from tests.training.sentences import SENTENCES, TYPES
+from tests.training.test_resume import CONFIG, PREFIX
+
+backbone = load(sys.argv[1], device="cpu", dtype=torch.float32)
+
+def train(moment, count):
+    seen = [0]
+    def stop():
+        seen[0] += 1
+        if seen[0] == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+    replace = os.replace
+    def counted(source, target):
+        if moment == "before":
+            stop()
+        replace(source, target)
+        if moment == "after":
+            stop()
+    os.replace = counted
+    result = train_prefix(
+        backbone, Reparameterisation(backbone.t5.shape, PREFIX), SENTENCES, SENTENCES, TYPES, CONFIG,
+        run_dir=sys.argv[2], resume=True, progress=lambda _: stop() if moment == "step" else None,
+    )
+    print("ended", fingerprint(result.prefix), result.steps, flush=True)
+
+for line in sys.stdin:
+    moment, count = line.split()
+    child = os.fork()
+    if child == 0:
+        train(moment, int(count))
+        os._exit(0)
+    print("status", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+MOMENTS = [  # each goes on from where the one before it was killed
+    *[("before", n) for n in (1, 2, 3)],
+    *[("after", n) for n in (1, 2)],
+    *[("step", n) for n in (1, 2)],
+    ("before", 6),
+    ("after", 7),
+]
+
+
+def test_a_run_killed_at_many_moments_ends_like_one_that_never_stopped(tiny, tiny_folder: Path, tmp_path: Path):
+    whole = train_prefix(tiny, Reparameterisation(tiny.t5.shape, PREFIX), SENTENCES, SENTENCES, TYPES, CONFIG)
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
+
+    moments = "".join(f"{moment} {count}\n" for moment, count in [*MOMENTS, ("never", 1)])
+    killer = subprocess.run(
+        [sys.executable, "-c", KILLER, str(tiny_folder), str(tmp_path / "run")],
+        input=moments, capture_output=True, text=True, env=environment, timeout=300,
+    )  # fmt: skip
+
+    assert killer.returncode == 0, killer.stderr
+    lines = killer.stdout.split("\n")
+    assert [line for line in lines if line.startswith("status")] == ["status -9"] * len(MOMENTS) + ["status 0"]
+    assert [line for line in lines if line.startswith("ended")] == [f"ended {fingerprint(whole.prefix)} {whole.steps}"]
+    assert json.loads((tmp_path / "run" / "curve.json").read_text("utf-8")) == whole.curve
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert left - {f"best-{whole.best_epoch}.safetensors"} == {
+        ".lock", "run.json", "checkpoint.safetensors", "curve.json", "curve.png",
+    }  # fmt: skip
+
+
+def start(tiny, folder: Path, *, resume: bool = False, train=SENTENCES, config=CONFIG, prefix=PREFIX):
+    reparameterisation = Reparameterisation(tiny.t5.shape, prefix)
+    return train_prefix(tiny, reparameterisation, train, [], TYPES, config, run_dir=folder, resume=resume)
+
+
+def test_a_run_that_has_ended_gives_its_result_again_without_training(tiny, tmp_path: Path, monkeypatch):
+    first = start(tiny, tmp_path)
+    monkeypatch.setattr("cpner.training.loop.loss_of", lambda *_: pytest.fail("trained again"))
+
+    again = start(tiny, tmp_path, resume=True)
+
+    assert fingerprint(again.prefix) == fingerprint(first.prefix)
+    assert (again.curve, again.steps, again.epochs) == (first.curve, first.steps, first.epochs)
+    assert all(torch.equal(t, first.reparameterisation[name]) for name, t in again.reparameterisation.items())
+
+
+def test_without_resume_a_run_starts_over(tiny, tmp_path: Path):
+    first = start(tiny, tmp_path)
+    before = (tmp_path / "checkpoint.safetensors").stat().st_mtime_ns
+
+    again = start(tiny, tmp_path)
+
+    assert fingerprint(again.prefix) == fingerprint(first.prefix)
+    assert (tmp_path / "checkpoint.safetensors").stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"config": TrainingConfig(**{**vars(CONFIG), "lr": 0.02})}, "lr 0.01; asked for lr 0.02"),
+        ({"train": SENTENCES[:3]}, "train sentences"),
+        ({"prefix": PrefixConfig(length=4, hidden=16)}, "prefix"),
+    ],
+)
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_folder_of_another_run_is_refused_and_left_alone(tiny, tmp_path: Path, change, told, resume):
+    start(tiny, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+    with pytest.raises(TrainingError, match=f"holds another run: .*{told}"):
+        start(tiny, tmp_path, resume=resume, **change)
+
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_how_often_to_save_may_change(tiny, tmp_path: Path):
+    first = start(tiny, tmp_path)
+
+    again = start(tiny, tmp_path, resume=True, config=TrainingConfig(**{**vars(CONFIG), "save_seconds": 9.0}))
+
+    assert fingerprint(again.prefix) == fingerprint(first.prefix)
+
+
+def test_another_backbone_is_refused(tiny, tmp_path: Path):
+    from cpner.backbone.load import load
+    from tests.conftest import make_backbone
+
+    start(tiny, tmp_path / "run")
+    other = load(str(make_backbone(tmp_path / "other", seed=1)), device="cpu", dtype=torch.float32)
+
+    with pytest.raises(TrainingError, match="holds another run: backbone"):
+        start(other, tmp_path / "run", resume=True)
+
+
+def test_a_damaged_checkpoint_is_named(tiny, tmp_path: Path):
+    start(tiny, tmp_path)
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"x" * 100)
+
+    with pytest.raises(TrainingError, match=r"checkpoint\.safetensors is damaged"):
+        start(tiny, tmp_path, resume=True)
+
+
+def test_two_runs_can_not_share_a_folder(tiny, tmp_path: Path):
+    with RunDir(tmp_path, {}, resume=False), pytest.raises(TrainingError, match="in use by another training"):
+        start(tiny, tmp_path)
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tiny, tmp_path: Path):
+    (tmp_path / "run").write_text("", "utf-8")
+
+    with pytest.raises(TrainingError, match="can't be a run folder"):
+        start(tiny, tmp_path / "run")
+
+
+def test_the_curve_is_drawn(tiny, tmp_path: Path):
+    result = start(tiny, tmp_path)
+
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "curve.json").read_text("utf-8")) == result.curve
+    assert [row["epoch"] for row in result.curve] == [1, 2, 3, 4]
