@@ -370,10 +370,11 @@ class CPNER:
         names = sorted(self._unsaved) if domains is None else list(domains)
         kept = [self._find(name, whole=reparameterisation) for name in names]
         opened = Store(folder, create=True)
+        self.store = self.store or folder
         for domain in kept:
             opened.save(domain if reparameterisation else StoredDomain(domain.card, domain.prefix))
-            self._unsaved.discard(domain.card.name)
-        self.store = self.store or folder
+            if folder == self.store:
+                self._unsaved.discard(domain.card.name)
 
     def reload(self) -> None:
         """Read stored domains anew when they are next used; what is not saved stays."""
