@@ -25,7 +25,7 @@ from cpner.pretraining.text import Array, open_lines
 _SPLITS = ("dev", "test")
 _WORDS = 8  # sentences of fewer words are only compared with whole paragraphs: they may well be written twice
 _WIDTHS = (24, 12)  # bytes of a sentence's beginning that are looked for; the first that the sentence has
-_CHUNK = 1 << 23  # bytes of text that are searched at a time
+_CHUNK = 1 << 20  # bytes of text that are searched at a time
 _TABLE = 1 << 22  # entries of the table that most windows are turned away by
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse modulo 2 ** 64
 _OTHER = re.compile(r"[^\x00-\x7f\w]+")
