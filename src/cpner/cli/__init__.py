@@ -24,6 +24,7 @@ COMMANDS = {
         "select": "Weigh source domains by their likeness to a target.",
         "transfer": "Train a domain on, from the prefixes of others.",
         "fit": "Warm-up, selection and transfer in one.",
+        "pretrain": "Train a backbone from text and labelled sentences.",
     },
     "Use": {
         "predict": "Find entities in text.",
@@ -32,6 +33,7 @@ COMMANDS = {
     },
     "Data": {
         "corpora": "Find, count, convert, sample and fetch corpora.",
+        "leaks": "Count benchmark sentences in pretraining data.",
     },
 }
 _HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # new in click 8.2; its message is the whole help

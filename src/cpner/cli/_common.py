@@ -15,7 +15,7 @@ import click
 
 from cpner.corpus import Corpus
 from cpner.corpus.formats import FORMATS
-from cpner.errors import ConfigError
+from cpner.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from cpner.backbone.prefix import PrefixConfig
@@ -101,9 +101,8 @@ class Engine:
         from cpner.ner import CPNER
 
         device = _check_device(self.device)
-        opened = open_store(self.store, create=create)
-        names = opened.names() if domain is None else [domain]
-        stored = opened.card(names[0]).backbone if names else EMBEDDED
+        new = create and not self.store.exists()
+        stored = EMBEDDED if new else _stored_backbone(open_store(self.store), domain)
         return CPNER.load(self.backbone or stored, store=self.store, device=device)
 
 
@@ -304,6 +303,16 @@ def progress_bar() -> Iterator[Report]:
             bars.update(task, completed=progress.done, total=progress.total, description=progress.message)
 
         yield report
+
+
+def _stored_backbone(store: Store, domain: str | None) -> str:
+    """The backbone of a domain, or of the first one whose card can be read."""
+    if domain is not None:
+        return store.card(domain).backbone
+    for name in store.names():
+        with contextlib.suppress(StoreError):
+            return store.card(name).backbone
+    return EMBEDDED
 
 
 def _check_device(device: str | None) -> str | None:

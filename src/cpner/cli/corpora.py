@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 from rich.text import Text
 
+from cpner.cli._common import CorpusOptions, from_option, json_option, print_json, types_option
 from cpner.corpus import Corpus, sample_names
 from cpner.corpus.fetch import fetch as fetch_datasets
 from cpner.corpus.formats import FORMATS
 from cpner.corpus.public import datasets
-from cpner.errors import ConfigError
 
 _ROWS = {
     "sentences": "sentences",
@@ -31,23 +29,9 @@ _ROWS = {
 }
 _FORMAT_HELP = "conll: a word and its tag a line; jsonl: text with character offsets; tokens: words with word offsets."
 
-types_option = click.option(
-    "--types",
-    "types_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help='Words for the types, as TOML or JSON: lines such as ORG = "organization".',
-)
-from_option = click.option(
-    "--from",
-    "source_format",
-    type=click.Choice(list(FORMATS)),
-    help="Format of the input; found out by its content if not given.",
-)
 format_option = click.option(
     "--format", type=click.Choice(list(FORMATS)), default="jsonl", show_default=True, help=_FORMAT_HELP
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 @click.group()
@@ -86,7 +70,7 @@ def list_(as_json: bool) -> None:
         for name, dataset in datasets().items()
     }
     if as_json:
-        _print_json({"datasets": table, "samples": sample_names()})
+        print_json({"datasets": table, "samples": sample_names()})
         return
     for name, entry in table.items():
         click.secho(f"{name}: {entry['title']}", bold=True)
@@ -112,10 +96,10 @@ def stats(path: str, types_file: Path | None, source_format: str | None, as_json
     Example:
       cpner corpora stats data/ai --json
     """
-    corpus = _read(path, types_file, source_format)
+    corpus = CorpusOptions(path, types_file, source_format).read()
     statistics = corpus.statistics()
     if as_json:
-        _print_json(statistics)
+        print_json(statistics)
     else:
         Console(width=None if sys.stdout.isatty() else 200).print(_statistics_table(corpus, statistics["splits"]))
 
@@ -135,7 +119,7 @@ def convert(source: str, out: Path, format: str, source_format: str | None, type
     Example:
       cpner corpora convert data/mit_movie movie-jsonl --format jsonl
     """
-    _write(_read(source, types_file, source_format), out, format)
+    _write(CorpusOptions(source, types_file, source_format).read(), out, format)
 
 
 @corpora.command()
@@ -163,7 +147,9 @@ def sample(
     Example:
       cpner corpora sample data/music music-20 --shots 20 --seed 1
     """
-    _write(_read(source, types_file, source_format).sample(shots=shots, count=count, seed=seed), out, format)
+    _write(
+        CorpusOptions(source, types_file, source_format).read().sample(shots=shots, count=count, seed=seed), out, format
+    )
 
 
 @corpora.command()
@@ -200,24 +186,6 @@ def _bars(progress: Progress) -> Callable[[str, int, int], None]:
     return advance
 
 
-def _read(path: str, types_file: Path | None, source_format: str | None) -> Corpus:
-    corpus = Corpus.read(path, format=source_format, types=_read_types(types_file) if types_file else None)
-    for repair, times in corpus.repairs.items():
-        click.echo(f"Mended {times:,} x: {repair}", err=True)
-    return corpus
-
-
-def _read_types(path: Path) -> dict[str, str]:
-    text = path.read_text(encoding="utf-8")
-    try:
-        types = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-    except ValueError as error:
-        raise ConfigError(f"{path} can't be read: {error}") from error
-    if not isinstance(types, dict) or not all(isinstance(words, str) for words in types.values()):
-        raise ConfigError(f'{path} must map each type\'s code to its words, such as ORG = "organization" in TOML')
-    return types
-
-
 def _write(corpus: Corpus, out: Path, format: str) -> None:
     for file in corpus.write(out, format):
         click.echo(f"Wrote {file}", err=True)
@@ -234,7 +202,3 @@ def _statistics_table(corpus: Corpus, splits: dict[str, Any]) -> Table:
     for type_ in corpus.types:
         table.add_row(Text(type_), *(f"{counts['types'].get(type_, 0):,}" for counts in splits.values()))
     return table
-
-
-def _print_json(value: object) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))

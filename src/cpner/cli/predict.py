@@ -93,7 +93,7 @@ def _lines(text: str | None, source: Path | None) -> Iterator[str]:
         raise click.UsageError("nothing to read; give a TEXT, --input FILE, or lines on standard input")
     if source is None or str(source) == "-":
         return _decode("standard input", sys.stdin.buffer)
-    return _decode(str(source), source.open("rb"))
+    return _decode(str(source), click.get_current_context().with_resource(source.open("rb")))
 
 
 def _decode(name: str, lines: Iterable[bytes]) -> Iterator[str]:

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from cpner.cli import warm_up as warm_up_module
+from cpner.store import Store
+
+from .conftest import cpner
+
+
+def prefix(store: Path, domain: str) -> dict[str, list[float]]:
+    return {name: part.flatten().tolist() for name, part in load_file(store / domain / "prefix.safetensors").items()}
+
+
+def test_warm_up_stores_a_domain_with_its_curve(corpus, tiny_folder, tmp_path):
+    store = tmp_path / "new" / "store"
+
+    result = cpner(
+        "warm-up", corpus, "--domain", "x", "--store", store, "--backbone", tiny_folder, "--epochs", 3, "--length", 4,
+        "--json",
+    )  # fmt: skip
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    printed = json.loads(result.stdout)
+    assert {key: printed[key] for key in ("domain", "strategy", "sources", "epochs")} == {
+        "domain": "x",
+        "strategy": "warm-up",
+        "sources": {},
+        "epochs": 3,
+    }
+    card = Store(store).card("x")
+    assert (card.types, card.prefix["length"]) == (["person", "location"], 4)
+    assert json.loads((store / "x" / "curve.json").read_text("utf-8")) == printed["curve"]
+    assert (store / "x" / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert not (store / ".runs").exists()
+
+
+def test_warm_up_prints_for_people(corpus, store):
+    result = cpner("warm-up", corpus, "--domain", "x", "--store", store, "--epochs", 1)
+
+    words = [line.split()[0] for line in result.stdout.splitlines()]
+    assert words == ["dev", "epochs", "stored"]
+
+
+def test_settings_come_from_the_file_and_then_from_flags(corpus, store, tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text("lr = 0.5\nseed = 7\nepochs = 9\nmin_steps = 0\nlr_ramp_steps = 0", encoding="utf-8")
+
+    result = cpner(
+        "warm-up", corpus, "--domain", "x", "--store", store, "--config", config, "--epochs", 1, "--lr", 0.25, "--json"
+    )
+
+    printed = json.loads(result.stdout)
+    assert printed["epochs"] == 1
+    assert Store(store).card("x").seed == 7
+    assert 0 < printed["curve"][0]["lr"] <= 0.25
+
+
+def test_unknown_settings_are_refused(corpus, store, tmp_path):
+    config = tmp_path / "c.toml"
+    config.write_text("learning_rate = 1", encoding="utf-8")
+
+    result = cpner("warm-up", corpus, "--domain", "x", "--store", store, "--config", config)
+
+    assert result.exit_code == 2
+    assert "learning_rate" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_sample_is_learnt_from(corpus, store):
+    cpner("warm-up", corpus, "--domain", "x", "--store", store, "--epochs", 1, "--count", 2)
+
+    assert Store(store).card("x").statistics["splits"]["train"]["sentences"] == 2
+
+
+def test_a_stopped_run_says_how_to_go_on_and_goes_on(corpus, store, monkeypatch):
+    arguments = ("warm-up", corpus, "--store", store, "--epochs", 4)
+    assert cpner(*arguments, "--domain", "whole").exit_code == 0
+
+    def stop(progress):
+        if progress.done >= 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(warm_up_module, "progress_bar", lambda: contextlib.nullcontext(stop))
+        stopped = cpner(*arguments, "--domain", "x")
+    assert (stopped.exit_code, stopped.stdout) == (130, "")
+    assert stopped.stderr.strip() == (
+        "cpner: stopped. Run the same command with --resume to go on from the last checkpoint."
+    )
+    assert "x" not in Store(store)
+    assert (store / ".runs" / "x" / "checkpoint.safetensors").exists()
+
+    assert cpner(*arguments, "--domain", "x", "--resume").exit_code == 0
+
+    assert prefix(store, "x") == prefix(store, "whole")
+    assert not (store / ".runs").exists()
+
+
+def test_a_stopped_run_gives_way_to_a_new_one(corpus, store):
+    leftover = store / ".runs" / "x" / "run.json"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_text('{"backbone": "another"}', encoding="utf-8")
+
+    result = cpner("warm-up", corpus, "--domain", "x", "--store", store, "--epochs", 1)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_running_training_is_left_alone(corpus, store):
+    from filelock import FileLock
+
+    folder = store / ".runs" / "x"
+    folder.mkdir(parents=True)
+    with FileLock(folder / ".lock"):
+        result = cpner("warm-up", corpus, "--domain", "x", "--store", store, "--epochs", 1)
+
+    assert result.exit_code == 2
+    assert "being trained" in result.stderr
+
+
+def test_select_prints_the_selectors_numbers(stored, tmp_path):
+    picture = tmp_path / "s.png"
+
+    result = cpner(
+        "select", "--target", "one", "--sources", "two", "--store", stored, "--alpha", 1, "--plot", picture, "--json"
+    )
+
+    printed = json.loads(result.stdout)
+    assert printed["sources"] == ["two"]
+    assert printed["weights"] == [1.0]
+    assert printed["total"] == printed["entity_similarity"] == [pytest.approx(1)]  # the same types
+    assert result.stderr == f"Wrote {picture}\n"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_select_prints_a_table(stored):
+    printed = cpner("select", "--target", "one", "--sources", "two", "--store", stored).stdout.split()
+
+    assert printed[:3] == ["Sources", "for", "one"]
+    assert printed[-5] == "two"
+    assert printed[-1] == "1.0000"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--target", "one", "--sources", "one"), "one"),
+        (("--target", "one", "--sources", "tow"), "Did you mean 'two'?"),
+        (("--target", "one", "--sources", "two", "--top-k", "2"), "top_k"),
+        (("--target", "one", "--sources", "two", "--plot", "s.doc"), "'.doc'"),
+    ],
+)
+def test_select_says_what_is_wrong(stored, arguments, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = cpner("select", *arguments, "--store", stored)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+def test_transfer_trains_the_target_on(corpus, store):
+    before = prefix(store, "one")
+
+    result = cpner("transfer", corpus, "--target", "one", "--sources", "two", "--store", store, "--epochs", 1, "--json")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    printed = json.loads(result.stdout)
+    assert (printed["strategy"], printed["sources"]) == ("collaborate", {"two": 1.0})
+    assert Store(store).card("one").sources == {"two": 1.0}
+    assert prefix(store, "one") != before
+    assert not (store / ".runs").exists()
+
+
+@pytest.mark.parametrize(("sources", "expected"), [(None, set()), ("two", {"two"}), ("auto", {"one", "two"})])
+def test_fit_uses_the_sources_it_is_given(corpus, store, sources, expected):
+    given = () if sources is None else ("--sources", sources)
+
+    result = cpner("fit", corpus, "--domain", "three", *given, "--store", store, "--epochs", 1, "--json")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert set(json.loads(result.stdout)["sources"]) == expected
+    assert (store / "three" / "curve.json").exists()
+    assert not (store / ".runs").exists()

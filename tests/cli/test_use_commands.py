@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cpner.corpus import Corpus
+from cpner.store import Store
+
+from .conftest import cpner, shell
+
+TEXT = "Ada Lovelace left 東京 😀 for Rome."
+
+
+def test_evaluate_follows_the_contract(corpus, stored, tmp_path):
+    picture = tmp_path / "e.png"
+
+    result = cpner("evaluate", corpus, "--domain", "one", "--store", stored, "--plot", picture, "--json")
+
+    printed = json.loads(result.stdout)
+    assert set(printed) >= {"precision", "recall", "f1", "support", "per_type", "string"}
+    assert printed["support"] == 2
+    assert list(printed["per_type"]) == ["person", "location"]
+    assert set(printed["string"]) == {"precision", "recall", "f1"}
+    assert all(0 <= printed[figure] <= 100 for figure in ("precision", "recall", "f1"))
+    assert result.stderr == f"Wrote {picture}\n"
+    assert picture.exists()
+
+
+@pytest.mark.parametrize(
+    "options", [("--domain", "one", "--split", "dev"), ("--zero-shot",), ("--domain", "one", "--free")]
+)
+def test_evaluate_prints_a_table(corpus, stored, tiny_folder, options):
+    result = cpner("evaluate", corpus, *options, "--store", stored, "--backbone", tiny_folder)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "all (micro)" in result.stdout
+
+
+def test_zero_shot_needs_no_store(corpus, tiny_folder):
+    result = cpner("evaluate", corpus, "--zero-shot", "--backbone", tiny_folder, "--json")
+
+    assert (result.exit_code, json.loads(result.stdout)["support"]) == (0, 2)
+
+
+def test_a_split_that_is_not_there(stored, corpus):
+    result = cpner("evaluate", corpus / "test.jsonl", "--domain", "one", "--store", stored, "--split", "dev")
+
+    assert result.exit_code == 2
+    assert "no split 'dev'" in result.stderr
+
+
+def test_predict_prints_one_line_for_each_input(stored, tmp_path):
+    lines = [TEXT, "", "  ", "Regan met Joseph.", TEXT]
+    source = tmp_path / "texts.txt"
+    source.write_bytes("\ufeff".encode() + "\r\n".join(lines).encode())
+
+    result = cpner("predict", "--domain", "one", "--store", stored, "--input", source, "--batch-size", 2)
+
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.stderr == ""
+    assert [record["text"] for record in records] == lines
+    assert {record["domain"] for record in records} == {"one"}
+    for record in records:
+        for entity in record["entities"]:
+            assert list(entity) == ["start", "end", "type", "text", "score"]
+            assert record["text"][entity["start"] : entity["end"]] == entity["text"]
+            assert entity["type"] in ("person", "location")
+            assert 0 <= entity["score"] <= 1
+
+
+def test_predict_reads_standard_input_and_its_argument_alike(stored):
+    arguments = ("predict", "--domain", "one", "--store", stored)
+
+    piped = cpner(*arguments, input=f"{TEXT}\n").stdout
+
+    assert piped == cpner(*arguments, "--input", "-", input=TEXT).stdout == cpner(*arguments, TEXT).stdout
+    assert piped.count("\n") == 1
+
+
+def test_predict_zero_shot_finds_the_types_it_is_told(tiny_folder):
+    result = cpner("predict", TEXT, "--types", "river, music award", "--backbone", tiny_folder)
+
+    record = json.loads(result.stdout)
+    assert record["domain"] is None
+    assert {entity["type"] for entity in record["entities"]} <= {"river", "music award"}
+
+
+@pytest.mark.parametrize(("format", "start"), [("conll", "Ada\t"), ("table", TEXT), ("html", "<!doctype html>")])
+def test_predict_writes_every_format(stored, format, start):
+    result = cpner("predict", TEXT, "--domain", "one", "--store", stored, "--format", format)
+
+    assert result.stdout.startswith(start)
+    assert "\x1b" not in result.stdout
+
+
+def test_predict_chooses_the_format_by_the_ending_of_the_output(stored, tmp_path):
+    for name, start in {"a.html": "<!doctype", "a.conll": "Ada\t", "a.jsonl": "{", "a.txt": "{"}.items():
+        result = cpner("predict", TEXT, "--domain", "one", "--store", stored, "--output", tmp_path / name)
+
+        assert (result.stdout, result.stderr) == ("", f"Wrote {tmp_path / name}\n")
+        assert (tmp_path / name).read_text("utf-8").startswith(start)
+
+
+def test_bytes_that_are_no_text_are_refused_with_their_line(stored, tmp_path):
+    output = tmp_path / "out.jsonl"
+
+    result = cpner("predict", "--domain", "one", "--store", stored, "--output", output, input=b"good\nb\xffd\n")
+
+    assert result.exit_code == 2
+    assert result.stderr == ("cpner: error: standard input, line 2: byte 0xff is not UTF-8; save the file as UTF-8\n")
+    assert not output.exists()
+
+
+def test_a_domain_of_another_backbone_is_refused(stored, tmp_path):
+    from tests.conftest import make_backbone
+
+    other = make_backbone(tmp_path / "other", seed=9)
+
+    result = cpner("predict", TEXT, "--domain", "one", "--store", stored, "--backbone", other)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "was made for" in result.stderr
+
+
+def test_predict_in_a_pipe(stored, tmp_path):
+    command = (
+        f"yes 'Ada left Rome.' | head -n 100 | cpner predict --domain one --store {stored} --batch-size 2 | head -n 2"
+    )
+
+    result = shell(command, tmp_path)
+
+    assert result.stderr == ""
+    assert [json.loads(line)["text"] for line in result.stdout.splitlines()] == ["Ada left Rome."] * 2
+
+
+def test_domains_are_listed(stored):
+    printed = json.loads(cpner("domains", "list", "--store", stored, "--json").stdout)
+
+    assert [domain["name"] for domain in printed["domains"]] == ["one", "two"]
+    assert printed["domains"][0]["types"] == ["person", "location"]
+    table = cpner("domains", "list", "--store", stored).stdout
+    assert "one" in table and "person, location" in table
+
+
+def test_a_damaged_domain_is_listed_with_what_is_wrong(store):
+    (store / "two" / "domain.json").write_text("{", encoding="utf-8")
+
+    result = cpner("domains", "list", "--store", store, "--json")
+
+    one, two = json.loads(result.stdout)["domains"]
+    assert one["name"] == "one"
+    assert "domain.json" in two["error"]
+    assert cpner("domains", "list", "--store", store).exit_code == 0
+
+
+def test_an_empty_store_is_no_error(tmp_path):
+    result = cpner("domains", "list", "--store", tmp_path)
+
+    assert (result.exit_code, result.stdout.strip()) == (0, f"No domains in {tmp_path}.")
+
+
+def test_a_domain_is_shown(stored):
+    printed = json.loads(cpner("domains", "show", "one", "--store", stored, "--json").stdout)
+
+    assert (printed["name"], printed["strategy"]) == ("one", "warm-up")
+    assert "person, location" in cpner("domains", "show", "one", "--store", stored).stdout
+
+
+def test_domains_are_exported_and_imported(corpus, store, tmp_path):
+    file = tmp_path / "one.zip"
+    before = cpner("predict", TEXT, "--domain", "one", "--store", store).stdout
+
+    assert cpner("domains", "export", "one", file, "--store", store).exit_code == 0
+    imported = cpner("domains", "import", file, "--store", tmp_path / "other", "--name", "uno")
+
+    assert imported.stderr == f"Stored uno in {tmp_path / 'other'}\n"
+    after = json.loads(cpner("predict", TEXT, "--domain", "uno", "--store", tmp_path / "other").stdout)
+    assert after == {**json.loads(before), "domain": "uno"}
+
+
+def test_nothing_is_replaced_unasked(store, tmp_path):
+    file = tmp_path / "one.zip"
+    cpner("domains", "export", "one", file, "--store", store)
+
+    again = cpner("domains", "export", "one", file, "--store", store)
+    imported = cpner("domains", "import", file, "--store", store)
+
+    assert (again.exit_code, imported.exit_code) == (2, 2)
+    assert cpner("domains", "import", file, "--store", store, "--overwrite").exit_code == 0
+
+
+def test_domains_are_removed_all_or_none(store):
+    refused = cpner("domains", "remove", "one", "three", "--store", store)
+
+    assert refused.exit_code == 2
+    assert Store(store).names() == ["one", "two"]
+    assert cpner("domains", "remove", "one", "two", "--store", store).exit_code == 0
+    assert Store(store).names() == []
+
+
+def test_conll_output_is_a_corpus(stored, tmp_path):
+    cpner("predict", "Ada left Rome.", "--domain", "one", "--store", stored, "--output", tmp_path / "p.conll")
+
+    assert [s.text for s in Corpus.read(tmp_path / "p.conll").train] == ["Ada left Rome ."]
