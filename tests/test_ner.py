@@ -41,8 +41,13 @@ def trained(tiny) -> CPNER:
 @pytest.fixture
 def ner(trained: CPNER) -> CPNER:
     """A copy to play with."""
-    copy = CPNER(trained.backbone)
-    copy._domains, copy._unsaved = dict(trained._domains), set(trained._unsaved)
+    return copy_of(trained)
+
+
+def copy_of(ner: CPNER) -> CPNER:
+    copy = CPNER(ner.backbone)
+    for name in ner.domains:
+        copy._known.keep(ner._known.find(name))
     return copy
 
 
@@ -183,9 +188,10 @@ def test_find_and_predict_spans_agree(trained):
 
 def test_selection_weighs_stored_and_unstored_domains(ner, tiny, tmp_path: Path):
     ner.save(tmp_path, domains=["music"])
-    del ner._domains["music"]
+    other = CPNER(tiny, tmp_path)
+    other._known.keep(ner._known.find("news"))
 
-    selection = ner.select("news", ["music"])
+    selection = other.select("news", ["music"])
 
     assert (selection.target, selection.sources, selection.weights) == ("news", ("music",), (1.0,))
     assert selection.entity_similarity == pytest.approx([1.0])  # both have the same types
@@ -195,14 +201,14 @@ def test_selection_weighs_stored_and_unstored_domains(ner, tiny, tmp_path: Path)
 def test_collaboration_replaces_the_target_and_needs_no_source_afterwards(ner, tiny, tmp_path: Path, space):
     ner.add("third", common_start(tiny.t5.shape, SMALL), ["song"])
     sources = ["music", "third"] if space == "prefix" else ["music"]
-    before = fingerprint(ner._find("news").prefix)
+    before = fingerprint(ner._known.find("news").prefix)
 
     ner.collaborate("news", sources, corpus(), QUICK, space=space)
 
     card = ner.card("news")
     assert card.strategy == "collaborate" and list(card.sources) == sources
     assert sum(card.sources.values()) == pytest.approx(1)
-    assert fingerprint(ner._find("news").prefix) != before
+    assert fingerprint(ner._known.find("news").prefix) != before
     answer = ner.predict(TEXTS, "news")
     ner.save(tmp_path, domains=["news"])
     assert CPNER(tiny, tmp_path).predict(TEXTS, "news") == answer
@@ -221,9 +227,7 @@ def test_parameters_survive_the_store_where_asked_for(ner, tiny, tmp_path: Path)
 
 
 def test_fit_is_warm_up_selection_and_collaboration(trained, tiny, tmp_path: Path):
-    whole, parts = (CPNER(tiny) for _ in range(2))
-    for ner in (whole, parts):
-        ner._domains = dict(trained._domains)
+    whole, parts = copy_of(trained), copy_of(trained)
 
     fitted = whole.fit("new", corpus(first=1), ["news", "music"], QUICK, prefix=SMALL, run_dir=tmp_path)
     parts.warm_up("new", corpus(first=1), QUICK, prefix=SMALL)

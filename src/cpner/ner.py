@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, overload
 
 import torch
 
-import cpner
 from cpner.backbone.decode import Found
 from cpner.backbone.load import EMBEDDED, Backbone, load
-from cpner.backbone.prefix import Prefix, PrefixConfig, common_start, config_dict, fingerprint, part_shape
+from cpner.backbone.prefix import Prefix, PrefixConfig
 from cpner.corpus import Corpus, Entity, Sentence, Span, split_words
-from cpner.domain_card import DomainCard, check_fits, check_name
-from cpner.errors import ConfigError, CorpusError, PrefixMismatchError, UnknownDomainError, did_you_mean
+from cpner.domain_card import DomainCard, check_name
+from cpner.domains import Domains, prefix_config
+from cpner.errors import ConfigError, CorpusError
 from cpner.evaluation import Evaluation, evaluate
-from cpner.instructor import INSTRUCTION, Instructor
+from cpner.instructor import Instructor
 from cpner.progress import Report
 from cpner.recognise import Task, recognise
-from cpner.store import Store, StoredDomain
+from cpner.store import StoredDomain
 from cpner.training import TrainingConfig, TrainingResult, check_types
 from cpner.transfer import DualQuery, Selection, collaborate, select_domains, warm_up
 from cpner.transfer.collaborate import warn_of_starts
 
 Alpha = float | Sequence[float] | Mapping[str, float]
-Domains = str | None | Sequence[str | None]
+Names = str | None | Sequence[str | None]
 
 
 class CPNER:
@@ -41,10 +39,7 @@ class CPNER:
 
     def __init__(self, backbone: Backbone, store: str | Path | None = None) -> None:
         self.backbone = backbone
-        self.store = None if store is None else Path(store)
-        self._domains: dict[str, StoredDomain] = {}
-        self._unsaved: set[str] = set()
-        self._on_device: dict[str, Prefix] = {}
+        self._known = Domains(backbone, None if store is None else Path(store))
 
     @classmethod
     def load(
@@ -71,8 +66,12 @@ class CPNER:
     @property
     def domains(self) -> list[str]:
         """Names of all domains, in memory and in the store, sorted."""
-        stored = [] if self.store is None or not self.store.is_dir() else Store(self.store).names()
-        return sorted({*self._domains, *stored})
+        return self._known.names()
+
+    @property
+    def store(self) -> Path | None:
+        """Folder of the stored domains, if there is one."""
+        return self._known.store
 
     def card(self, name: str) -> DomainCard:
         """What is known of a domain.
@@ -80,7 +79,7 @@ class CPNER:
         Raises:
             UnknownDomainError: there is no such domain.
         """
-        return self._domains[name].card if name in self._domains else self._stored(name).card(name)
+        return self._known.card(name)
 
     def add(
         self,
@@ -97,9 +96,9 @@ class CPNER:
             PrefixMismatchError: the prefix has another shape than `config` (default: its own length) gives it here.
         """
         config = config or PrefixConfig(length=prefix.length or 1, attentions=tuple(prefix.parts))
-        self._check_shape(name, prefix, config)
         check_types(types, ())
-        self._keep(StoredDomain(replace(self._new_card(name, types, config), options=options), prefix))
+        self._known.check_shape(name, prefix, config)
+        self._known.keep(StoredDomain(replace(self._known.new_card(name, types, config), options=options), prefix))
 
     def warm_up(
         self,
@@ -183,9 +182,9 @@ class CPNER:
         """
         selection = self.select(target, sources, alpha=alpha, temperature=temperature, top_k=top_k)
         config, whole = config or TrainingConfig(), space == "parameters"
-        warm = {name: self._find(name, whole=whole) for name in (target, *sources)}
+        warm = {name: self._known.find(name, whole=whole) for name in (target, *sources)}
         warn_of_starts(target, {name: domain.card.start_fingerprint for name, domain in warm.items()})
-        card, prefix = warm[target].card, _prefix_config(warm[target].card)
+        card, prefix = warm[target].card, prefix_config(warm[target].card)
         result = collaborate(
             self.backbone, warm.pop(target), warm, selection.weights, corpus.train, corpus.dev, card.types, config,
             prefix=prefix, space=space, share=share, run_dir=run_dir, resume=resume, progress=progress,
@@ -220,10 +219,10 @@ class CPNER:
             The rest is as in `warm_up`, `select` and `collaborate`.
         """
         prefix = prefix or PrefixConfig()
-        names = self._fitting(domain, prefix) if sources == "auto" else list(sources)
+        names = self._known.fitting(domain, prefix) if sources == "auto" else list(sources)
         _check_sources(domain, names)
         for name in names:
-            self._check_shape(name, self._find(name).prefix, prefix)
+            self._known.check_shape(name, self._known.find(name).prefix, prefix)
         folders = [None if run_dir is None else Path(run_dir) / stage for stage in ("warm-up", "collaborate")]
         result = self.warm_up(
             domain, corpus, config, prefix=prefix, run_dir=folders[0], resume=resume, progress=progress
@@ -242,13 +241,13 @@ class CPNER:
 
     @overload
     def predict(
-        self, text: Sequence[str], domain: Domains = None, *, types: Sequence[str] | None = None, batch_size: int = 32
+        self, text: Sequence[str], domain: Names = None, *, types: Sequence[str] | None = None, batch_size: int = 32
     ) -> list[list[Entity]]: ...
 
     def predict(
         self,
         text: str | Sequence[str],
-        domain: Domains = None,
+        domain: Names = None,
         *,
         types: Sequence[str] | None = None,
         batch_size: int = 32,
@@ -284,7 +283,7 @@ class CPNER:
     def predict_spans(
         self,
         sentences: Sequence[Sentence],
-        domain: Domains = None,
+        domain: Names = None,
         *,
         types: Sequence[str] | None = None,
         batch_size: int = 32,
@@ -297,7 +296,7 @@ class CPNER:
     def find(
         self,
         sentences: Sequence[Sentence],
-        domain: Domains = None,
+        domain: Names = None,
         *,
         types: Sequence[str] | None = None,
         batch_size: int = 32,
@@ -320,7 +319,7 @@ class CPNER:
             check_types(types, ())
         ask = {name: self._ask(name, types) for name in dict.fromkeys(names)}
         tasks = [Task(sentence, *ask[name], name) for sentence, name in zip(sentences, names, strict=True)]
-        prefixes = {name: self._prefix(name) for name in ask if name is not None}
+        prefixes = {name: self._known.prefix(name) for name in ask if name is not None}
         return recognise(self.backbone, tasks, prefixes, batch_size=batch_size, free=free, progress=progress)
 
     def evaluate(
@@ -364,50 +363,12 @@ class CPNER:
             ConfigError: there is no folder to save to.
             UnknownDomainError: there is no such domain.
         """
-        folder = self.store if store is None else Path(store)
-        if folder is None:
-            raise ConfigError("no store to save to: name a folder")
-        names = sorted(self._unsaved) if domains is None else list(domains)
-        kept = [self._find(name, whole=reparameterisation) for name in names]
-        opened = Store(folder, create=True)
-        self.store = self.store or folder
-        for domain in kept:
-            opened.save(domain if reparameterisation else StoredDomain(domain.card, domain.prefix))
-            if folder == self.store:
-                self._unsaved.discard(domain.card.name)
+        folder = None if store is None else Path(store)
+        self._known.save(folder, domains, reparameterisation=reparameterisation)
 
     def reload(self) -> None:
         """Read stored domains anew when they are next used; what is not saved stays."""
-        for name in set(self._domains) - self._unsaved:
-            del self._domains[name]
-            self._on_device.pop(name, None)
-
-    def _stored(self, name: str) -> Store:
-        """The store, which holds this domain."""
-        known = self.domains
-        if self.store is None or name not in known:
-            where = "" if self.store is None else f" in {self.store}"
-            listed = ", ".join(known[:20]) + (" ..." if len(known) > 20 else "")
-            raise UnknownDomainError(
-                f"no domain {name!r}{where}; known are: {listed or 'none'}.{did_you_mean(str(name), known)}"
-            )
-        return Store(self.store)
-
-    def _find(self, name: str, *, whole: bool = False) -> StoredDomain:
-        """A domain, from memory or the store; `whole` is with its reparameterisation, if it was kept."""
-        domain = self._domains.get(name)
-        if domain is None or (whole and domain.reparameterisation is None and name not in self._unsaved):
-            store = self._stored(name)
-            check_fits(store.card(name), self.backbone)
-            domain = self._domains[name] = store.load(name, reparameterisation=whole)
-        return domain
-
-    def _prefix(self, name: str) -> Prefix:
-        """A domain's prefix on the backbone's device."""
-        domain = self._find(name)
-        if name not in self._on_device:
-            self._on_device[name] = domain.prefix.to(self.backbone.device).to(self.backbone.dtype)
-        return self._on_device[name]
+        self._known.reload()
 
     def _ask(self, name: str | None, types: Sequence[str] | None) -> tuple[list[str], Instructor]:
         """What to look for, and how to say it."""
@@ -415,34 +376,13 @@ class CPNER:
             if types is None:
                 raise ConfigError("neither a domain nor types to look for: name one of them")
             return list(types), Instructor(self.backbone.vocabulary)
-        card = self._find(name).card
+        card = self._known.find(name).card
         instructor = Instructor(self.backbone.vocabulary, instruction=card.instruction, options=card.options)
         return list(types or card.types), instructor
 
     def _query(self, name: str) -> DualQuery:
-        domain = self._find(name)
+        domain = self._known.find(name)
         return DualQuery(name, self.backbone.embed_types(domain.card.types), domain.prefix)
-
-    def _fitting(self, target: str, config: PrefixConfig) -> list[str]:
-        """All other domains whose prefixes fit the backbone and a prefix configuration."""
-        names = []
-        for name in self.domains:
-            try:
-                if name != target:
-                    self._check_shape(name, self._find(name).prefix, config)
-                    names.append(name)
-            except PrefixMismatchError:
-                continue
-        return names
-
-    def _check_shape(self, name: str, prefix: Prefix, config: PrefixConfig) -> None:
-        shape = self.backbone.t5.shape
-        expected = {kind: part_shape(shape, config, kind) for kind in config.attentions}
-        got = {kind: tuple(part.shape) for kind, part in prefix.parts.items()}
-        if got != expected:
-            raise PrefixMismatchError(
-                f"the prefix of {name!r} has shapes {got}; this backbone and these prefix settings give {expected}"
-            )
 
     def _learn(
         self,
@@ -462,7 +402,7 @@ class CPNER:
             "seconds": round(result.seconds, 1),
         }
         card = replace(
-            self._new_card(name, corpus.types, prefix),
+            self._known.new_card(name, corpus.types, prefix),
             statistics=corpus.statistics(),
             sources=sources or {},
             strategy="collaborate" if sources else "warm-up",
@@ -470,41 +410,9 @@ class CPNER:
             seed=config.seed,
             options=config.options,
         )
-        self._keep(StoredDomain(card, result.prefix, result.reparameterisation))
-
-    def _new_card(self, name: str, types: Sequence[str], prefix: PrefixConfig) -> DomainCard:
-        """The card of a domain on this backbone, before anything is known of its training."""
-        return DomainCard(
-            name=name,
-            types=list(types),
-            backbone=self.backbone.name,
-            backbone_fingerprint=self.backbone.fingerprint,
-            prefix=config_dict(prefix),
-            start_fingerprint=fingerprint(common_start(self.backbone.t5.shape, prefix)),
-            statistics={},
-            sources={},
-            strategy="added",
-            metrics={},
-            seed=0,
-            versions={"cpner": cpner.__version__, "torch": torch.__version__, "python": platform.python_version()},
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            instruction=INSTRUCTION,
-        )
-
-    def _keep(self, domain: StoredDomain) -> None:
-        """Take a new domain into memory, its prefix in the dtype of the store, so that saving changes no output."""
-        name = domain.card.name
-        self._domains[name] = replace(domain, prefix=domain.prefix.to("cpu").to(torch.bfloat16))
-        self._on_device.pop(name, None)
-        self._unsaved.add(name)
+        self._known.keep(StoredDomain(card, result.prefix, result.reparameterisation))
 
 
 def _check_sources(target: str, sources: Sequence[str]) -> None:
     if isinstance(sources, str) or target in sources or len(set(sources)) < len(sources):
         raise ConfigError(f"sources {sources!r} of {target!r} must be a list of other domains, each named once")
-
-
-def _prefix_config(card: DomainCard) -> PrefixConfig:
-    """The prefix settings of a card."""
-    known = {field.name for field in fields(PrefixConfig)}
-    return PrefixConfig(**{name: value for name, value in card.prefix.items() if name in known})

@@ -1,0 +1,161 @@
+"""The domains of a backbone: those in memory, and those of a store, read when they are first used."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from cpner import __version__
+from cpner.backbone.load import Backbone
+from cpner.backbone.prefix import Prefix, PrefixConfig, common_start, config_dict, fingerprint, part_shape
+from cpner.domain_card import DomainCard, check_fits
+from cpner.errors import ConfigError, PrefixMismatchError, UnknownDomainError, did_you_mean
+from cpner.store import Store, StoredDomain
+
+
+class Domains:
+    """What a `CPNER` knows of its domains.
+
+    Args:
+        backbone: that all prefixes must fit.
+        store: folder of stored domains; need not exist. None: nothing is stored yet.
+    """
+
+    def __init__(self, backbone: Backbone, store: Path | None) -> None:
+        self.backbone, self.store = backbone, store
+        self._loaded: dict[str, StoredDomain] = {}
+        self._unsaved: set[str] = set()
+        self._on_device: dict[str, Prefix] = {}
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        stored = [] if self.store is None or not self.store.is_dir() else Store(self.store).names()
+        return sorted({*self._loaded, *stored})
+
+    def card(self, name: str) -> DomainCard:
+        """What is known of a domain.
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+        """
+        return self._loaded[name].card if name in self._loaded else self._stored(name).card(name)
+
+    def find(self, name: str, *, whole: bool = False) -> StoredDomain:
+        """A domain; `whole` is with its reparameterisation, if that was kept.
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+            PrefixMismatchError: it was made for another backbone.
+        """
+        domain = self._loaded.get(name)
+        if domain is None or (whole and domain.reparameterisation is None and name not in self._unsaved):
+            store = self._stored(name)
+            check_fits(store.card(name), self.backbone)
+            domain = self._loaded[name] = store.load(name, reparameterisation=whole)
+        return domain
+
+    def prefix(self, name: str) -> Prefix:
+        """A domain's prefix on the backbone's device."""
+        domain = self.find(name)
+        if name not in self._on_device:
+            self._on_device[name] = domain.prefix.to(self.backbone.device).to(self.backbone.dtype)
+        return self._on_device[name]
+
+    def keep(self, domain: StoredDomain) -> None:
+        """Take a new domain into memory, its prefix in the dtype of the store, so that saving changes no output."""
+        name = domain.card.name
+        self._loaded[name] = replace(domain, prefix=domain.prefix.to("cpu").to(torch.bfloat16))
+        self._on_device.pop(name, None)
+        self._unsaved.add(name)
+
+    def save(self, store: Path | None, names: Iterable[str] | None, *, reparameterisation: bool) -> None:
+        """Store domains; see `CPNER.save`.
+
+        Raises:
+            ConfigError: there is no folder to save to.
+            UnknownDomainError: there is no such domain.
+        """
+        folder = store or self.store
+        if folder is None:
+            raise ConfigError("no store to save to: name a folder")
+        kept = [
+            self.find(name, whole=reparameterisation) for name in (sorted(self._unsaved) if names is None else names)
+        ]
+        opened = Store(folder, create=True)
+        self.store = self.store or folder
+        for domain in kept:
+            opened.save(domain if reparameterisation else StoredDomain(domain.card, domain.prefix))
+            if folder == self.store:
+                self._unsaved.discard(domain.card.name)
+
+    def reload(self) -> None:
+        """Read stored domains anew when they are next used; what is not saved stays."""
+        for name in set(self._loaded) - self._unsaved:
+            del self._loaded[name]
+            self._on_device.pop(name, None)
+
+    def fitting(self, target: str, config: PrefixConfig) -> list[str]:
+        """All other domains whose prefixes fit the backbone and a prefix configuration."""
+        names = []
+        for name in self.names():
+            try:
+                if name != target:
+                    self.check_shape(name, self.find(name).prefix, config)
+                    names.append(name)
+            except PrefixMismatchError:
+                continue
+        return names
+
+    def check_shape(self, name: str, prefix: Prefix, config: PrefixConfig) -> None:
+        """Check that a prefix has the shape that a configuration gives on this backbone.
+
+        Raises:
+            PrefixMismatchError: it has another.
+        """
+        shape = self.backbone.t5.shape
+        expected = {kind: part_shape(shape, config, kind) for kind in config.attentions}
+        got = {kind: tuple(part.shape) for kind, part in prefix.parts.items()}
+        if got != expected:
+            raise PrefixMismatchError(
+                f"the prefix of {name!r} has shapes {got}; this backbone and these prefix settings give {expected}"
+            )
+
+    def new_card(self, name: str, types: Sequence[str], prefix: PrefixConfig) -> DomainCard:
+        """The card of a domain on this backbone, before anything is known of its training."""
+        return DomainCard(
+            name=name,
+            types=list(types),
+            backbone=self.backbone.name,
+            backbone_fingerprint=self.backbone.fingerprint,
+            prefix=config_dict(prefix),
+            start_fingerprint=fingerprint(common_start(self.backbone.t5.shape, prefix)),
+            statistics={},
+            sources={},
+            strategy="added",
+            metrics={},
+            seed=0,
+            versions={"cpner": __version__, "torch": torch.__version__, "python": platform.python_version()},
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _stored(self, name: str) -> Store:
+        """The store, which holds this domain."""
+        known = self.names()
+        if self.store is None or name not in known:
+            where = "" if self.store is None else f" in {self.store}"
+            listed = ", ".join(known[:20]) + (" ..." if len(known) > 20 else "")
+            raise UnknownDomainError(
+                f"no domain {name!r}{where}; known are: {listed or 'none'}.{did_you_mean(str(name), known)}"
+            )
+        return Store(self.store)
+
+
+def prefix_config(card: DomainCard) -> PrefixConfig:
+    """The prefix settings of a card."""
+    known = {field.name for field in fields(PrefixConfig)}
+    return PrefixConfig(**{name: value for name, value in card.prefix.items() if name in known})
