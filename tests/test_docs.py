@@ -1,0 +1,201 @@
+"""The documentation keeps up with the code: examples compile, command lines parse, links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from cpner.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"^    (cpner .*)$", re.MULTILINE)
+_INLINE = re.compile(r"(?<!`)`(cpner [^`]+)`(?!`)")
+_LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+_SEPARATORS = re.compile(r"&&|\|\||[|;<>]")
+
+_spec = importlib.util.spec_from_file_location("docs_hooks", ROOT / "docs" / "hooks.py")
+assert _spec and _spec.loader
+hooks = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(hooks)
+
+
+def filled(page: Path) -> str:
+    """A page as it is built, but for the parts that mkdocstrings makes."""
+    return str(hooks.on_page_markdown(page.read_text("utf-8")))
+
+
+def whole_commands(text: str) -> Iterator[str]:
+    """The command lines in blocks, without the pipes and redirections around them."""
+    blocks = [body for language, body in _BLOCK.findall(text) if language in ("sh", "text")]
+    for line in "\n".join([*blocks, *_INDENTED.findall(text)]).replace("\\\n", " ").splitlines():
+        for part in _split(line):
+            if part[:1] == ["cpner"]:
+                yield shlex.join(part)
+
+
+def _split(line: str) -> Iterator[list[str]]:
+    part: list[str] = []
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError:  # output of a command, with an apostrophe in it
+        return
+    for word in words:
+        if _SEPARATORS.fullmatch(word):
+            yield part
+            part = []
+        else:
+            part.append(word)
+    yield part
+
+
+def check(line: str, *, whole: bool) -> None:
+    """Parse a command line without running it; files need not exist.
+
+    Args:
+        line: Begins with `cpner`.
+        whole: Whether all that the command requires must be there.
+    """
+    command: click.Command = main
+    context = click.Context(main, info_name="cpner")
+    words = shlex.split(line)[1:]
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        name = words.pop(0)
+        found = command.get_command(context, name)
+        assert found is not None, f"no command {name!r} in {line!r}"
+        command, context = found, click.Context(found, parent=context, info_name=name)
+    assert not (isinstance(command, click.Group) and whole and not words), f"{line!r} names no command of the group"
+    values, rest, _ = command.make_parser(context).parse_args(list(words))
+    assert not rest, f"{rest} are too many in {line!r}"
+    for parameter in command.params:
+        value = values.get(parameter.name)
+        given = bool(value) if isinstance(value, str | list | tuple | bool) else False
+        if given and not isinstance(parameter.type, click.Path):
+            parameter.process_value(context, value)
+        helping = any(values.get(name) is True for name in ("help", "version"))
+        assert given or helping or not (whole and parameter.required), f"{line!r} lacks {parameter.name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_examples_compile(page: Path) -> None:
+    for language, body in _BLOCK.findall(page.read_text("utf-8")):
+        if language == "python":
+            ast.parse(body)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_examples_import_what_exists(page: Path) -> None:
+    for language, body in _BLOCK.findall(page.read_text("utf-8")):
+        if language == "python":
+            for node in ast.walk(ast.parse(body)):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    module = importlib.import_module(node.module)
+                    assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_command_lines_parse(page: Path) -> None:
+    text = filled(page)
+
+    for line in whole_commands(text):
+        check(line, whole=True)
+    for line in _INLINE.findall(_BLOCK.sub("", text)):
+        check(line, whole=False)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "cpner warm-upp sample:news",
+        "cpner warm-up sample:news --domain news --stor store",
+        "cpner warm-up sample:news --domain news",
+        "cpner warm-up sample:news more --domain news --store store",
+        "cpner corpora convert in out --format connl",
+        "cpner transfer sample:music --target music --sources , --store store",
+        "cpner domains",
+    ],
+)
+def test_wrong_command_lines_are_found(line: str) -> None:
+    with pytest.raises((AssertionError, click.ClickException)):
+        check(line, whole=True)
+
+
+def test_command_lines_are_found_in_blocks_and_pipes() -> None:
+    text = (
+        '```sh\ncat x | cpner predict --types a,b > out\ncpner \\\n  demo # all\n```\n\n    cpner a && cpner b "c d"\n'
+    )
+
+    assert list(whole_commands(text)) == ["cpner predict --types a,b", "cpner demo", "cpner a", "cpner b 'c d'"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in _LINK.findall(_BLOCK.sub("", page.read_text("utf-8"))):
+        if "://" not in link:
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page.name} links to {link}"
+            assert not anchor or anchor in anchors(target), f"{page.name} links to {link}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as mkdocs makes them."""
+    titles = re.findall(r"^#+ (.*)$", _BLOCK.sub("", page.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", title).strip().lower()) for title in titles}
+
+
+def test_readings_of_the_paper_are_all_in_the_method() -> None:
+    method = (ROOT / "docs" / "method.md").read_text("utf-8")
+    for path in (ROOT / "src").rglob("*.py"):
+        if re.search(r"^\s*Reading: ", path.read_text("utf-8"), re.MULTILINE):
+            module = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+            assert f"`{module}`" in method, f"{module} settles something that docs/method.md doesn't list"
+
+
+def test_modules_that_the_method_names_exist() -> None:
+    for module in re.findall(r"`(cpner\.[\w.]+)`", (ROOT / "docs" / "method.md").read_text("utf-8")):
+        assert importlib.util.find_spec(module), module
+
+
+@pytest.mark.parametrize("place", ["cpner.training.config:TrainingConfig", "cpner.backbone.prefix:PrefixConfig"])
+def test_every_setting_says_what_it_means(place: str) -> None:
+    rows = hooks.settings(place).splitlines()[2:]
+
+    assert len(rows) > 5
+    assert not [row for row in rows if row.endswith("|  |")]
+
+
+def test_attributes_keep_lines_that_go_on() -> None:
+    assert "`Store.save` fills it in." in hooks.attributes("cpner.domain_card:DomainCard")
+
+
+def test_every_command_is_documented() -> None:
+    text = hooks.commands()
+
+    assert all(f"## cpner {name}\n" in text for name in main.list_commands(click.Context(main)))
+    assert "## cpner corpora sample\n" in text
+
+
+@pytest.mark.slow
+def test_site_builds(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs")
+    pytest.importorskip("mkdocstrings")
+    pytest.importorskip("material")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert built.returncode == 0, built.stderr[-2000:]
+    outside = [
+        page.name for page in tmp_path.glob("*.html") if re.search(r'src="(https?:)?//', page.read_text("utf-8"))
+    ]
+    assert not outside, "pages must not load anything from elsewhere"
