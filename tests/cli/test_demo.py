@@ -73,13 +73,13 @@ def test_weights_of_all_pairs_sum_to_one(record):
         assert sum(value for value in row if value is not None) == pytest.approx(1)
 
 
-def test_the_one_source_is_the_likest(record):
+def test_the_one_source_is_the_most_similar(record):
     likeness = record["likeness"]
     row = likeness["weights"][likeness["names"].index("politics")]
-    likest = max((value, name) for name, value in zip(likeness["names"], row, strict=True) if value is not None)
+    nearest = max((value, name) for name, value in zip(likeness["names"], row, strict=True) if value is not None)
 
     single = next(v for v in record["variants"] if (v["sentences"], v["kind"]) == (12, "single"))
-    assert list(single["sources"]) == [likest[1]]
+    assert list(single["sources"]) == [nearest[1]]
 
 
 def test_the_domains_are_stored_to_be_used(printed, out, tiny_folder):
@@ -132,7 +132,7 @@ def test_the_verdict_is_honest(comparison, words, judged):
     (said,) = verdict(result_of(comparison))
 
     assert f"all 4 sources together came out {words} no source" in said
-    assert "1.2 points of F1 (95 % interval −3.0 to +2.0) below the likest source alone" in said
+    assert "1.2 points of F1 (95 % interval −3.0 to +2.0) below the most similar source alone" in said
     assert said.endswith(judged)
 
 

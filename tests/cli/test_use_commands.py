@@ -203,3 +203,10 @@ def test_conll_output_is_a_corpus(stored, tmp_path):
     cpner("predict", "Ada left Rome.", "--domain", "one", "--store", stored, "--output", tmp_path / "p.conll")
 
     assert [s.text for s in Corpus.read(tmp_path / "p.conll").train] == ["Ada left Rome ."]
+
+
+def test_types_that_the_domain_does_not_know_are_named(stored):
+    result = cpner("evaluate", "sample:cooking", "--domain", "one", "--store", stored, "--split", "dev", "--json")
+
+    assert result.stderr.startswith("one does not know these types, so it misses them: cuisine, dish,")
+    assert json.loads(result.stdout)["per_type"]["dish"]["recall"] == 0

@@ -245,7 +245,7 @@ mix_options = gather(
         show_default=True,
         help="Of the softmax over the sources (Eq. 8); smaller is sharper.",
     ),
-    click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Use the K likest sources only."),
+    click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Use the K most similar sources only."),
 )
 
 
@@ -285,22 +285,28 @@ def print_json(value: object) -> None:
 
 
 @contextlib.contextmanager
-def progress_bar() -> Iterator[Report]:
-    """Show progress on standard error if it is a terminal; gives the function to report to."""
+def progress_bar(*, hidden: bool = False) -> Iterator[Report]:
+    """Show progress on standard error if it is a terminal; gives the function to report to.
+
+    A total of 0 stands for one that is not known.
+    """
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+    from rich.markup import escape
+    from rich.progress import BarColumn, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as bars:
         task: TaskID | None = None
 
         def report(progress: Progress) -> None:
             nonlocal task
             if task is None:
                 task = bars.add_task("")
-            bars.update(task, completed=progress.done, total=progress.total, description=progress.message)
+            bars.update(
+                task, completed=progress.done, total=progress.total or None, description=escape(progress.message)
+            )
 
         yield report
 

@@ -57,6 +57,8 @@ def evaluate(
     corpus = data.read()
     ner = engine.load(domain)
     types = corpus.types if zero_shot else None
+    if domain is not None and (unknown := set(corpus.types) - set(ner.card(domain).types)):
+        click.echo(f"{domain} does not know these types, so it misses them: {', '.join(sorted(unknown))}", err=True)
     with progress_bar() as progress:
         evaluation = ner.evaluate(
             corpus, domain, split, types=types, free=free, batch_size=batch_size, progress=progress

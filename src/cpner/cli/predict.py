@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli._common import Reader, batch_option, reader_options, split_names
+from cpner.cli._common import Reader, batch_option, progress_bar, reader_options, split_names
 from cpner.corpus.files import replacing
 from cpner.errors import CorpusError
+from cpner.progress import Progress, Report
 from cpner.render import FORMATS, Tagged, render
 
 if TYPE_CHECKING:
@@ -67,21 +68,23 @@ def predict(
     format = format or _format(output)
     ner = engine.load(domain)
     shown = list(types) or (ner.card(domain).types if domain else [])
-    colour = output is None and sys.stdout.isatty()
-    tagged = _tag(ner, lines, domain, list(types) or None, batch_size)
+    on_screen = output is None and sys.stdout.isatty()
     title = f"Entities of {domain}" if domain else "Entities"
-    with _out(output) as write:
-        for piece in render(tagged, format, types=shown, title=title, colour=colour):
+    with _out(output) as write, progress_bar(hidden=on_screen) as progress:
+        tagged = _tag(ner, lines, domain, list(types) or None, batch_size, progress)
+        for piece in render(tagged, format, types=shown, title=title, colour=on_screen):
             write(piece)
 
 
 def _tag(
-    ner: CPNER, lines: Iterable[str], domain: str | None, types: list[str] | None, batch_size: int
+    ner: CPNER, lines: Iterable[str], domain: str | None, types: list[str] | None, batch_size: int, progress: Report
 ) -> Iterator[Tagged]:
-    rest = iter(lines)
+    rest, done = iter(lines), 0
     while batch := list(itertools.islice(rest, batch_size)):
         for line, entities in zip(batch, ner.predict(batch, domain, types=types, batch_size=batch_size), strict=True):
             yield Tagged(line, entities, domain)
+        done += len(batch)
+        progress(Progress(done, 0, f"{done:,} texts"))
 
 
 def _lines(text: str | None, source: Path | None) -> Iterator[str]:

@@ -117,7 +117,7 @@ def _help(result: DemoResult) -> str:
     return _section(
         "Do the sources help?",
         f"F1 on the test split of {escape(result.target)}. All three were trained for the same number of steps; "
-        "the one source is the likest by the selector, chosen without a look at the test split.",
+        "the one source is the most similar by the selector, chosen without a look at the test split.",
         f'<div class="columns">{"".join(cards)}</div><div class="verdict">{said}</div>',
     )
 

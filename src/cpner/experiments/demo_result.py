@@ -132,7 +132,7 @@ def _judge(result: DemoResult, size: int) -> str:
     over_one = result.difference(size, SEVERAL, SINGLE)
     words = (
         f"With {size} training sentences, all {len(result.variant(size, SEVERAL).sources)} sources together came out "
-        f"{_compare(over_none)} no source, and {_compare(over_one)} the likest source alone."
+        f"{_compare(over_none)} no source, and {_compare(over_one)} the most similar source alone."
     )
     if over_none.low > 0:
         return f"{words} The sources helped."
