@@ -33,13 +33,17 @@ def cpner(*arguments: object, input: str | bytes | None = None) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments], input=input)
 
 
-def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run `cpner ...` in a real shell; `cpner` is this checkout's."""
+def environment() -> dict[str, str]:
+    """Variables under which `python -m cpner` is this checkout's."""
     source = Path(__file__).parents[2] / "src"
-    environment = {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
+    return {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run `cpner ...` in a real shell."""
     function = f'cpner() {{ "{sys.executable}" -m cpner "$@"; }}\n'
     return subprocess.run(
-        ["bash", "-c", function + command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+        ["bash", "-c", function + command], cwd=folder, env=environment(), capture_output=True, text=True, timeout=120
     )
 
 

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,7 @@ from safetensors.torch import load_file
 from cpner.cli import warm_up as warm_up_module
 from cpner.store import Store
 
-from .conftest import cpner
+from .conftest import cpner, environment
 
 
 def prefix(store: Path, domain: str) -> dict[str, list[float]]:
@@ -100,6 +105,24 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(corpus, store, monkeypatch)
 
     assert prefix(store, "x") == prefix(store, "whole")
     assert not (store / ".runs").exists()
+
+
+def test_ctrl_c_in_a_real_process(corpus, store):
+    command = [sys.executable, "-m", "cpner", "warm-up", corpus, "--domain", "x", "--store", store, "--epochs", "99999"]
+    default = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # it is off in jobs of the background
+    process = subprocess.Popen(
+        [str(part) for part in command], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=default,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (store / ".runs" / "x" / "run.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr.strip().startswith("cpner: stopped. Run the same command with --resume")
+    assert len(stderr.strip().splitlines()) == 1
 
 
 def test_a_stopped_run_gives_way_to_a_new_one(corpus, store):

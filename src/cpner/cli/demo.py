@@ -109,7 +109,7 @@ def _sentences(result: DemoResult) -> RenderableType:
     for domain, example in reversed(own.items()):
         name = result.target if domain == result.variants[-1].domain else domain
         found = Text(" ").join(
-            Text.assemble((f" {each.type} ", palette.style(each.type)), " ", each.text, " ")
+            Text.assemble("(", (each.type, palette.style(each.type)), f": {each.text})")
             for each in example.found.entities
         )
         table.add_row(Text(str(name), "bold"), Group(terminal_text(example.found, palette), found, ""))
