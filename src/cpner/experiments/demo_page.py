@@ -58,12 +58,12 @@ tbody th { color: var(--ink); font-size: .93rem; white-space: nowrap; }
 .heat { width: auto; font-size: .82rem; border-spacing: 3px; border-collapse: separate; }
 .heat td { border: 0; width: 3.3rem; height: 2.5rem; padding: 0; text-align: center; border-radius: .35rem;
   font-variant-numeric: tabular-nums; background: rgb(var(--heat) / var(--shade)); }
-.heat td.dark { color: #fff; } .heat td.blank { background: transparent; color: var(--rule); }
+.heat td.half, .heat td.deep { color: #fff; } .heat td.blank { background: transparent; color: var(--rule); }
 .heat th { border: 0; padding: .1rem .35rem; font-weight: 500; font-size: .78rem; }
 .heat tbody th { text-align: right; font-size: .78rem; color: var(--soft); }
 .heat thead th { height: 4.2rem; vertical-align: bottom; } .heat thead th span { writing-mode: vertical-rl; transform: rotate(180deg); }
 .heat tr.target th, .heat th.target { color: var(--accent); font-weight: 700; }
-@media (prefers-color-scheme: dark) { .heat td.dark { color: #0b1117; } }
+@media (prefers-color-scheme: dark) { .heat td.half { color: inherit; } .heat td.deep { color: #0b1117; } }
 svg.spark { display: block; } svg.spark polyline { fill: none; stroke: var(--accent); stroke-width: 1.8; stroke-linejoin: round; }
 svg.spark circle { fill: var(--accent); }
 pre { margin: 0; padding: 1rem 1.15rem; border-radius: .7rem; background: var(--code); overflow-x: auto;

@@ -51,13 +51,14 @@ def page(result: DemoResult, store: Path) -> str:
 
 def _header(result: DemoResult) -> str:
     backbone, target, count = result.backbone, escape(result.target), len(result.trained)
+    name = escape(Path(backbone["name"]).name)
     size = max(trained.size_bytes for trained in result.trained)
     share = 100 * size / (2 * backbone["parameters"])  # two bytes a parameter in bfloat16
     largest = result.variant(result.sizes[-1], SEVERAL)
     tiles = {
-        f"{backbone['parameters'] / 1e6:.1f} million": f"parameters of {escape(backbone['name'])}, all frozen",
+        f"{backbone['parameters'] / 1e6:.1f} million": f"parameters of {name}, all frozen",
         _bytes(size): f"for a domain's prefix, {share:.1f} % of the model",
-        _duration(result.seconds): f"for all {_trainings(result)} trainings, on {escape(backbone['device'])}",
+        _duration(result.seconds): f"for all {_trainings(result)} trainings, on {escape(backbone['device'].upper())}",
         f"{largest.f1:.1f}": f"F1 on {target} with all sources; {result.zero_shot_f1:.1f} without a prefix",
     }
     return (
@@ -156,8 +157,8 @@ def _heat(result: DemoResult, values: Sequence[Sequence[float | None]]) -> str:
         if value is None or itself:
             return '<td class="blank">·</td>'
         shade = 0.06 + 0.94 * (value - low) / span
-        dark = ' class="dark"' if shade > 0.55 else ""
-        return f'<td{dark} style="--shade:{shade:.2f}">{value:.2f}</td>'
+        depth = "deep" if shade > 0.68 else "half" if shade > 0.55 else "pale"
+        return f'<td class="{depth}" style="--shade:{shade:.2f}">{value:.2f}</td>'
 
     def mark(name: str) -> str:
         return ' class="target"' if name == result.target else ""
