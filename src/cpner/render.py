@@ -160,6 +160,11 @@ def html_chip(type: str, palette: Palette) -> str:
     return f'<span class="entity" style="--hue:{palette.hue(type)}">{html.escape(type)}</span>'
 
 
+def size_text(count: int) -> str:
+    """A number of bytes for people: `87 kB`, `1.18 MB`."""
+    return f"{count / 1e6:.2f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
 def _tables(tagged: Iterable[Tagged], palette: Palette, colour: bool) -> Iterator[str]:
     console = Console(force_terminal=colour, width=None if colour else 200, highlight=False)
     for each in tagged:

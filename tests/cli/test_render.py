@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cpner.corpus import conll
 from cpner.corpus.sentence import Entity
 from cpner.errors import ConfigError
-from cpner.render import FORMATS, Palette, Tagged, html_text, render
+from cpner.render import FORMATS, Palette, Tagged, html_text, render, size_text
 
 TEXT = "Zoë & <b>Bo</b> met at 東京 😀."
 TAGGED = Tagged(TEXT, [Entity(0, 3, "person", "Zoë", 0.98765), Entity(23, 25, "big city", "東京", 1.0)], "travel")
@@ -137,3 +137,8 @@ def test_rendering_streams():
 def test_unknown_formats_are_refused():
     with pytest.raises(ConfigError, match=r"No format 'jsonls'\. Known: jsonl, .* Did you mean 'jsonl'"):
         render([], "jsonls")
+
+
+@pytest.mark.parametrize(("count", "text"), [(86_650, "87 kB"), (999_999, "1000 kB"), (1_180_000, "1.18 MB")])
+def test_sizes_are_for_people(count, text):
+    assert size_text(count) == text

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from cpner.cli._common import print_json
 from cpner.errors import TrainingError
+from cpner.render import size_text
 from cpner.store import Store, check_name
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def finish(ner: CPNER, domain: str, result: TrainingResult, store: Path, *, as_j
     if result.best_f1 is not None:
         click.echo(f"dev F1   {result.best_f1:.2f}")
     click.echo(f"epochs   {result.epochs} in {result.seconds:.0f} s")
-    click.echo(f"stored   {store / domain} ({size / 1e6:.2f} MB)")
+    click.echo(f"stored   {store / domain} ({size_text(size)})")
 
 
 def _keep_curve(run_dir: Path, folder: Path) -> None:

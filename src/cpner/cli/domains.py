@@ -15,6 +15,7 @@ from rich.text import Text
 
 from cpner.cli._common import json_option, open_store, print_json, store_option
 from cpner.errors import CpnerError
+from cpner.render import size_text
 from cpner.store import DomainCard, Store
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there.")
@@ -52,7 +53,7 @@ def list_(store: Path, as_json: bool) -> None:
             table.add_row(Text(row["name"]), Text(row["error"], "red"))
         else:
             made = row["strategy"] + (f" ({', '.join(row['sources'])})" if row["sources"] else "")
-            size = f"{row['size_bytes'] / 1e6:.1f} MB"
+            size = size_text(row["size_bytes"])
             table.add_row(Text(row["name"]), Text(", ".join(row["types"])), Text(made), Text(row["backbone"]), size)
     _console().print(table if rows else Text(f"No domains in {store}."))
 
@@ -110,7 +111,7 @@ def export(name: str, out: Path, store: Path, overwrite: bool) -> None:
     if out.exists() and not overwrite:
         raise click.UsageError(f"{out} is there already; choose another name or give --overwrite")
     open_store(store).export(name, out)
-    click.echo(f"Wrote {out} ({out.stat().st_size / 1e6:.1f} MB)", err=True)
+    click.echo(f"Wrote {out} ({size_text(out.stat().st_size)})", err=True)
 
 
 @domains.command("import")
@@ -161,7 +162,7 @@ def _card_table(card: DomainCard, size_bytes: int) -> Table:
         "seed": str(card.seed),
         "created": card.created,
         "versions": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
-        "size": f"{size_bytes / 1e6:.2f} MB",
+        "size": size_text(size_bytes),
     }
     for label, value in rows.items():
         table.add_row(Text(label, "bold"), Text(value))

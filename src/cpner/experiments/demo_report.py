@@ -11,7 +11,7 @@ from cpner.corpus.files import write_text
 from cpner.corpus.sentence import Entity
 from cpner.experiments.demo_page import CSS, PAGE
 from cpner.experiments.demo_result import KINDS, SEVERAL, DemoResult, Example, Trained, label, verdict
-from cpner.render import Palette, html_chip, html_text
+from cpner.render import Palette, html_chip, html_text, size_text
 
 _NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 _TEMPLATE = re.compile(r"\(([^(:]+): |[()]")
@@ -57,7 +57,7 @@ def _header(result: DemoResult) -> str:
     largest = result.variant(result.sizes[-1], SEVERAL)
     tiles = {
         f"{backbone['parameters'] / 1e6:.1f} million": f"parameters of {name}, all frozen",
-        _bytes(size): f"for a domain's prefix, {share:.1f} % of the model",
+        size_text(size): f"for a domain's prefix, {share:.1f} % of the model",
         _duration(result.seconds): f"for all {_trainings(result)} trainings, on {escape(backbone['device'].upper())}",
         f"{largest.f1:.1f}": f"F1 on {target} with all sources; {result.zero_shot_f1:.1f} without a prefix",
     }
@@ -301,10 +301,6 @@ def _words(sizes: Sequence[int]) -> str:
 
 def _trainings(result: DemoResult) -> int:
     return len(result.trained) - 1 + len(result.sizes) * (1 + len(KINDS))
-
-
-def _bytes(count: int) -> str:
-    return f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
 
 
 def _duration(seconds: float) -> str:
