@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,22 @@ def test_the_same_seed_gives_the_same_prefix_and_another_another(tiny):
 
     assert fingerprint(first.prefix) == fingerprint(again.prefix)
     assert fingerprint(first.prefix) != fingerprint(other.prefix)
+
+
+def test_dropout_takes_other_numbers_at_every_step_and_keeps_the_mean(tiny, monkeypatch):
+    import cpner.training.loop as loop
+
+    seen: list[Tensor] = []
+    real = loop.loss_of
+    monkeypatch.setattr(loop, "loss_of", lambda b, batch, prefix: seen.append(prefix.decoder) or real(b, batch, prefix))
+    train(tiny, TrainingConfig(epochs=2, min_steps=0, lr=1e-30, batch_sentences=2, dropout=0.25), dev=[])
+
+    start = common_start(tiny.t5.shape, SMALL).decoder
+    kept = [part != 0 for part in seen]
+    assert len(seen) == 6 and not any(torch.equal(a, b) for a, b in itertools.combinations(kept, 2))
+    for part, mask in zip(seen, kept, strict=True):
+        torch.testing.assert_close(part, start / 0.75 * mask)
+        assert 0.6 < mask.float().mean() < 0.9
 
 
 def test_the_best_look_is_kept(tiny, monkeypatch):

@@ -24,7 +24,8 @@ PREFIX = PrefixConfig(length=3, hidden=16)
 # A process that loads the backbone once and then, for each line it reads, trains in a fork of itself and kills that
 # with SIGKILL: at a step, or when the n-th file is about to take its place ("before") or just has ("after").
 KILLER = """
-import os, signal, sys, torch
+import json, os, signal, sys, torch
+from safetensors import safe_open
 torch.set_num_threads(1)
 from cpner.backbone.load import load
 from cpner.backbone.prefix import Reparameterisation, fingerprint
@@ -61,6 +62,11 @@ for line in sys.stdin:
         train(moment, int(count))
         os._exit(0)
     print("status", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    try:
+        with safe_open(sys.argv[2] + "/checkpoint.safetensors", "pt") as file:
+            print("saved", json.loads(file.metadata()["state"])["step"], flush=True)
+    except FileNotFoundError:
+        print("saved 0", flush=True)
 """
 
 MOMENTS = [  # each goes on from where the one before it was killed
@@ -87,6 +93,8 @@ def test_a_run_killed_at_many_moments_ends_like_one_that_never_stopped(tiny, tin
     lines = killer.stdout.split("\n")
     assert [line for line in lines if line.startswith("status")] == ["status -9"] * len(MOMENTS) + ["status 0"]
     assert [line for line in lines if line.startswith("ended")] == [f"ended {fingerprint(whole.prefix)} {whole.steps}"]
+    saved = [int(line.split()[1]) for line in lines if line.startswith("saved")]
+    assert saved == sorted(saved) and len(set(saved)) > 5  # nothing that was saved is ever lost
     assert json.loads((tmp_path / "run" / "curve.json").read_text("utf-8")) == whole.curve
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert left - {f"best-{whole.best_epoch}.safetensors"} == {

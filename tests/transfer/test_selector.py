@@ -98,7 +98,8 @@ def test_the_numbers_are_those_of_the_equations():
 def test_each_layer_of_each_attention_counts_alike_whatever_its_size():
     """Eq. 6 as read here: one cosine a layer and attention, then their average."""
     target, source = domain(0), domain(1)
-    scaled = source._replace(prefix=Prefix(source.prefix.encoder * 100, source.prefix.decoder, None))
+    sizes = torch.tensor([1.0, 100.0, 0.01]).view(3, 1, 1, 1, 1)
+    scaled = source._replace(prefix=Prefix(source.prefix.encoder * 100, source.prefix.decoder * sizes, None))
 
     first, second = (select_domains(target, [s]).prefix_similarity[0] for s in (source, scaled))
 

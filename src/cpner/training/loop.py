@@ -94,8 +94,8 @@ def train_prefix(
         types: the domain's entity types in words; all that occur in `train` are among them.
         config: settings; None takes the defaults.
         run_dir: folder for checkpoints and the curve; None keeps nothing.
-        resume: go on from the checkpoint in `run_dir`, if there is one. On a CPU the result is the same to the bit as
-            that of a run that was never stopped.
+        resume: go on from the checkpoint in `run_dir`, if there is one. On a CPU with as many threads the result is the
+            same to the bit as that of a run that was never stopped.
         progress: called after every step.
 
     Raises:
@@ -145,7 +145,8 @@ def loss_of(backbone: Backbone, batch: Batch, prefix: Prefix) -> Tensor:
     if batch.candidates is None or batch.real is None:
         logits = hidden @ t5.output_weight.T  # [B, T, V]
     else:
-        logits = hidden @ t5.output_weight[batch.candidates].transpose(1, 2)  # [B, T, C]
+        # few products, so that these can afford not to be rounded to bfloat16
+        logits = hidden.float() @ t5.output_weight[batch.candidates].float().transpose(1, 2)  # [B, T, C]
         logits = logits.masked_fill(~batch.real[:, None], -torch.inf)
     return F.cross_entropy(logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=-1)
 
