@@ -202,6 +202,7 @@ def test_collaboration_replaces_the_target_and_needs_no_source_afterwards(ner, t
     ner.add("third", common_start(tiny.t5.shape, SMALL), ["song"])
     sources = ["music", "third"] if space == "prefix" else ["music"]
     before = fingerprint(ner._known.find("news").prefix)
+    ner.predict(TEXTS, "news")
 
     ner.collaborate("news", sources, corpus(), QUICK, space=space)
 

@@ -116,9 +116,7 @@ def _batches(
     for layout, members in groups.items():
         names = dict.fromkeys(domain for row in members if (domain := tasks[row.task].domain) is not None)
         bank = PrefixBank({name: prefixes[name] for name in names}, device=backbone.device, dtype=backbone.dtype)
-        members.sort(
-            key=lambda row: -len(row.source.ids)
-        )  # the longest first, so that memory runs out at once or never
+        members.sort(key=lambda row: -len(row.source.ids))  # memory runs out at the first batch or never
         for start in range(0, len(members), batch_size):
             batch = members[start : start + batch_size]
             yield batch, bank.rows([tasks[row.task].domain for row in batch]) if layout else None

@@ -73,7 +73,7 @@ MOMENTS = [  # each goes on from where the one before it was killed
     *[("before", n) for n in (1, 2, 3)],
     *[("after", n) for n in (1, 2)],
     *[("step", n) for n in (1, 2)],
-    ("before", 6),
+    *[("before", n) for n in (1, 3, 6)],
     ("after", 7),
 ]
 

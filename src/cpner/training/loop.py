@@ -289,8 +289,9 @@ class _Training:
         for name, parameter in self.trained.named_parameters():
             tensors |= {f"optimizer.{name}.{key}": t for key, t in self.optimizer.state[parameter].items()}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        self.run_dir.save({**asdict(self.state), "seconds": self._seconds()}, tensors)
+        # the curve first: a run whose checkpoint says that it has finished has all its files
         self.run_dir.save_curve(self.state.curve, picture=self.state.finished)
+        self.run_dir.save({**asdict(self.state), "seconds": self._seconds()}, tensors)
 
     def _load(self) -> None:
         """Take up the checkpoint, if there is one."""
