@@ -1,7 +1,8 @@
 """Pretraining batches, drawn by number.
 
 Batch number i depends on the seed and i alone: any number of workers or devices, and a resumed run, see the same
-batches. Sentences of about the same length share a batch, and a batch holds a fixed number of pieces.
+batches. Sentences of about the same length share a batch, and a batch holds a fixed number of pieces. A few batches
+in a row are a group: their sentences are drawn together and dealt out by the length of source and target.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ class Batches(Dataset[Batch]):
         self.instructor = Instructor(vocabulary)
         self.sentences = None if pool is None else _Sentences(pool, config)
         self.corrupt = None if text is None else SpanCorruption(vocabulary, config)
+        self._drawn: tuple[int, list[list[tuple[Source, Sentence]]]] = (-1, [])
 
     def __len__(self) -> int:
         return self.length
@@ -102,10 +104,15 @@ class Batches(Dataset[Batch]):
     def __getitem__(self, number: int) -> Batch:
         if number >= self.length:
             raise IndexError(number)
-        rng = np.random.default_rng([self.config.seed, number])
-        share = self.config.share_at(number / self.length)
-        is_text = self.text is not None and rng.random() < share
-        batch = self._text_batch(rng) if is_text or self.sentences is None else self._labelled_batch(rng)
+        group, place = divmod(number, self.config.group)
+        rng = np.random.default_rng([self.config.seed, group])
+        share = self.config.share_at(group * self.config.group / self.length)
+        if self.sentences is None or (self.text is not None and rng.random() < share):
+            batch = self._text_batch(np.random.default_rng([self.config.seed, group, place]))
+        else:
+            if self._drawn[0] != group:  # a worker that makes several batches of a group draws it once
+                self._drawn = (group, self._draw_group(rng))
+            batch = self._entity_batch(self._drawn[1][place])
         return batch.aligned(self.vocabulary.pad) if self.align else batch
 
     def entity_batch(self, examples: Sequence[Example]) -> Batch:
@@ -119,14 +126,18 @@ class Batches(Dataset[Batch]):
         labels = grammar.index(targets, self.vocabulary)
         return self._batch([source.ids for source in sources], targets, labels, grammar)
 
-    def _labelled_batch(self, rng: np.random.Generator) -> Batch:
-        """Sentences of about the same length; those whose source is too long with its options are left out."""
+    def _draw_group(self, rng: np.random.Generator) -> list[list[tuple[Source, Sentence]]]:
+        """The sentences of a group's batches, by length; those too long with their options are left out."""
         assert self.sentences is not None
+        count = self.config.group
         for _ in range(100):
-            pairs = [(self.instructor.source(*example), example[0]) for example in self.sentences.draw(rng)]
+            drawn = self.sentences.draw(rng, count)
+            pairs = [(self.instructor.source(*example), example[0]) for example in drawn]
             fitting = [pair for pair in pairs if len(pair[0].ids) <= self.config.max_source]
-            if fitting:
-                return self._entity_batch(fitting)
+            if len(fitting) >= count:
+                fitting.sort(key=lambda pair: (len(self.instructor.target(*pair)) // 8, len(pair[0].ids)))
+                edges = np.linspace(0, len(fitting), count + 1).astype(int)
+                return [fitting[edges[i] : edges[i + 1]] for i in rng.permutation(count)]
         raise CorpusError(f"hardly a labelled sentence fits into {self.config.max_source} pieces: raise max_source")
 
     def _text_batch(self, rng: np.random.Generator) -> Batch:
@@ -164,6 +175,7 @@ class _Sentences:
         self.pool, self.config = pool, config
         counts = np.bincount(pool.origin, minlength=len(pool.files)).astype(float)
         weight = (np.maximum(counts, 1) ** (config.balance - 1.0))[pool.origin]  # of one sentence, by its file
+        weight = weight * (0.4 + config.dense * np.minimum(6, np.diff(pool.span_bounds)))
         words = np.diff(pool.bounds)
         self.bins: list[tuple[int, Array, Array]] = []  # rows of a batch, sentences, their cumulative chances
         chances = []
@@ -178,10 +190,10 @@ class _Sentences:
             raise CorpusError(f"no labelled sentence has at most {config.max_source // 2} words: raise max_source")
         self.chances = np.cumsum(chances) / np.sum(chances)
 
-    def draw(self, rng: np.random.Generator) -> list[Example]:
-        """The sentences of one batch."""
+    def draw(self, rng: np.random.Generator, count: int) -> list[Example]:
+        """The sentences of so many batches."""
         rows, chosen, cumulative = self.bins[int(np.searchsorted(self.chances, rng.random()))]
-        picked = chosen[np.searchsorted(cumulative, rng.random(rows))]
+        picked = chosen[np.searchsorted(cumulative, rng.random(rows * count))]
         return [draw_example(self.pool, int(i), self.config, rng) for i in picked]
 
 

@@ -54,6 +54,8 @@ class DataConfig:
     rename: float = 0.2  # probability of a synonym
     lower: float = 0.1  # probability that a sentence is lower-cased, as in spoken queries
     balance: float = 0.7  # a file of n sentences is drawn in proportion to n ** balance
+    dense: float = 1.0  # a sentence of n entities is drawn in proportion to 0.4 + dense * min(n, 6): they teach more
+    group: int = 4  # batches that are drawn together and sorted by length, so that less of each is padding
     noise: float = 0.15  # share of text corrupted (T5's)
     mean_span: int = 3  # mean pieces of a corrupted span (T5's)
     text_pieces: int = 128  # pieces of a text example before corruption
@@ -66,7 +68,8 @@ class DataConfig:
             _check(f"data.{name}", getattr(self, name), 0 <= getattr(self, name) <= 1, "0 to 1")
         start = self.share_at(0.0)
         _check("data.text_share_start", start, 0 <= start <= 1, "0 to 1")
-        for name in ("batch_pieces", "max_source", "max_options", "mean_span", "text_pieces"):
+        _check("data.dense", self.dense, self.dense >= 0, "at least 0")
+        for name in ("batch_pieces", "max_source", "max_options", "mean_span", "text_pieces", "group"):
             _check(f"data.{name}", getattr(self, name), getattr(self, name) >= 1, "at least 1")
 
     def share_at(self, position: float) -> float:
