@@ -35,6 +35,9 @@ COMMANDS = {
         "corpora": "Find, count, convert, sample and fetch corpora.",
         "leaks": "Count benchmark sentences in pretraining data.",
     },
+    "Research": {
+        "reproduce": "Run the paper's tables on any backbone, beside the published figures.",
+    },
 }
 _HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # new in click 8.2; its message is the whole help
 _NAMES = [name for section in COMMANDS.values() for name in section]

@@ -59,7 +59,10 @@ sources_option = click.option(
     help="The stored domains to learn from.",
 )
 length_option = click.option(
-    "--length", type=click.IntRange(min=1), metavar="K", help="Positions of the prefix; default: 10, as in the paper."
+    "--length",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Positions of the prefix; default: 10, as in the code of the paper.",
 )
 batch_option = click.option(
     "--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Sentences per step."

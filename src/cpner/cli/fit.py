@@ -58,13 +58,14 @@ def fit(
     run_dir = run_folder(engine.store, domain, resume=training.resume)
     corpus = training.sample(data.read())
     chosen: tuple[str, ...] | Literal["auto"] = "auto" if sources == ("auto",) else sources
+    config = training.config()
     ner = engine.load(create=True)
     with progress_bar() as progress:
         result = ner.fit(
             domain,
             corpus,
             chosen,
-            training.config(),
+            config,
             prefix=prefix_config(length),
             alpha=mixing.alpha,
             temperature=mixing.temperature,

@@ -52,13 +52,14 @@ def transfer(
     """
     run_dir = run_folder(engine.store, target, resume=training.resume)
     corpus = training.sample(data.read())
+    config = training.config()
     ner = engine.load(target)
     with progress_bar() as progress:
         result = ner.collaborate(
             target,
             sources,
             corpus,
-            training.config(),
+            config,
             alpha=mixing.alpha,
             temperature=mixing.temperature,
             top_k=mixing.top_k,

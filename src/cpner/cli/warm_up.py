@@ -42,12 +42,13 @@ def warm_up(
     """
     run_dir = run_folder(engine.store, domain, resume=training.resume)
     corpus = training.sample(data.read())
+    config = training.config()
     ner = engine.load(create=True)
     with progress_bar() as progress:
         result = ner.warm_up(
             domain,
             corpus,
-            training.config(),
+            config,
             prefix=prefix_config(length),
             run_dir=run_dir,
             resume=training.resume,

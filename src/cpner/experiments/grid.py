@@ -130,7 +130,7 @@ class Grid:
                 weights = dict(ner.card(cell.target).sources)
             evaluation = ner.evaluate(corpus, cell.target)
         record = {
-            "cell": asdict(cell),
+            "cell": {**asdict(cell), "sources": list(cell.sources)},
             "settings": self._settings(),
             "f1": evaluation.f1,
             "precision": evaluation.precision,
@@ -145,7 +145,7 @@ class Grid:
         }
         file = self._file(cell)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps(record, indent=1))
+        write_text(file, [json.dumps(record, indent=1)])
         self.report(f"{cell.key} seed {cell.seed}: F1 {evaluation.f1:.2f} in {record['seconds']} s")
         return record
 
@@ -194,9 +194,15 @@ def crossner_cells(seeds: Sequence[int]) -> list[Cell]:
     ]
 
 
-def mit_cells(seeds: Sequence[int]) -> list[Cell]:
-    """The MIT sets at 10, 20 and 50 shots without and with several sources: part of the paper's Table 2."""
-    return [
+def several_cells(seeds: Sequence[int]) -> list[Cell]:
+    """Without a source and with several: science and ai whole, the MIT sets at 10, 20 and 50 shots (Table 2)."""
+    whole = [
+        Cell(target, sources=sources, strategy="collaborate" if sources else "none", seed=seed)
+        for seed in seeds
+        for target in ("science", "ai")
+        for sources in ((), SEVERAL)
+    ]
+    return whole + [
         Cell(target, sources=sources, shots=shots, strategy="collaborate" if sources else "none", seed=seed)
         for seed in seeds
         for target in MIT
