@@ -26,7 +26,46 @@ from cpner.corpus.sentence import Sentence
 from cpner.instructor import Instructor
 from cpner.store import Store
 
-WORDS = ["The", "committee", "met", "in", "Vienna", "on", "Tuesday", "and", "heard", "Dr", "Ilse", "Varga", "describe", "how", "the", "Danube", "Institute", "had", "measured", "arsenic", "in", "wells", "near", "Szeged", ",", "while", "two", "members", "of", "the", "Green", "Alliance", "asked", "for", "a", "second", "survey", "."]
+WORDS = [
+    "The",
+    "committee",
+    "met",
+    "in",
+    "Vienna",
+    "on",
+    "Tuesday",
+    "and",
+    "heard",
+    "Dr",
+    "Ilse",
+    "Varga",
+    "describe",
+    "how",
+    "the",
+    "Danube",
+    "Institute",
+    "had",
+    "measured",
+    "arsenic",
+    "in",
+    "wells",
+    "near",
+    "Szeged",
+    ",",
+    "while",
+    "two",
+    "members",
+    "of",
+    "the",
+    "Green",
+    "Alliance",
+    "asked",
+    "for",
+    "a",
+    "second",
+    "survey",
+    ".",
+]
 TYPES = ["person", "organization", "location", "political party", "chemical compound", "event", "award", "product"]
 
 

@@ -38,7 +38,10 @@ def test_shards_are_small(mini: CPNER) -> None:
 def test_outputs_are_fixed(mini: CPNER) -> None:
     found = mini.predict(SENTENCE, None, types=TYPES)
 
-    assert [(e.start, e.end, e.type, e.text) for e in found] == [(15, 20, "city", "Paris"), (24, 30, "country", "London")]
+    assert [(e.start, e.end, e.type, e.text) for e in found] == [
+        (15, 20, "city", "Paris"),
+        (24, 30, "country", "London"),
+    ]
     assert [e.score for e in found] == pytest.approx([0.2866, 0.6449], abs=1e-3)
 
 
