@@ -3,14 +3,16 @@
     target   = "(" entity* ")" end
     entity   = "(" type ":" mention ")"
     type     = one of the options
-    mention  = a slice of the sentence's words, after the mention before it
+    mention  = a slice of the sentence's words that no mention has taken
 
 The automaton never deals with the whole vocabulary. Each row has a short list of *candidates*, the distinct pieces of
 its options, its sentence and the template; states, masks and choices are tensors over these. What a row has copied so
 far is a mask over positions, so that offsets fall out of decoding: nothing is searched for afterwards.
 
-Reading: mentions come in order of appearance and don't overlap. Of several places that the copied pieces fit, the first
-one after the previous mention is meant; an entity that is repeated is told apart by being written again.
+Reading: mentions don't overlap. Targets list them in order of appearance, but the decoder may go back: a model that
+has skipped an entity would otherwise have to name what is left at the end. Of several places that the copied pieces fit,
+the first one after the previous mention is meant, else the first; an entity that is repeated is told apart by being
+written again.
 
 Axes in comments: B rows, C candidates, N sentence pieces, Y types, M pieces of the longest type.
 """
@@ -39,7 +41,8 @@ class State(NamedTuple):
     types: Tensor  # [B, Y] types that begin with what is written
     type: Tensor  # [B] the type of the current mention
     ends: Tensor  # [B, N] positions at which a slice that equals the mention so far ends
-    minimum: Tensor  # [B] first position where a mention may still begin
+    free: Tensor  # [B, N] positions that no mention has taken
+    after: Tensor  # [B] position after the previous mention
 
     def select(self, rows: Tensor) -> State:
         """These rows, in this order."""
@@ -111,19 +114,18 @@ class Grammar:
         rows, places = self.sentence.shape
         zeros = torch.zeros(rows, dtype=torch.long, device=self.sentence.device)
         none = torch.zeros(rows, places, dtype=torch.bool, device=self.sentence.device)
-        return State(zeros + BEGIN, zeros, self.type_length >= 0, zeros, none, zeros)
+        return State(zeros + BEGIN, zeros, self.type_length >= 0, zeros, none, self.sentence >= 0, zeros)
 
     def allowed(self, state: State) -> Tensor:
         """[B, C] candidates that may come next; a row that is done has none."""
         mode, depth = state.mode[:, None], state.depth[:, None]
         mask = torch.zeros_like(self.real)
-        places = torch.arange(self.sentence.shape[1], device=mask.device)
-        starts = self.word_start & (places >= state.minimum[:, None])  # [B, N]
+        starts = self.word_start & state.free  # [B, N]
         copying = mode == MENTION
         mask[:, OPEN] = (state.mode == BEGIN) | ((state.mode == LIST) & starts.any(1) & (self.type_length >= 0).any(1))
         mask[:, CLOSE] = (state.mode == LIST) | ((state.mode == MENTION) & (state.ends & self.word_end).any(1))
         mask[:, END] = state.mode == LAST
-        following = torch.where(depth == 0, starts, _after(state.ends)) & copying & (self.sentence >= 0)
+        following = torch.where(depth == 0, starts, _after(state.ends) & state.free) & copying
         _mark(mask, self.sentence, following)
         written = self.type_pieces.gather(
             2,
@@ -144,11 +146,12 @@ class Grammar:
         named = (mode == TYPE) & (chosen == COLON)
         type_ = torch.where(named, _first(types), state.type)
 
-        allowed_start = self.word_start & (places >= state.minimum[:, None])
-        following = torch.where(depth[:, None] == 0, allowed_start, _after(state.ends))
+        following = torch.where(depth[:, None] == 0, self.word_start, _after(state.ends)) & state.free
         closing = (mode == MENTION) & (chosen == CLOSE)
-        last = _first(state.ends & self.word_end)  # the first place that the mention fits
-        minimum = torch.where(closing, last + 1, state.minimum)
+        fits = state.ends & self.word_end
+        later = fits & (places >= (state.after + depth - 1)[:, None])
+        last = _first(torch.where(later.any(1, keepdim=True), later, fits))  # after the previous mention, if it can be
+        taken = closing[:, None] & (places > (last - depth)[:, None]) & (places <= last[:, None])
 
         opened = (mode == LIST) & (chosen == OPEN)
         inside = ((mode == TYPE) & ~named) | ((mode == MENTION) & ~closing)
@@ -162,7 +165,8 @@ class Grammar:
             types=torch.where((after == TYPE)[:, None] & ~opened[:, None], types, self.type_length >= 0),
             type=type_,
             ends=following & (self.sentence == piece) & (after == MENTION)[:, None] & ~named[:, None],
-            minimum=minimum,
+            free=state.free & ~taken,
+            after=torch.where(closing, last + 1, state.after),
         )
         rows = closing.nonzero()[:, 0]
         return new, Closed(rows, state.type[rows], last[rows] - depth[rows] + 1, last[rows] + 1)

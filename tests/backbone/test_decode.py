@@ -76,7 +76,7 @@ def plain_search(backbone: Backbone, source: Source, prefix: Prefix | None) -> l
         for _, type_, start, end in zip(*(part.tolist() for part in closed), strict=True):
             found.append(Found(word_span(source, start, end, type_), product))
         written.append(piece)
-    return found
+    return sorted(found, key=lambda f: f.span)
 
 
 def check_same(first: list[list[Found]], second: list[list[Found]]) -> None:

@@ -149,7 +149,7 @@ def decode(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None 
         going = (state.mode != LAST) & (state.mode != DONE)
         left = int(going.sum())
         if left == 0:
-            return found
+            return [sorted(row, key=lambda f: f.span) for row in found]
         if left <= 0.75 * len(going):
             keep = going.nonzero()[:, 0]
             cache.select(keep)
