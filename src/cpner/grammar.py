@@ -10,9 +10,9 @@ its options, its sentence and the template; states, masks and choices are tensor
 far is a mask over positions, so that offsets fall out of decoding: nothing is searched for afterwards.
 
 Reading: mentions don't overlap. Targets list them in order of appearance, but the decoder may go back: a model that
-has skipped an entity would otherwise have to name what is left at the end. Of several places that the copied pieces fit,
-the first one after the previous mention is meant, else the first; an entity that is repeated is told apart by being
-written again.
+has skipped an entity would otherwise have to name what is left at the end. Of several places that the copied pieces
+fit, the first one after the previous mention is meant, else the first; an entity that is repeated is told apart by
+being written again.
 
 Axes in comments: B rows, C candidates, N sentence pieces, Y types, M pieces of the longest type.
 """
