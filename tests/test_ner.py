@@ -66,7 +66,9 @@ def test_entities_have_offsets_of_characters_and_scores(trained):
             assert entity.type in ("song", "band") and 0 <= entity.score <= 1
         assert all(a.end <= b.start for a, b in itertools.pairwise(entities))
     assert found[2] == found[4] == []
-    assert found[:5] == found[5:10]
+    for first, second in zip(found[:5], found[5:10], strict=True):  # other rows of a batch change rounding alone
+        assert [e[:4] for e in first] == [e[:4] for e in second]
+        assert [e.score for e in first] == pytest.approx([e.score for e in second], abs=1e-4)
 
 
 def test_one_text_gives_one_list(trained):
