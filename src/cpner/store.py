@@ -292,7 +292,7 @@ class Store:
             raise StoreError(
                 f"store {self.path} has been locked by another process for {LOCK_SECONDS:.0f} s"
             ) from error
-        except (OSError, NotImplementedError) as error:
+        except (OSError, NotImplementedError) as error:  # the second: a file system that has no locks
             raise _NoLockError(f"store {self.path} can't be written to: {error}") from error
         try:
             self._recover()
@@ -415,7 +415,7 @@ def _read_zip(path: Path, max_bytes: int) -> dict[str, bytes]:
                 files[PurePosixPath(entry.filename).name] = archive.read(entry)  # stops at the size checked above
     except FileNotFoundError as error:
         raise StoreError(f"no file {path} to import") from error
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
         raise StoreError(f"{path} can't be read as a .zip: {one_line(error)}") from error
     return files
 
