@@ -87,18 +87,18 @@ class Grammar:
             + [[-1] * width] * (count - len(row))
             for row in types
         ]
-        words = _pad([source.word_of for source in sources], -1)
+        words = pad([source.word_of for source in sources], -1)
         edge = torch.full((len(sources), 1), -1)
         real = words >= 0
-        candidates = _pad(rows, vocabulary.pad)
+        candidates = pad(rows, vocabulary.pad)
         return cls(
             candidates=candidates,
             real=torch.arange(candidates.shape[1]) < torch.tensor([len(row) for row in rows])[:, None],
-            sentence=_pad(sentences, -1),
+            sentence=pad(sentences, -1),
             word_start=real & (words != torch.cat([edge, words[:, :-1]], 1)),
             word_end=real & (words != torch.cat([words[:, 1:], edge], 1)),
             type_pieces=torch.tensor(flat, dtype=torch.long).view(len(sources), count, width),
-            type_length=_pad([[len(pieces) for pieces in row] for row in types], -1, width=count),
+            type_length=pad([[len(pieces) for pieces in row] for row in types], -1, width=count),
         )
 
     def to(self, device: torch.device | str) -> Grammar:
@@ -177,7 +177,7 @@ class Grammar:
         for row, target in zip(self.candidates.tolist(), targets, strict=True):
             lookup = {piece: i for i, piece in reversed(list(enumerate(row)))}
             found.append([lookup[piece] for piece in target])
-        return _pad(found, -1)
+        return pad(found, -1)
 
     def walk(self, chosen: Tensor) -> Iterator[tuple[Tensor, Closed]]:
         """Follow given candidates [B, T]: at each step, what was allowed [B, C] and what was closed."""
@@ -282,7 +282,7 @@ def _mark(mask: Tensor, index: Tensor, where: Tensor) -> None:
     mask[rows, index[rows, columns]] = True
 
 
-def _pad(rows: Sequence[Sequence[int]], value: int, width: int | None = None) -> Tensor:
+def pad(rows: Sequence[Sequence[int]], value: int, width: int | None = None) -> Tensor:
     """Lists of different length as one tensor, at least one wide: nothing may fail where all are empty."""
     width = max([1, *map(len, rows)]) if width is None else width
     padded = [[*row, *[value] * (width - len(row))] for row in rows]

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from cpner.backbone.batch import Batch
 from cpner.errors import CorpusError
 from cpner.grammar import Grammar
-from cpner.pretraining.batches import Batch, Batches, draw_example
+from cpner.pretraining.batches import Batches, draw_example
 from cpner.pretraining.config import DataConfig
 from cpner.pretraining.pool import Pool
 from cpner.pretraining.prepare import Prepared

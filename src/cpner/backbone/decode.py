@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cpner.backbone.batch import pad_masked
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.t5 import T5, before_prefix, mask_bias
@@ -100,14 +101,6 @@ class Cache:
             self.own_columns = self.own_columns[rows]
 
 
-def pad_sources(sources: Sequence[Source], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Source ids [B, S] and their mask."""
-    width = max(len(source.ids) for source in sources)
-    ids = torch.tensor([[*source.ids, *[pad] * (width - len(source.ids))] for source in sources], device=device)
-    lengths = torch.tensor([len(source.ids) for source in sources], device=device)
-    return ids, torch.arange(width, device=device) < lengths[:, None]
-
-
 @torch.inference_mode()
 def decode(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None) -> list[list[Found]]:
     """Recognise the entities of a batch by greedy search under the grammar.
@@ -123,7 +116,7 @@ def decode(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None 
         return []
     t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
     found: list[list[Found]] = [[] for _ in sources]
-    ids, mask = pad_sources(sources, vocabulary.pad, device)
+    ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
     cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
     grammar = Grammar.build(sources, vocabulary).to(device)
     output = t5.output_weight[grammar.candidates]  # [B, C, d]
@@ -165,7 +158,7 @@ def decode_freely(
     if not sources:
         return []
     t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
-    ids, mask = pad_sources(sources, vocabulary.pad, device)
+    ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
     cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
     written = torch.full((len(sources), 1), vocabulary.pad, device=device)
     output: list[Tensor] = []

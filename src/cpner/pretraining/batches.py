@@ -7,17 +7,13 @@ in a row are a group: their sentences are drawn together and dealt out by the le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 from torch.utils.data import Dataset
 
+from cpner.backbone.batch import Batch
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import CorpusError
 from cpner.grammar import Grammar
@@ -28,46 +24,8 @@ from cpner.pretraining.renaming import coarsen, rename
 from cpner.pretraining.text import Array, SpanCorruption, Text
 
 _EDGES = (0, 8, 14, 20, 26, 34, 44, 60, 90, 10**6)  # words; the sentences of a batch lie between two of them
-_ALIGNED = {"source": 32, "mask": 32, "inputs": 16, "labels": 16, "candidates": 32, "real": 32}
 Example = tuple[Sentence, list[str]]  # a sentence and the types it is offered
-
-
-@dataclass
-class Batch:
-    """A batch as tensors. With a grammar, labels are candidate indices; else piece ids (-1 at padding)."""
-
-    source: Tensor  # [B, S] piece ids
-    mask: Tensor  # [B, S]
-    inputs: Tensor  # [B, T] decoder input
-    labels: Tensor  # [B, T]
-    candidates: Tensor | None  # [B, C]
-    real: Tensor | None  # [B, C]
-
-    @property
-    def pieces(self) -> int:
-        """Source and target pieces, without padding."""
-        return int(self.mask.sum()) + int((self.labels >= 0).sum())
-
-    def to(self, device: torch.device) -> Batch:
-        """Move all tensors."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def pin_memory(self) -> Batch:
-        """Page-locked copies, which a GPU fetches without waiting; `DataLoader` calls this by its name."""
-        return self._each(Tensor.pin_memory)
-
-    def aligned(self, pad: int) -> Batch:
-        """The same batch with widths rounded up, so that compiled code meets few shapes."""
-        fill = {"mask": False, "labels": -1, "real": False}
-        wider: dict[str, Any] = {
-            name: None if v is None else F.pad(v, (0, -v.shape[1] % _ALIGNED[name]), value=fill.get(name, pad))
-            for name, v in vars(self).items()
-        }
-        return Batch(**wider)
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        changed: dict[str, Any] = {name: None if v is None else change(v) for name, v in vars(self).items()}
-        return Batch(**changed)
+Pair = tuple[Source, list[int]]  # a source and its target's pieces
 
 
 class Batches(Dataset[Batch]):
@@ -96,7 +54,7 @@ class Batches(Dataset[Batch]):
         self.instructor = Instructor(vocabulary)
         self.sentences = None if pool is None else _Sentences(pool, config)
         self.corrupt = None if text is None else SpanCorruption(vocabulary, config)
-        self._drawn: tuple[int, list[list[tuple[Source, Sentence]]]] = (-1, [])
+        self._drawn: tuple[int, list[list[Pair]]] = (-1, [])
 
     def __len__(self) -> int:
         return self.length
@@ -117,25 +75,28 @@ class Batches(Dataset[Batch]):
 
     def entity_batch(self, examples: Sequence[Example]) -> Batch:
         """Sentences with their options as a batch of the recognition task."""
-        return self._entity_batch([(self.instructor.source(*example), example[0]) for example in examples])
+        return self._entity_batch([self._pair(example) for example in examples])
 
-    def _entity_batch(self, pairs: Sequence[tuple[Source, Sentence]]) -> Batch:
+    def _pair(self, example: Example) -> Pair:
+        source = self.instructor.source(*example)
+        return source, self.instructor.target(source, example[0])
+
+    def _entity_batch(self, pairs: Sequence[Pair]) -> Batch:
         sources = [source for source, _ in pairs]
-        targets = [self.instructor.target(source, sentence) for source, sentence in pairs]
         grammar = Grammar.build(sources, self.vocabulary)
-        labels = grammar.index(targets, self.vocabulary)
-        return self._batch([source.ids for source in sources], targets, labels, grammar)
+        targets = [target for _, target in pairs]
+        return Batch.build([source.ids for source in sources], targets, self.vocabulary, grammar)
 
-    def _draw_group(self, rng: np.random.Generator) -> list[list[tuple[Source, Sentence]]]:
+    def _draw_group(self, rng: np.random.Generator) -> list[list[Pair]]:
         """The sentences of a group's batches, by length; those too long with their options are left out."""
         assert self.sentences is not None
         count = self.config.group
         for _ in range(100):
             drawn = self.sentences.draw(rng, count)
-            pairs = [(self.instructor.source(*example), example[0]) for example in drawn]
+            pairs = [self._pair(example) for example in drawn]
             fitting = [pair for pair in pairs if len(pair[0].ids) <= self.config.max_source]
             if len(fitting) >= count:
-                fitting.sort(key=lambda pair: (len(self.instructor.target(*pair)) // 8, len(pair[0].ids)))
+                fitting.sort(key=lambda pair: (len(pair[1]) // 8, len(pair[0].ids)))
                 edges = np.linspace(0, len(fitting), count + 1).astype(int)
                 return [fitting[edges[i] : edges[i + 1]] for i in rng.permutation(count)]
         raise CorpusError(f"hardly a labelled sentence fits into {self.config.max_source} pieces: raise max_source")
@@ -152,20 +113,7 @@ class Batches(Dataset[Batch]):
             source, target = self.corrupt(pieces[start : min(end, start + self.config.text_pieces)], rng)
             sources.append(source)
             targets.append(target)
-        return self._batch(sources, targets, _pad(targets, -1), None)
-
-    def _batch(
-        self, sources: list[list[int]], targets: list[list[int]], labels: Tensor, grammar: Grammar | None
-    ) -> Batch:
-        source = _pad(sources, self.vocabulary.pad)
-        return Batch(
-            source=source,
-            mask=torch.arange(source.shape[1]) < torch.tensor([len(row) for row in sources])[:, None],
-            inputs=_pad([[self.vocabulary.pad, *row[:-1]] for row in targets], self.vocabulary.pad),
-            labels=labels,
-            candidates=None if grammar is None else grammar.candidates,
-            real=None if grammar is None else grammar.real,
-        )
+        return Batch.build(sources, targets, self.vocabulary, None)
 
 
 class _Sentences:
@@ -219,8 +167,3 @@ def _options(present: list[str], known: list[str], config: DataConfig, rng: np.r
     options = [*kept, *(others[j] for j in extra)]
     rng.shuffle(options)
     return options
-
-
-def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
-    width = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], dtype=torch.long)

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cpner.backbone.batch import Batch, cross_entropy, target_logits
 from cpner.backbone.decode import decode
 from cpner.backbone.load import Backbone
 from cpner.backbone.t5 import T5
@@ -18,7 +19,7 @@ from cpner.corpus.sentence import Span
 from cpner.evaluation import evaluate
 from cpner.grammar import CLOSE, COLON, END
 from cpner.instructor import Instructor
-from cpner.pretraining.batches import Batch, Batches, Example, draw_example
+from cpner.pretraining.batches import Batches, Example, draw_example
 from cpner.pretraining.pool import Pool
 
 
@@ -30,16 +31,7 @@ class Loss(nn.Module):
         self.t5 = t5
 
     def forward(self, batch: Batch) -> Tensor:
-        return F.cross_entropy(logits(self.t5, batch).flatten(0, 1), batch.labels.flatten(), ignore_index=-1)
-
-
-def logits(t5: T5, batch: Batch) -> Tensor:
-    """[B, T, C] over each row's candidates, or [B, T, V] over the vocabulary when the batch has none; float32."""
-    hidden = t5.decode(batch.inputs, t5.encode(batch.source, batch.mask), batch.mask)
-    if batch.candidates is None or batch.real is None:
-        return F.linear(hidden, t5.output_weight.to(hidden.dtype)).float()
-    rows = t5.output_weight[batch.candidates].to(hidden.dtype)
-    return (hidden @ rows.transpose(1, 2)).float().masked_fill(~batch.real[:, None, :], -1e4)
+        return cross_entropy(self.t5, batch)
 
 
 @dataclass(frozen=True)
@@ -108,7 +100,7 @@ def measure(t5: T5, batches: Batches, examples: Sequence[Example]) -> dict[str, 
         for i in range(0, len(ordered), 32):
             part = ordered[i : i + 32]
             batch = batches.entity_batch(part).to(device)
-            right = logits(t5, batch).argmax(-1) == batch.labels
+            right = target_logits(t5, batch).argmax(-1) == batch.labels
             for kind, mask in _kinds(batch.labels).items():
                 hits[kind] += int((right & mask).sum())
                 counts[kind] += int(mask.sum())

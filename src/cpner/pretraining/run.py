@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
+from cpner.backbone.batch import Batch
 from cpner.backbone.t5 import T5, T5Shape
 from cpner.errors import ConfigError, TrainingError
-from cpner.pretraining.batches import Batch, Batches
+from cpner.pretraining.batches import Batches
 from cpner.pretraining.checkpoint import Checkpoint, Position, write_backbone
 from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.model import Cost, Loss, held_out_examples, measure

@@ -7,14 +7,11 @@ uninterrupted one sees.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from cpner.backbone.decode import pad_sources
+from cpner.backbone.batch import Batch
 from cpner.backbone.load import Backbone
 from cpner.corpus.sentence import Sentence
 from cpner.errors import TrainingError
@@ -25,25 +22,6 @@ from cpner.training.config import TrainingConfig
 from cpner.windows import cut, part
 
 _ORDER, _OPTIONS = 1, 2  # streams of random numbers
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Rows to learn from.
-
-    Attributes:
-        source: [B, S] piece ids; `mask` is false at padding.
-        inputs: [B, T] the decoder's input, the targets shifted right.
-        labels: [B, T] candidate indices, or piece ids where there are no candidates; -1 at padding.
-        candidates: [B, C] pieces that each row may write; `real` is false at padding. None: the whole vocabulary.
-    """
-
-    source: Tensor
-    mask: Tensor
-    inputs: Tensor
-    labels: Tensor
-    candidates: Tensor | None
-    real: Tensor | None
 
 
 class Examples:
@@ -101,13 +79,8 @@ class Examples:
             for i, sentence in zip(rows.tolist(), chosen, strict=True)
         ]
         targets = [self.instructor.target(source, sentence) for source, sentence in zip(sources, chosen, strict=True)]
-        ids, mask = pad_sources(sources, v.pad, self.device)
-        inputs = _pad([[v.pad, *target[:-1]] for target in targets], v.pad).to(self.device)
-        if self.config.softmax == "vocabulary":
-            return Batch(ids, mask, inputs, _pad(targets, -1).to(self.device), None, None)
-        grammar = Grammar.build(sources, v)
-        labels = grammar.index(targets, v).to(self.device)
-        return Batch(ids, mask, inputs, labels, grammar.candidates.to(self.device), grammar.real.to(self.device))
+        grammar = None if self.config.softmax == "vocabulary" else Grammar.build(sources, v)
+        return Batch.build([source.ids for source in sources], targets, v, grammar).to(self.device)
 
     def _options(self, epoch: int, number: int, sentence: Sentence) -> list[str]:
         """The types offered with a sentence: all that it has, most of the others."""
@@ -117,8 +90,3 @@ class Examples:
         kept = [t for t, x in zip(self.types, draws, strict=True) if t in present or x >= self.config.option_dropout]
         kept = kept or [self.types[int(draws.argmax())]]
         return [kept[i] for i in rng.permutation(len(kept))] if self.config.shuffle_options else kept
-
-
-def _pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
-    width = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], dtype=torch.long)

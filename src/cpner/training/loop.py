@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from cpner.backbone.batch import Batch, cross_entropy
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import ATTENTIONS, Prefix, Reparameterisation, config_dict
 from cpner.corpus.sentence import Sentence
@@ -23,7 +23,7 @@ from cpner.errors import ConfigError, TrainingError
 from cpner.evaluation import evaluate
 from cpner.progress import Progress, Report
 from cpner.recognise import Task, recognise
-from cpner.training.batches import Batch, Examples
+from cpner.training.batches import Examples
 from cpner.training.config import TrainingConfig
 from cpner.training.run_dir import RunDir, digest_sentences, digest_tensors
 
@@ -140,15 +140,7 @@ def loss_of(backbone: Backbone, batch: Batch, prefix: Prefix) -> Tensor:
     Args:
         prefix: one domain's, each part [L, 2, H, K, D]; every row gets it.
     """
-    t5, rows = backbone.t5, prefix.expand(batch.source.shape[0])
-    hidden = t5.decode(batch.inputs, t5.encode(batch.source, batch.mask, rows), batch.mask, rows)  # [B, T, d]
-    if batch.candidates is None or batch.real is None:
-        logits = hidden @ t5.output_weight.T  # [B, T, V]
-    else:
-        # few products, so that these can afford not to be rounded to bfloat16
-        logits = hidden.float() @ t5.output_weight[batch.candidates].float().transpose(1, 2)  # [B, T, C]
-        logits = logits.masked_fill(~batch.real[:, None], -torch.inf)
-    return F.cross_entropy(logits.float().flatten(0, 1), batch.labels.flatten(), ignore_index=-1)
+    return cross_entropy(backbone.t5, batch, prefix.expand(batch.source.shape[0]))
 
 
 class _Training:

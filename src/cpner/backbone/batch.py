@@ -1,0 +1,107 @@
+"""Batches to learn from and their loss: what warm-up and pretraining share (section 3.4, Eq. 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cpner.backbone.prefix import Prefix
+from cpner.backbone.t5 import T5
+from cpner.grammar import Grammar, pad
+from cpner.instructor import Vocabulary
+
+_ALIGNED = {"source": 32, "mask": 32, "inputs": 16, "labels": 16, "candidates": 32, "real": 32}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows to learn from.
+
+    Attributes:
+        source: [B, S] piece ids; `mask` is false at padding.
+        inputs: [B, T] the decoder's input, the targets shifted right.
+        labels: [B, T] candidate indices, or piece ids where there are no candidates; -1 at padding.
+        candidates: [B, C] pieces that each row may write; `real` is false at padding. None: the whole vocabulary.
+    """
+
+    source: Tensor
+    mask: Tensor
+    inputs: Tensor
+    labels: Tensor
+    candidates: Tensor | None
+    real: Tensor | None
+
+    @classmethod
+    def build(
+        cls,
+        sources: Sequence[Sequence[int]],
+        targets: Sequence[Sequence[int]],
+        vocabulary: Vocabulary,
+        grammar: Grammar | None,
+    ) -> Batch:
+        """Lay out piece ids of sources and targets; with a grammar, labels are its candidates."""
+        source, mask = pad_masked(sources, vocabulary.pad)
+        return cls(
+            source=source,
+            mask=mask,
+            inputs=pad([[vocabulary.pad, *target[:-1]] for target in targets], vocabulary.pad),
+            labels=pad(targets, -1) if grammar is None else grammar.index(targets, vocabulary),
+            candidates=None if grammar is None else grammar.candidates,
+            real=None if grammar is None else grammar.real,
+        )
+
+    @property
+    def pieces(self) -> int:
+        """Source and target pieces, without padding."""
+        return int(self.mask.sum()) + int((self.labels >= 0).sum())
+
+    def to(self, device: torch.device) -> Batch:
+        """Move all tensors."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """Page-locked copies, which a GPU fetches without waiting; `DataLoader` calls this by its name."""
+        return self._each(Tensor.pin_memory)
+
+    def aligned(self, pad: int) -> Batch:
+        """The same batch with widths rounded up, so that compiled code meets few shapes."""
+        fill = {"mask": False, "labels": -1, "real": False}
+        wider: dict[str, Any] = {
+            name: None if v is None else F.pad(v, (0, -v.shape[1] % _ALIGNED[name]), value=fill.get(name, pad))
+            for name, v in vars(self).items()
+        }
+        return Batch(**wider)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        changed: dict[str, Any] = {name: None if v is None else change(v) for name, v in vars(self).items()}
+        return Batch(**changed)
+
+
+def pad_masked(rows: Sequence[Sequence[int]], value: int) -> tuple[Tensor, Tensor]:
+    """Rows of ids as one tensor [B, S], and its mask [B, S], false at padding."""
+    ids = pad(rows, value)
+    return ids, torch.arange(ids.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
+
+
+def target_logits(t5: T5, batch: Batch, prefix: Prefix | None = None) -> Tensor:
+    """Teacher-forced logits in float32: [B, T, C] over each row's candidates, or [B, T, V] where there are none.
+
+    Args:
+        prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
+    """
+    hidden = t5.decode(batch.inputs, t5.encode(batch.source, batch.mask, prefix), batch.mask, prefix)  # [B, T, d]
+    if batch.candidates is None or batch.real is None:
+        return F.linear(hidden, t5.output_weight.to(hidden.dtype)).float()
+    rows = t5.output_weight[batch.candidates].to(hidden.dtype)  # [B, C, d]
+    return (hidden @ rows.transpose(1, 2)).float().masked_fill(~batch.real[:, None], -torch.inf)
+
+
+def cross_entropy(t5: T5, batch: Batch, prefix: Prefix | None = None) -> Tensor:
+    """Mean cross-entropy of a batch's target pieces (Eq. 4), in nats."""
+    logits = target_logits(t5, batch, prefix)
+    return F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), ignore_index=-1)
