@@ -62,15 +62,16 @@ def test_hidden_spans_are_whole_words(data: Prepared) -> None:
             assert corrupt.starts_word[piece]
 
 
-def test_text_is_encoded_word_by_word(data: Prepared, tmp_path: Path) -> None:
-    lines = ["Ada met Carl.\n", "New York, at night\n"]
+def test_text_is_encoded_word_by_word_and_every_tenth_line_in_lower_case(data: Prepared, tmp_path: Path) -> None:
+    lines = ["New York, at NIGHT\n", *["Ada met Carl.\n"] * 9, "São Paulo\n"]
     (tmp_path / "a.txt").write_text("".join(lines), "utf-8")
 
     pieces, bounds = encode_text([tmp_path / "a.txt"], data.vocabulary)
 
-    expected = [[p for a, b in split_words(line) for p in data.vocabulary.word(line[a:b])] for line in lines]
-    assert [pieces[bounds[i] : bounds[i + 1]].tolist() for i in range(2)] == expected
-    assert len(bounds) == 3
+    read = [lines[0].lower(), *lines[1:10], lines[10].lower()]
+    expected = [[p for a, b in split_words(line) for p in data.vocabulary.word(line[a:b])] for line in read]
+    assert [pieces[bounds[i] : bounds[i + 1]].tolist() for i in range(11)] == expected
+    assert len(bounds) == 12
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")

@@ -19,7 +19,7 @@ SIZES: dict[str, dict[str, int]] = {
 # What a size is trained with where nothing else is said. "full" learns to read from plain text first, then entities.
 RECIPES: dict[str, dict[str, Any]] = {
     "tiny": {},
-    "cpu": {},
+    "cpu": {"data": {"batch_pieces": 3072, "text_share": 0.04}},
     "full": {
         "steps": 16_000,
         "compile": True,
@@ -110,6 +110,8 @@ class PretrainConfig:
     evaluate_every: int = 1000  # steps; teacher-forced accuracies, and F1 of decoding
     save_every: int = 500  # steps
     held_out: int = 2000  # labelled sentences kept from training, at most a tenth of all
+    copying: bool = True  # start with heads that copy, see `start.copying_heads`
+    lexicon: bool = True  # start with an embedding from the text's co-occurrences, see `start.lexicon`
     workers: int = 0  # processes that make batches; 0 makes them in the training process
     compile: bool = False  # torch.compile; pays on CUDA
     seed: int = 0

@@ -27,6 +27,7 @@ from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.model import Cost, Loss, held_out_examples, measure
 from cpner.pretraining.optimizer import ScaledAdamW
 from cpner.pretraining.prepare import Prepared, prepare
+from cpner.pretraining.start import blend, copying_heads, lexicon
 
 Report = Callable[[dict[str, Any]], None]
 _AHEAD = 4  # batches that each worker makes ahead
@@ -86,16 +87,26 @@ class _Run:
         self.examples = [] if held is None else held_out_examples(held, self.batches)
 
         self.t5 = T5(T5Shape(vocab_size=-(-data.vocabulary.size // 128) * 128, **config.sizes))  # type: ignore[arg-type]
-        self.t5.initialise(config.seed)
         optimizer = ScaledAdamW(self.t5, lr=config.lr)
-        self.checkpoint = Checkpoint(out)
-        position = self.checkpoint.load(self.t5, optimizer, config) if self.checkpoint.exists else Position()
+        self.checkpoint, position = Checkpoint(out), Position()
+        if self.checkpoint.exists:
+            position = self.checkpoint.load(self.t5, optimizer, config)
+        else:
+            self._start(data)
         self.step, self.pieces, self.saved = position.step, position.pieces, position.step
         self.started = time.monotonic() - position.seconds
         self.loss, self.optimizer = accelerator.prepare(Loss(self.t5), optimizer)
         if config.compile:
             self.loss = torch.compile(self.loss, dynamic=True)
         self.losses: dict[str, list[Tensor]] = {"entities": [], "text": []}  # since the last record
+
+    def _start(self, data: Prepared) -> None:
+        """Fresh weights."""
+        self.t5.initialise(self.config.seed)
+        if self.config.copying:
+            copying_heads(self.t5)
+        if self.config.lexicon and data.text is not None:
+            blend(self.t5, lexicon(data.text, data.vocabulary.size, self.t5.shape.d_model))
 
     def train(self) -> None:
         """Take the steps that are left."""

@@ -22,6 +22,7 @@ Text = tuple[Array, Array]  # flat piece ids, and [lines + 1] where each line be
 
 _SENTINELS = 100
 _LINES = 2000  # that a process encodes at a time
+_LOWER = 10  # every tenth line is lower-cased, as spoken queries are
 
 
 def open_lines(path: Path) -> Iterator[str]:
@@ -50,7 +51,7 @@ def in_turn(streams: Sequence[tuple[int, Iterator[str]]]) -> Iterator[str]:
 
 
 def encode_text(paths: Sequence[Path], vocabulary: Vocabulary, limit: int | None = None, *, workers: int = 0) -> Text:
-    """Plain text as pieces.
+    """Plain text as pieces, every tenth line in lower case.
 
     Args:
         paths: files of one paragraph a line; lines are taken from all of them in turn.
@@ -80,7 +81,8 @@ class _Encoder:
 
     def __call__(self, lines: Iterable[str]) -> Text:
         word = self.vocabulary.word
-        rows = [[piece for a, b in split_words(line) for piece in word(line[a:b])] for line in lines]
+        cased = (line if i % _LOWER else line.lower() for i, line in enumerate(lines))
+        rows = [[piece for a, b in split_words(line) for piece in word(line[a:b])] for line in cased]
         return np.array([piece for row in rows for piece in row], self.dtype), np.array([len(row) for row in rows])
 
 
