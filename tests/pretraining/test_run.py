@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +109,35 @@ def test_runs_are_not_mixed_up(prepared_folder: Path, tmp_path: Path) -> None:
         run(out, replace(config, lr=1.0, data=replace(config.data, drop=0.5)), resume=True)
     with pytest.raises(ConfigError, match="was made with vocabulary 1000"):
         run(out, replace(config, vocabulary=2000), resume=True)
+
+
+def test_two_devices_take_the_steps_of_one_that_accumulates(prepared_folder: Path, tmp_path: Path) -> None:
+    settings = "steps = 3\nlog_every = 1\nramp = 2\nheld_out = 12\nvocabulary = 1000\n"
+    data = "[data]\nbatch_pieces = 400\ntext_share = 0.0\nmax_source = 160\n"
+    (tmp_path / "together.toml").write_text(settings + data)
+    (tmp_path / "alone.toml").write_text("accumulation = 2\n" + settings + data)
+    cpu = "--cpu --num_machines 1 --mixed_precision no --dynamo_backend no --num_processes"
+
+    norms = {}
+    for name, processes in {"together": "2", "alone": "1"}.items():
+        out = fresh(prepared_folder, tmp_path / name)
+        flags = ["--out", str(out), "--config", str(tmp_path / f"{name}.toml"), "--size", "tiny"]
+        launch = [
+            sys.executable,
+            "-m",
+            "accelerate.commands.launch",
+            *cpu.split(),
+            processes,
+            "-m",
+            "cpner",
+            "pretrain",
+        ]
+        subprocess.run([*launch, *flags], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True)
+        records = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+        norms[name] = [record["norm"] for record in records[:-1]]
+
+    assert len(norms["alone"]) == 3
+    assert norms["together"] == pytest.approx(norms["alone"], rel=0.1)  # of the gradients of both batches, averaged
 
 
 def test_time_limit_stops_a_run_and_keeps_its_last_step(prepared_folder: Path, tmp_path: Path) -> None:
