@@ -182,7 +182,7 @@ def test_merged_types_become_their_group(data: Prepared) -> None:
 def test_files_are_drawn_by_size_to_the_power_of_balance(data: Prepared) -> None:
     pool = pool_of(data)
     few = np.concatenate([np.flatnonzero(pool.origin == 0), np.flatnonzero(pool.origin == 1)[:30]])
-    uneven = Prepared(data.vocabulary, pool.part(few), data.text)
+    uneven = Prepared(data.vocabulary, pool.part(few), data.text, None)
 
     even = make(uneven, 400, balance=0.0, dense=0.0, text_share=0.0).sentences
     assert even is not None

@@ -1,4 +1,4 @@
-"""What a run needs before its first step: vocabulary, labelled sentences and text as arrays, kept in the run folder."""
+"""What a run needs before its first step, kept in its folder: vocabulary, and sentences, text and lexicon as arrays."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from cpner.corpus.files import replacing
 from cpner.errors import ConfigError
 from cpner.instructor import Vocabulary
 from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.pool import Pool, labelled_files, labelled_texts, read_pool
+from cpner.pretraining.start import lexicon
 from cpner.pretraining.text import Text, encode_text, in_turn, open_lines
 from cpner.pretraining.tokenizer import save_tokenizer, train_tokenizer
 
@@ -26,6 +29,7 @@ class Prepared(NamedTuple):
     vocabulary: Vocabulary
     pool: Pool | None
     text: Text | None
+    lexicon: Tensor | None  # [V, d] embeddings to start with, see `start.lexicon`
 
 
 def prepare(text: Sequence[Path], labelled: Path | None, out: Path, config: PretrainConfig) -> Prepared:
@@ -43,11 +47,11 @@ def prepare(text: Sequence[Path], labelled: Path | None, out: Path, config: Pret
     """
     out.mkdir(parents=True, exist_ok=True)
     _claim(out, config)
-    return Prepared(
-        vocabulary := _vocabulary(text, labelled, out, config),
-        _pool(labelled, out) if config.data.needs_labels else None,
-        _text(text, vocabulary, out, config) if config.data.needs_text else None,
-    )
+    vocabulary = _vocabulary(text, labelled, out, config)
+    pool = _pool(labelled, out) if config.data.needs_labels else None
+    lines = _text(text, vocabulary, out, config) if config.data.needs_text else None
+    rows = _lexicon(lines, vocabulary, out, config) if config.lexicon and lines is not None else None
+    return Prepared(vocabulary, pool, lines, rows)
 
 
 def _claim(out: Path, config: PretrainConfig) -> None:
@@ -107,3 +111,11 @@ def _text(text: Sequence[Path], vocabulary: Vocabulary, out: Path, config: Pretr
             with replacing(out / name) as file:
                 np.save(file, array)
     return np.load(out / names[0], mmap_mode="r"), np.load(out / names[1])
+
+
+def _lexicon(text: Text, vocabulary: Vocabulary, out: Path, config: PretrainConfig) -> Tensor:
+    path, shape = out / "lexicon.npy", (vocabulary.size, config.sizes["d_model"])
+    if not path.is_file() or np.load(path, mmap_mode="r").shape != shape:
+        with replacing(path) as file:
+            np.save(file, lexicon(text, *shape).numpy())
+    return torch.from_numpy(np.load(path))

@@ -27,7 +27,7 @@ from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.model import Cost, Loss, held_out_examples, measure
 from cpner.pretraining.optimizer import ScaledAdamW
 from cpner.pretraining.prepare import Prepared, prepare
-from cpner.pretraining.start import blend, copying_heads, lexicon
+from cpner.pretraining.start import blend, copying_heads
 
 Report = Callable[[dict[str, Any]], None]
 _AHEAD = 4  # batches that each worker makes ahead
@@ -92,7 +92,7 @@ class _Run:
         if self.checkpoint.exists:
             position = self.checkpoint.load(self.t5, optimizer, config)
         else:
-            self._start(data)
+            self._start(data.lexicon)
         self.step, self.pieces, self.saved = position.step, position.pieces, position.step
         self.started = time.monotonic() - position.seconds
         self.loss, self.optimizer = accelerator.prepare(Loss(self.t5), optimizer)
@@ -100,13 +100,13 @@ class _Run:
             self.loss = torch.compile(self.loss, dynamic=True)
         self.losses: dict[str, list[Tensor]] = {"entities": [], "text": []}  # since the last record
 
-    def _start(self, data: Prepared) -> None:
+    def _start(self, lexicon: Tensor | None) -> None:
         """Fresh weights."""
         self.t5.initialise(self.config.seed)
         if self.config.copying:
             copying_heads(self.t5)
-        if self.config.lexicon and data.text is not None:
-            blend(self.t5, lexicon(data.text, data.vocabulary.size, self.t5.shape.d_model))
+        if lexicon is not None:
+            blend(self.t5, lexicon)
 
     def train(self) -> None:
         """Take the steps that are left."""
