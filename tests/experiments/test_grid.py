@@ -27,6 +27,7 @@ def test_cells_are_run_once_and_kept(data: Path, tiny_folder: Path) -> None:
         Cell("ai"),
         Cell("ai", sources=("conll2003",), strategy="collaborate"),
         Cell("ai", strategy="zero-shot"),
+        Cell("ai", strategy="floor"),
     ]
     config = TrainingConfig(epochs=1, min_steps=0)
     lines: list[str] = []
@@ -37,6 +38,8 @@ def test_cells_are_run_once_and_kept(data: Path, tiny_folder: Path) -> None:
     assert again == first
     assert sum(line.startswith("ai-all") for line in lines) == len(cells)  # none was run a second time
     assert first[1]["weights"] == {"conll2003": pytest.approx(1.0)}
+    assert {record["backbone_fingerprint"] for record in first[:3]} == {first[0]["backbone_fingerprint"]}
+    assert first[3]["backbone_fingerprint"] != first[0]["backbone_fingerprint"]
     other = Grid(str(tiny_folder), data, data / "out", budget=Budget(dev_sentences=1), config=config)
     assert other.result(cells[0]) is None  # made with other settings
 
@@ -55,6 +58,17 @@ def test_table_gives_mean_and_deviation_over_seeds() -> None:
 
     assert summarise(records)["ai-all-none"].mean == 42.0
     assert "| ai | all | none | 42.0 ± 2.8 | 60.24 |" in markdown(records)
+
+
+def test_table_names_what_each_row_was_made_with() -> None:
+    cells = {
+        Cell("ai", strategy="zero-shot"): "none (zero-shot)",
+        Cell("ai", strategy="floor"): "none (random backbone)",
+        Cell("ai", sources=("conll2003", "music"), strategy="collaborate"): "conll2003, music",
+    }
+    table = markdown([{"cell": cell.__dict__, "f1": 10.0} for cell in cells])
+
+    assert all(f"| ai | all | {told} | 10.0" in table for told in cells.values())
 
 
 def test_strategy_and_sources_must_agree() -> None:

@@ -11,7 +11,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CROSSNER = ("politics", "science", "music", "literature", "ai")
 MIT = ("mit_movie", "mit_restaurant")
 SEVERAL = ("conll2003", "politics", "literature", "music")  # the sources of the paper's Table 2
-STRATEGIES = ("none", "collaborate", "zero-shot")
+STRATEGIES = ("none", "collaborate", "zero-shot", "floor")
 
 
 @dataclass(frozen=True, order=True)
@@ -36,9 +36,9 @@ class Cell:
 
     Attributes:
         target: a public dataset's name.
-        sources: names of the source domains; empty for "none" and "zero-shot".
+        sources: names of the source domains; empty for all but "collaborate".
         shots: 10, 20 or 50 for the published few-shot files of the MIT sets; None for the whole training split.
-        strategy: one of STRATEGIES.
+        strategy: one of STRATEGIES; "floor" is "none" on a backbone of the same shape with random weights.
         seed: of training; 0 for zero-shot, which has no chance in it.
     """
 
@@ -97,6 +97,13 @@ class Grid:
         self.budget, self.config, self.report = budget or Budget(), config or TrainingConfig(), report
         self._ners: dict[int, CPNER] = {}
 
+    @cached_property
+    def folder(self) -> Path:
+        """Where results and source prefixes of these very weights are."""
+        from cpner.backbone.load import load
+
+        return self.out / load(self.backbone).fingerprint
+
     def run(self, cells: Iterable[Cell]) -> list[dict[str, Any]]:
         """Run the cells that have no result yet; the results of all, in order."""
         return [self.result(cell) or self._run(cell) for cell in cells]
@@ -111,10 +118,9 @@ class Grid:
 
     def _run(self, cell: Cell) -> dict[str, Any]:
         from cpner import __version__
-        from cpner.ner import CPNER
 
         started = time.monotonic()
-        ner = self._ners.setdefault(cell.seed, CPNER.load(self.backbone, store=self.out / "sources" / str(cell.seed)))
+        ner = self._ner(cell)
         corpus = self._target(cell)
         config = replace(self.config, seed=cell.seed)
         if self.budget.epochs is not None:
@@ -131,6 +137,7 @@ class Grid:
             evaluation = ner.evaluate(corpus, cell.target)
         record = {
             "cell": {**asdict(cell), "sources": list(cell.sources)},
+            "backbone": self.backbone,
             "settings": self._settings(),
             "f1": evaluation.f1,
             "precision": evaluation.precision,
@@ -149,6 +156,19 @@ class Grid:
         self.report(f"{cell.key} seed {cell.seed}: F1 {evaluation.f1:.2f} in {record['seconds']} s")
         return record
 
+    def _ner(self, cell: Cell) -> CPNER:
+        """The backbone with the sources of the cell's seed; without any, and with random weights, for the floor."""
+        from cpner.backbone.load import load
+        from cpner.ner import CPNER
+
+        if cell.strategy == "floor":
+            random = load(self.backbone)
+            random.t5.initialise(cell.seed)
+            return CPNER(random)
+        if cell.seed not in self._ners:
+            self._ners[cell.seed] = CPNER.load(self.backbone, store=self.folder / "sources" / str(cell.seed))
+        return self._ners[cell.seed]
+
     def _warm_up_source(self, ner: CPNER, source: str, seed: int) -> None:
         if source in ner.domains:
             return
@@ -159,7 +179,7 @@ class Grid:
             corpus = corpus.sample(count=limit, seed=seed)
         epochs = self.budget.source_epochs if len(corpus.train) > 1000 else self.budget.epochs or self.config.epochs
         ner.warm_up(source, self._small_dev(corpus), replace(self.config, seed=seed, epochs=epochs))
-        ner.save(self.out / "sources" / str(seed), domains=[source])
+        ner.save(self.folder / "sources" / str(seed), domains=[source])
 
     def _target(self, cell: Cell) -> Corpus:
         corpus = Corpus.read(self.data / cell.target)
@@ -178,19 +198,20 @@ class Grid:
         return Corpus(corpus.name, splits, types=corpus.types, type_names=corpus.type_names)
 
     def _settings(self) -> dict[str, Any]:
-        settings = {"backbone": self.backbone, "budget": asdict(self.budget), "training": asdict(self.config)}
+        settings = {"budget": asdict(self.budget), "training": asdict(self.config)}
         return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
 
     def _file(self, cell: Cell) -> Path:
-        name = sha256(self.backbone.encode()).hexdigest()[:6]
-        return self.out / "cells" / name / f"{cell.key}-seed{cell.seed}.json"
+        return self.folder / f"{cell.key}-seed{cell.seed}.json"
 
 
 def crossner_cells(seeds: Sequence[int]) -> list[Cell]:
-    """CrossNER without a source, and with CoNLL-2003 as the source: the paper's Table 1."""
-    cells = [Cell(target, seed=seed) for seed in seeds for target in CROSSNER]
-    return cells + [
-        Cell(target, sources=("conll2003",), strategy="collaborate", seed=seed) for seed in seeds for target in CROSSNER
+    """CrossNER with CoNLL-2003 as the source (the paper's Table 1), without a source, and on random weights."""
+    return [
+        Cell(target, sources=("conll2003",) if strategy == "collaborate" else (), strategy=strategy, seed=seed)
+        for strategy in ("none", "collaborate", "floor")
+        for seed in seeds
+        for target in CROSSNER
     ]
 
 

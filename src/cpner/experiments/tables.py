@@ -47,6 +47,7 @@ TABLES: dict[str, Callable[[Sequence[int]], list[Cell]]] = {
 }
 _AVERAGES = {
     "CrossNER average, no source": [f"{name}-all-none" for name in CROSSNER],
+    "CrossNER average, random backbone": [f"{name}-all-floor" for name in CROSSNER],
     "CrossNER average, source conll2003": [f"{name}-all-collaborate-conll2003" for name in CROSSNER],
     "zero-shot average of seven": [f"{name}-all-zero-shot" for name in (*CROSSNER, *MIT)],
 }
@@ -57,10 +58,11 @@ def markdown(records: Iterable[dict[str, Any]]) -> str:
     means = summarise(records)
     lines = ["| target | sentences | sources | F1 | published (T5-base) |", "|---|---|---|---|---|"]
     for key, mean in means.items():
-        target, size, strategy, *sources = (
-            key.split("-") if "zero-shot" not in key else (*key.split("-")[:2], "", "none")
+        target, size, strategy = key.split("-", 2)
+        strategy, *sources = [strategy] if strategy == "zero-shot" else strategy.split("-")
+        told = ", ".join(sources) or {"none": "none", "floor": "none (random backbone)"}.get(
+            strategy, "none (zero-shot)"
         )
-        told = "none (zero-shot)" if strategy == "" else ", ".join(sources) or "none"
         lines.append(f"| {target} | {size} | {told} | {mean} | {PUBLISHED.get(key, '')} |")
     for name, keys in _AVERAGES.items():
         if all(key in means for key in keys):

@@ -29,7 +29,7 @@ class TrainingConfig:
     shuffle_options: bool = True  # the order of the types should not matter
     option_dropout: float = 0.1  # share of the types absent from a sentence that are not offered with it
     patience: int = 0  # looks at the dev split without a better F1 until training stops; 0 never stops early
-    eval_every: int = 0  # epochs between looks at the dev split; 0 spreads 15 looks over the training
+    eval_every: int = 0  # epochs between looks at the dev split; 0 spreads 8 looks over the training
     eval_limit: int = 500  # sentences of the dev split that are looked at; 0 takes all
     seed: int = 0  # order of sentences and options, dropout
     softmax: str = "candidates"  # Eq. 4 over the pieces that a row could write, or over the whole "vocabulary"

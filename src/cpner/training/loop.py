@@ -27,7 +27,7 @@ from cpner.training.batches import Examples
 from cpner.training.config import TrainingConfig
 from cpner.training.run_dir import RunDir, digest_sentences, digest_tensors
 
-_LOOKS = 15  # at the dev split in a whole training, unless the settings say otherwise
+_LOOKS = 8  # at the dev split in a whole training, unless the settings say otherwise
 _DROPOUT = 3  # stream of random numbers
 
 
