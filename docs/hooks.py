@@ -106,8 +106,15 @@ def sizes() -> str:
     return _table(("size", *(f"`{key}`" for key in next(iter(SIZES.values()))), "parameters"), rows)
 
 
+def strategies() -> str:
+    """The strategies of transfer."""
+    from cpner.transfer.strategies import STRATEGIES
+
+    return _table(("strategy", "what it does"), [(f"`{name}`", text) for name, text in STRATEGIES.items()])
+
+
 MAKERS: dict[str, Callable[..., str]] = {
-    maker.__name__: maker for maker in (attributes, commands, datasets, errors, settings, sizes)
+    maker.__name__: maker for maker in (attributes, commands, datasets, errors, settings, sizes, strategies)
 }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FORMAT = 1  # of domain.json and the tensor files; raised when older versions of cpner could misread them
 NAME_LENGTH = 64  # characters
 ATTENTIONS = ("encoder", "decoder", "cross")  # as in backbone.prefix, which imports torch
+VOTES = ("probabilities", "predictions")  # what the members of an ensemble agree on
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # no file on Windows has such a name
@@ -38,13 +39,16 @@ class DomainCard:
         start_fingerprint: of the prefix at which training began; averages need a common one.
         statistics: of the corpus, as `Corpus.statistics()` gives them.
         sources: weight of each source domain; empty if there was none.
-        strategy: how the prefix came about: "warm-up", "collaborate", "chain", "ensemble".
+        strategy: how the prefix came about: "warm-up", "dapt", or one of `cpner.transfer.strategies.STRATEGIES`.
         metrics: scores, nested as one likes; figures from 0 to 100.
         seed: of the training.
         versions: of cpner and of the packages it ran on.
         created: date and time, ISO 8601.
         options: whether the instructor lists the entity types.
         instruction: the instructor's first words.
+        members: of an ensemble, by the source that each came from; their prefixes stand one after another, so that
+            each has `length / len(members)` positions. Empty: one prefix.
+        vote: how members agree: on "probabilities" or on "predictions".
         shapes: of the tensors by attention, [L, 2, H, K, D]; `Store.save` fills it in.
 
     Raises:
@@ -66,6 +70,8 @@ class DomainCard:
     created: str
     options: bool = True
     instruction: str = "find entities"
+    members: list[str] = field(default_factory=list)
+    vote: str = "probabilities"
     shapes: dict[str, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -84,6 +90,11 @@ class DomainCard:
         known = isinstance(attentions, list | tuple) and all(name in ATTENTIONS for name in attentions)
         if type(length) is not int or length < 1 or not attentions or not known:
             raise StoreError(f"prefix {_short(self.prefix)} needs a length from 1 and attentions of {list(ATTENTIONS)}")
+        if self.vote not in VOTES or (self.members and length % len(self.members)):
+            raise StoreError(
+                f"an ensemble of {len(self.members)} by {_short(self.vote)} does not fit {length} positions: "
+                f"each member has as many, and votes are on {' or '.join(VOTES)}"
+            )
 
 
 def is_name(name: str) -> bool:
@@ -176,6 +187,7 @@ def readme(card: DomainCard) -> str:
         "backbone": f"{card.backbone}, weights {card.backbone_fingerprint}",
         "prefix": f"{card.prefix['length']} positions before the attentions {', '.join(card.prefix['attentions'])}",
         "made by": card.strategy,
+        **({"members": f"{', '.join(card.members)}; they agree on {card.vote}"} if card.members else {}),
         "instruction": f"{card.instruction}, {'with' if card.options else 'without'} options",
         "seed": card.seed,
         "created": card.created,

@@ -5,28 +5,54 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal, NamedTuple, overload
 
 import torch
 
 from cpner.backbone.decode import Found
 from cpner.backbone.load import EMBEDDED, Backbone, load
-from cpner.backbone.prefix import Prefix, PrefixConfig
+from cpner.backbone.prefix import Prefix, PrefixConfig, common_start, mix
 from cpner.corpus import Corpus, Entity, Sentence, Span, split_words
-from cpner.domain_card import DomainCard, check_name
+from cpner.domain_card import VOTES, DomainCard, check_name
 from cpner.domains import Domains, prefix_config
+from cpner.ensemble import recognise_all
 from cpner.errors import ConfigError, CorpusError
 from cpner.evaluation import Evaluation, evaluate
 from cpner.instructor import Instructor
 from cpner.progress import Report
-from cpner.recognise import Task, recognise
+from cpner.recognise import Task
 from cpner.store import StoredDomain
 from cpner.training import TrainingConfig, TrainingResult, check_types
-from cpner.transfer import DualQuery, Selection, collaborate, select_domains, warm_up
+from cpner.transfer import (
+    DualQuery,
+    Link,
+    Selection,
+    chain,
+    check_strategy,
+    collaborate,
+    gather,
+    select_domains,
+    train_on,
+    untrained,
+    warm_up,
+)
 from cpner.transfer.collaborate import warn_of_starts
 
 Alpha = float | Sequence[float] | Mapping[str, float]
 Names = str | None | Sequence[str | None]
+
+
+class _Run(NamedTuple):
+    """How to train, and where its checkpoints go."""
+
+    config: TrainingConfig
+    run_dir: str | Path | None
+    resume: bool
+    progress: Report | None
+
+    def folder(self, name: str) -> Path | None:
+        """The folder of one of several trainings."""
+        return None if self.run_dir is None else Path(self.run_dir) / name
 
 
 class CPNER:
@@ -141,6 +167,7 @@ class CPNER:
         alpha: Alpha = 0.5,
         temperature: float = 1.0,
         top_k: int | None = None,
+        weighting: str = "softmax",
     ) -> Selection:
         """Weigh source domains by their likeness to a target (Eq. 5-8); see `select_domains`.
 
@@ -151,7 +178,9 @@ class CPNER:
         """
         _check_sources(target, sources)
         queries = [self._query(name) for name in (target, *sources)]
-        return select_domains(queries[0], queries[1:], alpha=alpha, temperature=temperature, top_k=top_k)
+        return select_domains(
+            queries[0], queries[1:], alpha=alpha, temperature=temperature, top_k=top_k, weighting=weighting
+        )
 
     def collaborate(
         self,
@@ -163,6 +192,7 @@ class CPNER:
         alpha: Alpha = 0.5,
         temperature: float = 1.0,
         top_k: int | None = None,
+        weighting: str = "softmax",
         space: str = "prefix",
         share: float = 0.5,
         run_dir: str | Path | None = None,
@@ -180,7 +210,7 @@ class CPNER:
         Raises:
             UnknownDomainError, ConfigError, PrefixMismatchError, TrainingError: see `select` and `collaborate`.
         """
-        selection = self.select(target, sources, alpha=alpha, temperature=temperature, top_k=top_k)
+        selection = self.select(target, sources, alpha=alpha, temperature=temperature, top_k=top_k, weighting=weighting)
         config, whole = config or TrainingConfig(), space == "parameters"
         warm = {name: self._known.find(name, whole=whole) for name in (target, *sources)}
         warn_of_starts(target, {name: domain.card.start_fingerprint for name, domain in warm.items()})
@@ -191,8 +221,73 @@ class CPNER:
         )  # fmt: skip
         corpus = Corpus(corpus.name, corpus.splits, types=card.types)
         weights = dict(zip(selection.sources, selection.weights, strict=True))
-        self._learn(target, corpus, prefix, config, result, weights)
+        self._learn(target, corpus, prefix, config, result, "collaborate", weights)
         return result
+
+    def transfer(
+        self,
+        target: str,
+        sources: Sequence[str],
+        corpus: Corpus,
+        config: TrainingConfig | None = None,
+        *,
+        strategy: str = "collaborate",
+        corpora: Mapping[str, Corpus] | None = None,
+        vote: str = "probabilities",
+        alpha: Alpha = 0.5,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        weighting: str = "softmax",
+        space: str = "prefix",
+        share: float = 0.5,
+        run_dir: str | Path | None = None,
+        resume: bool = False,
+        progress: Report | None = None,
+    ) -> TrainingResult:
+        """Train a target with the help of source domains, by one of several strategies (section 4.3).
+
+        Args:
+            target: warmed up, but for "chain" and "zero-label", which begin at the sources.
+            strategy: one of `cpner.transfer.STRATEGIES`.
+            corpora: for "chain", the corpora of all sources but the first, by name.
+            vote: for "ensemble", whether members agree on "probabilities", piece by piece, or on "predictions".
+            The rest is as in `collaborate`; "zero-label" takes nothing of the corpus but its types.
+
+        Returns:
+            How the training went; of an ensemble, of all members together.
+
+        Raises:
+            ConfigError: no such strategy, too few or too many sources, or a corpus is missing. The rest is as in
+                `collaborate`.
+        """
+        check_strategy(strategy, sources)
+        if vote not in VOTES:
+            raise ConfigError(f"no vote on {vote!r}; an ensemble agrees on {' or '.join(VOTES)}")
+        run = _Run(config or TrainingConfig(), run_dir, resume, progress)
+        if strategy == "none":
+            return self._train_on(target, corpus, run)
+        _check_sources(target, sources)
+        if strategy == "chain":
+            return self._chain(target, sources, corpus, corpora or {}, run)
+        if strategy == "zero-label":
+            return self._zero_label(target, sources, corpus, run, temperature, top_k)
+        if strategy == "single":
+            weights = self.select(target, sources, alpha=alpha).weights
+            sources, top_k = [sources[max(range(len(sources)), key=lambda i: weights[i])]], None
+        weighting = "uniform" if strategy == "uniform" else weighting
+        warm, results = self._known.find(target, whole=space == "parameters"), {}
+        for names in [[name] for name in sources] if strategy == "ensemble" else [list(sources)]:
+            self._known.keep(warm)  # each member of an ensemble begins at the warm-up
+            results[names[0]] = self.collaborate(
+                target, names, corpus, run.config, alpha=alpha, temperature=temperature, top_k=top_k,
+                weighting=weighting, space=space, share=share,
+                run_dir=run.folder(names[0]) if strategy == "ensemble" else run_dir, resume=resume, progress=progress,
+            )  # fmt: skip
+        if strategy == "ensemble":
+            return self._gather(target, results, corpus, run, vote)
+        made = self._known.find(target)
+        self._known.keep(replace(made, card=replace(made.card, strategy=strategy)))
+        return results[sources[0]]
 
     def fit(
         self,
@@ -205,6 +300,7 @@ class CPNER:
         alpha: Alpha = 0.5,
         temperature: float = 1.0,
         top_k: int | None = None,
+        weighting: str = "softmax",
         space: str = "prefix",
         share: float = 0.5,
         run_dir: str | Path | None = None,
@@ -230,8 +326,8 @@ class CPNER:
         if not names:
             return result
         return self.collaborate(
-            domain, names, corpus, config, alpha=alpha, temperature=temperature, top_k=top_k, space=space, share=share,
-            run_dir=folders[1], resume=resume, progress=progress,
+            domain, names, corpus, config, alpha=alpha, temperature=temperature, top_k=top_k, weighting=weighting,
+            space=space, share=share, run_dir=folders[1], resume=resume, progress=progress,
         )  # fmt: skip
 
     @overload
@@ -320,7 +416,8 @@ class CPNER:
         ask = {name: self._ask(name, types) for name in dict.fromkeys(names)}
         tasks = [Task(sentence, *ask[name], name) for sentence, name in zip(sentences, names, strict=True)]
         prefixes = {name: self._known.prefix(name) for name in ask if name is not None}
-        return recognise(self.backbone, tasks, prefixes, batch_size=batch_size, free=free, progress=progress)
+        cards = {name: self._known.find(name).card for name in prefixes}
+        return recognise_all(self.backbone, tasks, prefixes, cards, batch_size=batch_size, free=free, progress=progress)
 
     def evaluate(
         self,
@@ -370,6 +467,62 @@ class CPNER:
         """Read stored domains anew when they are next used; what is not saved stays."""
         self._known.reload()
 
+    def _train_on(self, target: str, corpus: Corpus, run: _Run) -> TrainingResult:
+        warm = self._known.find(target)
+        prefix = prefix_config(warm.card)
+        result = train_on(
+            self.backbone, warm.prefix, corpus.train, corpus.dev, warm.card.types, run.config,
+            prefix=prefix, run_dir=run.run_dir, resume=run.resume, progress=run.progress,
+        )  # fmt: skip
+        corpus = Corpus(corpus.name, corpus.splits, types=warm.card.types)
+        self._learn(target, corpus, prefix, run.config, result, "none")
+        return result
+
+    def _chain(
+        self, target: str, sources: Sequence[str], corpus: Corpus, corpora: Mapping[str, Corpus], run: _Run
+    ) -> TrainingResult:
+        check_name(target)
+        if missing := [name for name in sources[1:] if name not in corpora]:
+            raise ConfigError(
+                f"a chain trains on the sentences of {missing[0]!r} too: give its corpus (the first source needs none)"
+            )
+        first = self._known.find(sources[0])
+        prefix = prefix_config(first.card)
+        steps = {**{name: corpora[name] for name in sources[1:]}, target: corpus}
+        result = chain(
+            self.backbone, first.prefix, [Link(name, c.train, c.dev, c.types) for name, c in steps.items()], run.config,
+            prefix=prefix, run_dir=run.run_dir, resume=run.resume, progress=run.progress,
+        )  # fmt: skip
+        self._learn(target, corpus, prefix, run.config, result, "chain", dict.fromkeys(sources, 1.0))
+        return result
+
+    def _gather(
+        self, target: str, results: Mapping[str, TrainingResult], corpus: Corpus, run: _Run, vote: str
+    ) -> TrainingResult:
+        """Keep the members of an ensemble as one domain."""
+        card, result = self.card(target), gather(results)
+        one = prefix_config(card)
+        prefix = replace(one, length=one.length * len(results))
+        corpus = Corpus(corpus.name, corpus.splits, types=card.types)
+        equal = dict.fromkeys(results, 1 / len(results))
+        self._learn(target, corpus, prefix, run.config, result, "ensemble", equal, members=list(results), vote=vote)
+        return result
+
+    def _zero_label(
+        self, target: str, sources: Sequence[str], corpus: Corpus, run: _Run, temperature: float, top_k: int | None
+    ) -> TrainingResult:
+        check_name(target)
+        check_types(corpus.types, ())
+        queries = [self._query(name) for name in sources]
+        prefix = prefix_config(self.card(sources[0]))
+        own = DualQuery(target, self.backbone.embed_types(corpus.types), common_start(self.backbone.t5.shape, prefix))
+        selection = select_domains(own, queries, alpha=1.0, temperature=temperature, top_k=top_k)
+        weights = dict(zip(selection.sources, selection.weights, strict=True))
+        result = untrained(mix([query.prefix for query in queries], selection.weights))
+        corpus = Corpus(corpus.name, {}, types=corpus.types)
+        self._learn(target, corpus, prefix, run.config, result, "zero-label", weights)
+        return result
+
     def _ask(self, name: str | None, types: Sequence[str] | None) -> tuple[list[str], Instructor]:
         """What to look for, and how to say it."""
         if name is None:
@@ -391,7 +544,11 @@ class CPNER:
         prefix: PrefixConfig,
         config: TrainingConfig,
         result: TrainingResult,
+        strategy: str = "warm-up",
         sources: dict[str, float] | None = None,
+        *,
+        members: Sequence[str] = (),
+        vote: str = VOTES[0],
     ) -> None:
         """Keep what a training made."""
         metrics = {
@@ -405,10 +562,12 @@ class CPNER:
             self._known.new_card(name, corpus.types, prefix),
             statistics=corpus.statistics(),
             sources=sources or {},
-            strategy="collaborate" if sources else "warm-up",
+            strategy=strategy,
             metrics={key: value for key, value in metrics.items() if value is not None},
             seed=config.seed,
             options=config.options,
+            members=list(members),
+            vote=vote,
         )
         self._known.keep(StoredDomain(card, result.prefix, result.reparameterisation))
 

@@ -6,7 +6,7 @@ prefix.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +21,9 @@ from cpner.windows import Window, choose, cut, part
 
 _OVERLAP = 0.2  # share of a window that repeats the one before it: entities near a cut are seen whole once
 _LEAST_ROOM = 0.25  # share of the window that stays for the sentence, however long the options are
+
+
+Search = Callable[[Backbone, Sequence[Source], Prefix | None], list[list[Found]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ def recognise(
     *,
     batch_size: int = 32,
     free: bool = False,
+    search: Search | None = None,
     progress: Report | None = None,
 ) -> list[list[Found]]:
     """Find the entities of sentences.
@@ -58,6 +62,7 @@ def recognise(
         prefixes: the prefix of each domain that a task names.
         batch_size: windows decoded at once.
         free: generate without the grammar and read the output tolerantly; the scores are then 1.
+        search: finds the entities of a batch where it is not `free`; None is `decode`.
         progress: called after every batch.
 
     Returns:
@@ -69,7 +74,7 @@ def recognise(
     done = 0
     for batch, prefix in _batches(backbone, tasks, rows, prefixes, batch_size):
         sources = [row.source for row in batch]
-        answers = _freely(backbone, sources, prefix) if free else decode(backbone, sources, prefix)
+        answers = _freely(backbone, sources, prefix) if free else (search or decode)(backbone, sources, prefix)
         for row, answer in zip(batch, answers, strict=True):
             found[row.task][row.window] = answer
         done += len(batch)

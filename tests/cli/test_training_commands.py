@@ -200,6 +200,51 @@ def test_transfer_trains_the_target_on(corpus, store):
     assert not (store / ".runs").exists()
 
 
+@pytest.mark.parametrize("strategy", ["none", "single", "uniform", "chain", "ensemble", "zero-label"])
+def test_transfer_knows_other_strategies(corpus, store, strategy):
+    given = () if strategy == "none" else ("--sources", "two,three")
+    fitted = cpner("fit", corpus, "--domain", "three", "--store", store, "--epochs", 1)
+    assert fitted.exit_code == 0
+
+    result = cpner(
+        "transfer", corpus, "--target", "one", *given, "--strategy", strategy, "--corpus-of", f"three={corpus}",
+        "--store", store, "--epochs", 1, "--json",
+    )  # fmt: skip
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads(result.stdout)["strategy"] == strategy == Store(store).card("one").strategy
+    assert not (store / ".runs").exists()
+    predicted = cpner("predict", "--domain", "one", "--store", store, "--format", "jsonl", "Joseph met Ada.")
+    assert (predicted.exit_code, predicted.stderr) == (0, "")
+
+
+def test_transfer_needs_no_corpus_where_types_are_named(store):
+    arguments = ("--target", "new", "--sources", "one", "--strategy", "zero-label", "--store", store)
+
+    result = cpner("transfer", *arguments, "--type-names", "song,band")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert Store(store).card("new").types == ["song", "band"]
+    without = cpner("transfer", *arguments)
+    assert (without.exit_code, without.stdout) == (2, "") and "CORPUS" in without.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--sources", "two", "--corpus-of", "two"), "is not NAME=CORPUS"),
+        (("--strategy", "none", "--sources", "two"), "none has no source"),
+        ((), "none has no source"),
+        (("--strategy", "best"), "'best' is not one of"),
+    ],
+)
+def test_transfer_says_what_is_wrong(corpus, store, arguments, said):
+    result = cpner("transfer", corpus, "--target", "one", *arguments, "--store", store, "--epochs", 1)
+
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert said in result.stderr
+
+
 @pytest.mark.parametrize(("sources", "expected"), [(None, set()), ("two", {"two"}), ("auto", {"one", "two"})])
 def test_fit_uses_the_sources_it_is_given(corpus, store, sources, expected):
     given = () if sources is None else ("--sources", sources)

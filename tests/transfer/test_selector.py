@@ -144,6 +144,7 @@ def test_a_selection_is_json():
         "alpha": [0.5, 0.5],
         "temperature": 1.0,
         "top_k": 1,
+        "weighting": "softmax",
     }
 
 

@@ -144,14 +144,17 @@ reader_options = gather("engine", Reader, optional_store_option, backbone_option
 class CorpusOptions:
     """The options of commands that read a corpus."""
 
-    corpus: str
+    corpus: str | None
     types_file: Path | None
     source_format: str | None
 
-    def read(self) -> Corpus:
-        """Read the corpus; what was mended is told on standard error."""
+    def read(self, path: str | None = None) -> Corpus:
+        """Read the corpus, or another of the same kind; what was mended is told on standard error."""
+        place = path or self.corpus
+        if place is None:
+            raise click.UsageError("Missing argument 'CORPUS'.")
         types = read_types(self.types_file) if self.types_file else None
-        corpus = Corpus.read(self.corpus, format=self.source_format, types=types)
+        corpus = Corpus.read(place, format=self.source_format, types=types)
         for repair, times in corpus.repairs.items():
             click.echo(f"Mended {times:,} x: {repair}", err=True)
         return corpus
@@ -170,7 +173,15 @@ from_option = click.option(
     type=click.Choice(list(FORMATS)),
     help="Format of the input; found out by its content if not given.",
 )
-corpus_options = gather("data", CorpusOptions, click.argument("corpus", metavar="CORPUS"), types_option, from_option)
+corpus_options, optional_corpus_options = (
+    gather(
+        "data", CorpusOptions, click.argument("corpus", metavar=metavar, required=required), types_option, from_option
+    )
+    for metavar, required in (("CORPUS", True), ("[CORPUS]", False))
+)
+type_names_option = click.option(
+    "--type-names", callback=split_names, metavar="A,B", help="The types in words, where no CORPUS tells them."
+)
 
 
 @dataclass(frozen=True)
@@ -229,6 +240,7 @@ class MixOptions:
     alpha: float
     temperature: float
     top_k: int | None
+    weighting: str
 
 
 mix_options = gather(
@@ -249,6 +261,13 @@ mix_options = gather(
         help="Of the softmax over the sources (Eq. 8); smaller is sharper.",
     ),
     click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Use the K most similar sources only."),
+    click.option(
+        "--weighting",
+        type=click.Choice(["softmax", "sum", "uniform"]),
+        default="softmax",
+        show_default=True,
+        help="How likenesses become weights: Eq. 8, each divided by their sum, or all the same.",
+    ),
 )
 
 

@@ -70,6 +70,7 @@ def fit(
             alpha=mixing.alpha,
             temperature=mixing.temperature,
             top_k=mixing.top_k,
+            weighting=mixing.weighting,
             run_dir=run_dir,
             resume=training.resume,
             progress=progress,

@@ -52,7 +52,14 @@ def select(
       cpner select --target music --sources news,politics --store store --plot music.png
     """
     ner = engine.load(target)
-    selection = ner.select(target, sources, alpha=mixing.alpha, temperature=mixing.temperature, top_k=mixing.top_k)
+    selection = ner.select(
+        target,
+        sources,
+        alpha=mixing.alpha,
+        temperature=mixing.temperature,
+        top_k=mixing.top_k,
+        weighting=mixing.weighting,
+    )
     if plot:
         draw(selection, plot)
         click.echo(f"Wrote {plot}", err=True)

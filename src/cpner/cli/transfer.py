@@ -1,4 +1,4 @@
-"""`cpner transfer`: a domain trained on from the prefixes of others (Eq. 9-10)."""
+"""`cpner transfer`: a domain trained on from the prefixes of others (Eq. 9-10), by one of several strategies."""
 
 from __future__ import annotations
 
@@ -9,26 +9,40 @@ from cpner.cli._common import (
     Engine,
     MixOptions,
     TrainingOptions,
-    corpus_options,
     engine_options,
     json_option,
     mix_options,
+    open_store,
+    optional_corpus_options,
     progress_bar,
-    sources_option,
+    split_names,
     target_option,
     training_options,
+    type_names_option,
 )
 from cpner.cli._training import finish, run_folder
+from cpner.corpus import Corpus
+from cpner.domain_card import VOTES
+
+# What each strategy does is told by `cpner.transfer.strategies.STRATEGIES`, which is slow to import.
+_STRATEGIES = ("collaborate", "none", "single", "uniform", "chain", "ensemble", "zero-label")
 
 
 @click.command()
-@corpus_options
+@optional_corpus_options
 @target_option
-@sources_option
+@click.option("--sources", callback=split_names, metavar="A,B", help="The stored domains to learn from.")
 @engine_options
-@click.option("--strategy", type=click.Choice(["collaborate"]), default="collaborate", show_default=True,
-              help="How several sources are used.")  # fmt: skip
+@click.option("--strategy", type=click.Choice(_STRATEGIES), default="collaborate", show_default=True,
+              help="How the sources are used; see above.")  # fmt: skip
+@click.option("--corpus-of", "corpora", multiple=True, metavar="NAME=CORPUS",
+              help="Where the sentences of a source are; chain needs them for all sources but the first.")  # fmt: skip
+@click.option("--vote", type=click.Choice(VOTES), default=VOTES[0], show_default=True,
+              help="What an ensemble agrees on, piece by piece or entity by entity.")  # fmt: skip
+@type_names_option
 @mix_options
+@click.option("--share", type=click.FloatRange(0, 1), default=0.5, show_default=True,
+              help="What the sources make up of the average (Eq. 10).")  # fmt: skip
 @training_options
 @json_option
 def transfer(
@@ -37,7 +51,11 @@ def transfer(
     sources: tuple[str, ...],
     engine: Engine,
     strategy: str,
+    corpora: tuple[str, ...],
+    vote: str,
+    type_names: tuple[str, ...],
     mixing: MixOptions,
+    share: float,
     training: TrainingOptions,
     as_json: bool,
 ) -> None:
@@ -47,24 +65,60 @@ def transfer(
     needed afterwards.
 
     \b
+    Strategies:
+      collaborate  average the sources, weighed by the selector, with the target, and train on
+      none         train the target on, without a source
+      single       collaborate with the source that the selector weighs most
+      uniform      the same with equal weights for all sources
+      chain        train the first source's prefix on the second source, and so on, then on the target
+      ensemble     collaborate with each source alone; the resulting prefixes decide together
+      zero-label   average the sources by the names of the target's types; takes no sentence of the target
+
+    \b
     Example:
       cpner transfer sample:music --target music --sources news,politics --store store
+      cpner transfer sample:music --target music --sources news,politics --strategy ensemble --store store
+      cpner transfer sample:music --target music --sources news,politics --strategy chain \\
+          --corpus-of politics=sample:politics --store store
+      cpner transfer --target food --type-names dish,restaurant --sources news,politics \\
+          --strategy zero-label --store store
     """
     run_dir = run_folder(engine.store, target, resume=training.resume)
-    corpus = training.sample(data.read())
+    if strategy == "zero-label" and type_names:
+        corpus = Corpus(target, {}, types=type_names)
+    else:
+        corpus = training.sample(data.read())
+    named = {name: data.read(place) for name, place in _pairs(corpora).items()}
     config = training.config()
-    ner = engine.load(target)
+    known = target in open_store(engine.store) or not sources
+    ner = engine.load(target if known else sources[0])
     with progress_bar() as progress:
-        result = ner.collaborate(
+        result = ner.transfer(
             target,
             sources,
             corpus,
             config,
+            strategy=strategy,
+            corpora=named,
+            vote=vote,
             alpha=mixing.alpha,
             temperature=mixing.temperature,
             top_k=mixing.top_k,
+            weighting=mixing.weighting,
+            share=share,
             run_dir=run_dir,
             resume=training.resume,
             progress=progress,
         )
     finish(ner, target, result, engine.store, as_json=as_json)
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=CORPUS` as names and places."""
+    pairs = [each.partition("=") for each in given]
+    for each, (name, sign, place) in zip(given, pairs, strict=True):
+        if not (name and sign and place):
+            raise click.BadParameter(
+                f"{each!r} is not NAME=CORPUS, as politics=data/politics", param_hint="--corpus-of"
+            )
+    return {name: place for name, _, place in pairs}

@@ -13,6 +13,8 @@ from torch.nn.functional import cosine_similarity
 from cpner.backbone.prefix import Prefix
 from cpner.errors import ConfigError, PrefixMismatchError
 
+WEIGHTINGS = ("softmax", "sum", "uniform")
+
 
 class DualQuery(NamedTuple):
     """What the selector compares of a domain.
@@ -39,6 +41,7 @@ class Selection:
         alpha: share of the entity similarity in the total of each source.
         temperature: what the totals were divided by.
         top_k: how many sources kept a weight; None: all.
+        weighting: how totals became weights: "softmax", "sum" or "uniform".
     """
 
     target: str
@@ -50,6 +53,7 @@ class Selection:
     alpha: tuple[float, ...]
     temperature: float = 1.0
     top_k: int | None = None
+    weighting: str = "softmax"
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers."""
@@ -63,6 +67,7 @@ def select_domains(
     alpha: float | Sequence[float] | Mapping[str, float] = 0.5,
     temperature: float = 1.0,
     top_k: int | None = None,
+    weighting: str = "softmax",
 ) -> Selection:
     """Weigh I source domains by their likeness to the target (Eq. 5-8).
 
@@ -71,6 +76,8 @@ def select_domains(
         alpha: share of the entity similarity in the total, 0 to 1: for all sources, for each in order, or by name.
         temperature: above 0; below 1 sharpens the weights, above 1 evens them out. 1 is the paper's.
         top_k: how many of the sources keep a weight, the largest; None: all.
+        weighting: "softmax" of the totals (Eq. 8); "sum", each total divided by their sum, as in the authors' code;
+            or "uniform", as if there were no selector. The last two have no temperature.
 
     Returns:
         Both similarities, their total, and the weights that Eq. 9 uses.
@@ -82,6 +89,8 @@ def select_domains(
     Reading: Eq. 6 leaves the vectors open; here each layer of each kind of attention is one vector of keys and values.
     """
     alphas = _alphas(alpha, [source.name for source in sources])
+    if weighting not in WEIGHTINGS:
+        raise ConfigError(f"no weighting {weighting!r} of sources; expected one of {', '.join(WEIGHTINGS)}")
     if not sources or not temperature > 0 or not (top_k is None or 1 <= top_k <= len(sources)):
         raise ConfigError(
             f"selection among {len(sources)} sources with temperature={temperature} and top_k={top_k}; "
@@ -91,11 +100,8 @@ def select_domains(
     prefix = torch.stack([prefix_similarity(target, source) for source in sources])  # [I] Eq. 6
     share = torch.tensor(alphas, dtype=torch.float64)
     total = share * entity + (1 - share) * prefix  # Eq. 7
-    logits = total / temperature
-    if top_k is not None:
-        kept = logits.topk(top_k).indices
-        logits = torch.full_like(logits, -torch.inf).index_copy(0, kept, logits[kept])
-    weights = logits.softmax(dim=0)  # Eq. 8
+    kept = total.topk(top_k or len(sources)).indices
+    weights = torch.zeros_like(total).index_copy(0, kept, _weigh(total[kept], temperature, weighting))
     return Selection(
         target=target.name,
         sources=tuple(source.name for source in sources),
@@ -106,6 +112,7 @@ def select_domains(
         alpha=tuple(alphas),
         temperature=temperature,
         top_k=top_k,
+        weighting=weighting,
     )
 
 
@@ -133,6 +140,15 @@ def prefix_similarity(target: DualQuery, source: DualQuery) -> Tensor:
         for name in ours
     ]
     return torch.cat(layers).mean().clamp(-1, 1)
+
+
+def _weigh(total: Tensor, temperature: float, weighting: str) -> Tensor:
+    """Weights [I] of the kept sources; their sum is 1."""
+    if weighting == "softmax":
+        return (total / temperature).softmax(dim=0)  # Eq. 8
+    if weighting == "sum" and bool((total > 0).all()):
+        return total / total.sum()
+    return torch.full_like(total, 1 / len(total))  # a negative total divided by the sum would be no weight
 
 
 def _alphas(alpha: float | Sequence[float] | Mapping[str, float], names: Sequence[str]) -> list[float]:

@@ -1,0 +1,251 @@
+"""Laws of the strategies: where each begins, what it keeps, and that nothing else is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from cpner.backbone.decode import Found, decode
+from cpner.backbone.ensemble import apart, decode_together, together
+from cpner.backbone.load import digest
+from cpner.backbone.prefix import Prefix, PrefixConfig, common_start, fingerprint, mix
+from cpner.corpus import Corpus, Span
+from cpner.ensemble import vote
+from cpner.errors import ConfigError, PrefixMismatchError
+from cpner.instructor import Instructor
+from cpner.ner import CPNER
+from cpner.training import TrainingConfig
+from cpner.transfer import STRATEGIES, combine
+from tests.training.sentences import SENTENCES, TYPES
+
+SMALL = PrefixConfig(length=3, hidden=16)
+QUICK = TrainingConfig(epochs=2, min_steps=0, lr=0.05, batch_sentences=2)
+STILL = TrainingConfig(epochs=1, min_steps=0, lr=1e-30)  # trains nothing: shows where training begins
+TEXTS = ["Johnson joined the Whigs in Baltimore.", "Ada Lovelace left for Rome", "Joseph met Joseph"]
+SOURCES = ["first", "second", "third"]
+
+
+def corpus(first: int = 0, types: list[str] = TYPES) -> Corpus:
+    return Corpus("c", {"train": SENTENCES[first:], "dev": SENTENCES}, types=types)
+
+
+def prefix(ner: CPNER, name: str) -> Prefix:
+    return ner._known.find(name).prefix
+
+
+def close(first: Prefix, second: Prefix, atol: float = 4e-3) -> None:
+    for name, part in first.parts.items():
+        torch.testing.assert_close(part.float(), second.parts[name].float(), atol=atol, rtol=1e-2)  # bfloat16 is kept
+
+
+@pytest.fixture
+def ner(tiny) -> CPNER:
+    """Three sources that differ, a target warmed up, and one domain that has nothing to do with them."""
+    ner = CPNER(tiny)
+    types = [["song"], ["person", "location"], ["party"]]
+    for i, (name, own) in enumerate(zip(SOURCES, types, strict=True)):
+        ner.add(name, common_start(tiny.t5.shape, PrefixConfig(3, start_seed=i, start_scale=2.0)), own, config=SMALL)
+    ner.add("bystander", common_start(tiny.t5.shape, PrefixConfig(5, start_seed=9, start_scale=3.0)), ["band"])
+    ner.warm_up("target", corpus(), QUICK, prefix=SMALL)
+    return ner
+
+
+def transfer(ner: CPNER, strategy: str, config: TrainingConfig = QUICK, **settings):
+    sources = [] if strategy == "none" else SOURCES
+    return ner.transfer(
+        "target", sources, corpus(), config, strategy=strategy, corpora={n: corpus(1) for n in SOURCES}, **settings
+    )
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_no_strategy_changes_an_output_of_another_domain(ner, strategy, tmp_path: Path):
+    """No forgetting: to the bit, scores included, in memory and in the store."""
+    ner.save(tmp_path)
+    others = [*SOURCES, "bystander"]
+    before = {name: ner.predict(TEXTS, name) for name in others}
+    files = {name: (tmp_path / name / "prefix.safetensors").read_bytes() for name in others}
+    weights = digest(ner.backbone.t5)
+
+    transfer(ner, strategy)
+    ner.save(tmp_path)
+
+    assert {name: ner.predict(TEXTS, name) for name in others} == before
+    assert {name: (tmp_path / name / "prefix.safetensors").read_bytes() for name in others} == files
+    assert digest(ner.backbone.t5) == weights
+    mixed = ner.predict(TEXTS * 2, ["target", "bystander", "first", "second", "target", "third"])
+    assert len(mixed) == 6
+    assert {name: CPNER(ner.backbone, tmp_path).predict(TEXTS, name) for name in others} == before
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_result_is_a_domain_that_needs_no_source(ner, tiny, strategy, tmp_path: Path):
+    result = transfer(ner, strategy)
+
+    card = ner.card("target")
+    assert card.strategy == strategy
+    assert set(card.sources) <= set(SOURCES) and (not card.sources) == (strategy == "none")
+    assert fingerprint(result.prefix.to(torch.bfloat16)) == fingerprint(prefix(ner, "target"))
+    answer = ner.predict(TEXTS, "target")
+    ner.save(tmp_path, domains=["target"])
+    assert CPNER(tiny, tmp_path).predict(TEXTS, "target") == answer
+
+
+def test_none_goes_on_from_the_target(ner):
+    warm = prefix(ner, "target")
+    transfer(ner, "none", STILL)
+
+    close(prefix(ner, "target"), warm)
+
+
+def test_single_takes_the_source_with_most_weight(ner):
+    weights = ner.select("target", SOURCES).weights
+    best = SOURCES[weights.index(max(weights))]
+    expected = combine(prefix(ner, "target"), [prefix(ner, best)], [1.0])
+
+    transfer(ner, "single", STILL)
+
+    assert ner.card("target").sources == {best: 1.0}
+    close(prefix(ner, "target"), expected)
+
+
+def test_uniform_weighs_all_sources_alike(ner):
+    expected = combine(prefix(ner, "target"), [prefix(ner, name) for name in SOURCES], [1 / 3] * 3)
+
+    transfer(ner, "uniform", STILL, temperature=0.01)
+
+    assert ner.card("target").sources == pytest.approx(dict.fromkeys(SOURCES, 1 / 3))
+    close(prefix(ner, "target"), expected)
+
+
+def test_a_chain_begins_at_the_first_source_and_carries_one_prefix_on(ner):
+    first = prefix(ner, "first")
+    still = ner.transfer("new", SOURCES, corpus(), STILL, strategy="chain", corpora={n: corpus() for n in SOURCES})
+    close(still.prefix, first)
+
+    link = ner.transfer("link", ["first"], corpus(2), QUICK, strategy="chain")
+    parts = ner.transfer("new", ["link"], corpus(), QUICK, strategy="chain")
+    whole = ner.transfer("new", ["first", "second"], corpus(), QUICK, strategy="chain", corpora={"second": corpus(2)})
+
+    assert fingerprint(link.prefix) != fingerprint(first)
+    close(whole.prefix, parts.prefix, atol=0.03)  # training spreads what bfloat16 rounded between the links
+
+
+def test_zero_label_weighs_by_type_names_and_takes_no_sentence(ner):
+    types = ["person", "song"]
+    result = ner.transfer("new", SOURCES, Corpus("new", {}, types=types), strategy="zero-label", temperature=0.05)
+
+    card = ner.card("new")
+    assert (result.steps, card.types, card.statistics) == (0, types, {"splits": {}})
+    ner.add("likeness", prefix(ner, "first"), types, config=SMALL)
+    weights = ner.select("likeness", SOURCES, alpha=1.0, temperature=0.05).weights
+    assert list(card.sources.values()) == pytest.approx(list(weights))
+    close(prefix(ner, "new"), mix([prefix(ner, name) for name in SOURCES], weights))
+
+
+@pytest.mark.parametrize("vote_on", ["probabilities", "predictions"])
+def test_an_ensemble_holds_a_collaboration_with_each_source(ner, vote_on):
+    warm = ner._known.find("target")
+    transfer(ner, "ensemble", vote=vote_on)
+
+    card, members = ner.card("target"), apart(prefix(ner, "target"), 3)
+    assert (card.members, card.vote, card.prefix["length"]) == (SOURCES, vote_on, 9)
+    for name, member in zip(SOURCES, members, strict=True):
+        ner._known.keep(warm)
+        alone = ner.collaborate("target", [name], corpus(), QUICK)
+        close(member, alone.prefix)
+
+
+def test_an_ensemble_can_not_be_a_source_of_single_prefixes(ner):
+    transfer(ner, "ensemble")
+
+    with pytest.raises(PrefixMismatchError, match="has shapes"):
+        ner.select("first", ["target"])
+
+
+def test_an_ensemble_by_probabilities_does_not_generate_freely(ner):
+    transfer(ner, "ensemble")
+    with pytest.raises(ConfigError, match="can't generate without the grammar"):
+        ner.find(SENTENCES, "target", free=True)
+
+
+def rows(tiny, members: list[Prefix]):
+    instructor = Instructor(tiny.vocabulary)
+    sources = [instructor.source(sentence, TYPES) for sentence in SENTENCES]
+    return sources, together(members).expand(len(sources))
+
+
+def answers(found: list[list[Found]]) -> list[list[Span]]:
+    return [[f.span for f in own] for own in found]
+
+
+def test_members_that_are_the_same_decide_as_one_alone(tiny):
+    entities = 0
+    for seed in range(8):
+        one = common_start(tiny.t5.shape, PrefixConfig(3, start_seed=seed, start_scale=4.0))
+        sources, prefixes = rows(tiny, [one, one, one])
+
+        ours = decode_together(tiny, sources, prefixes, members=3)
+        alone = decode(tiny, sources, one.expand(len(sources)))
+
+        assert answers(ours) == answers(alone)
+        for own, other in zip(ours, alone, strict=True):
+            assert [f.score for f in own] == pytest.approx([f.score for f in other], abs=1e-4)
+        entities += sum(map(len, alone))
+    assert entities
+
+
+def test_the_order_of_members_does_not_matter(tiny):
+    members = [common_start(tiny.t5.shape, PrefixConfig(3, start_seed=i, start_scale=3.0)) for i in range(3)]
+    first, second = (
+        decode_together(tiny, *rows(tiny, order), members=3) for order in (members, [*members[1:], members[0]])
+    )
+
+    assert answers(first) == answers(second)
+
+
+def test_together_and_apart_are_inverse(tiny):
+    members = [common_start(tiny.t5.shape, PrefixConfig(3, start_seed=i)) for i in range(3)]
+
+    for member, other in zip(members, apart(together(members), 3), strict=True):
+        assert fingerprint(member) == fingerprint(other)
+    with pytest.raises(PrefixMismatchError, match="different shapes"):
+        together([members[0], common_start(tiny.t5.shape, PrefixConfig(4))])
+
+
+def test_the_vote_keeps_what_half_of_the_members_found():
+    a, b, overlap = Span(0, 1, "person"), Span(2, 4, "song"), Span(0, 2, "song")
+    answers = [[Found(a, 1.0), Found(b, 0.5)], [Found(a, 0.8)], [Found(overlap, 1.0)], [Found(overlap, 0.9)]]
+
+    assert vote(answers) == [Found(overlap, pytest.approx(1.9 / 4))]  # as many votes as `a`, and more certain
+    assert vote([[Found(b, 0.5)], [Found(a, 1.0)]]) == [Found(a, 0.5), Found(b, 0.25)]
+    assert vote([[], []]) == []
+
+
+def test_sums_and_equal_weights_are_choices_of_the_selector(ner):
+    summed = ner.select("target", SOURCES, weighting="sum")
+    equal = ner.select("target", SOURCES, weighting="uniform", top_k=2)
+
+    if min(summed.total) > 0:
+        assert summed.weights == pytest.approx([t / sum(summed.total) for t in summed.total])
+    assert sum(summed.weights) == pytest.approx(1)
+    assert sorted(equal.weights) == [0, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"strategy": "colaborate"}, "Did you mean 'collaborate'"),
+        ({"strategy": "none"}, "none has no source"),
+        ({"sources": []}, "none has no source"),
+        ({"strategy": "chain"}, "trains on the sentences of 'second' too"),
+        ({"strategy": "ensemble", "vote": "hands"}, "no vote on 'hands'"),
+        ({"weighting": "median"}, "no weighting 'median'"),
+        ({"sources": ["target"]}, "list of other domains"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(ner, settings, match):
+    settings = {"sources": SOURCES, **settings}
+    with pytest.raises(ConfigError, match=match):
+        ner.transfer("target", settings.pop("sources"), corpus(), QUICK, **settings)
