@@ -78,10 +78,8 @@ def transfer(
     Example:
       cpner transfer sample:music --target music --sources news,politics --store store
       cpner transfer sample:music --target music --sources news,politics --strategy ensemble --store store
-      cpner transfer sample:music --target music --sources news,politics --strategy chain \\
-          --corpus-of politics=sample:politics --store store
-      cpner transfer --target food --type-names dish,restaurant --sources news,politics \\
-          --strategy zero-label --store store
+      cpner transfer sample:music --target music --sources news,art --strategy chain --corpus-of art=data/art --store store
+      cpner transfer --target food --type-names dish,restaurant --sources news --strategy zero-label --store store
     """
     run_dir = run_folder(engine.store, target, resume=training.resume)
     if strategy == "zero-label" and type_names:
