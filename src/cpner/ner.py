@@ -24,12 +24,14 @@ from cpner.recognise import Task
 from cpner.store import StoredDomain
 from cpner.training import TrainingConfig, TrainingResult, check_types
 from cpner.transfer import (
+    DaptConfig,
     DualQuery,
     Link,
     Selection,
     chain,
     check_strategy,
     collaborate,
+    dapt_prefix,
     gather,
     select_domains,
     train_on,
@@ -157,6 +159,34 @@ class CPNER:
             prefix=prefix, run_dir=run_dir, resume=resume, progress=progress,
         )  # fmt: skip
         self._learn(domain, corpus, prefix, config, result)
+        return result
+
+    def dapt(
+        self,
+        domain: str,
+        text: Iterable[str],
+        types: Sequence[str],
+        config: DaptConfig | None = None,
+        *,
+        prefix: PrefixConfig | None = None,
+        progress: Report | None = None,
+    ) -> TrainingResult:
+        """Train a domain's prefix on unlabelled text (section 4.2, DAPT); `transfer` trains it on with labels.
+
+        Args:
+            text: a sentence or a paragraph each.
+            types: the domain's, for later.
+            config: settings; None for the defaults. The rest is as in `warm_up`.
+
+        Raises:
+            BackboneError, TrainingError: see `dapt_prefix`.
+        """
+        check_name(domain)
+        check_types(types, ())
+        config, prefix = config or DaptConfig(), prefix or PrefixConfig()
+        result = dapt_prefix(self.backbone, text, config, prefix=prefix, progress=progress)
+        corpus = Corpus(domain, {}, types=types)
+        self._learn(domain, corpus, prefix, TrainingConfig(seed=config.seed), result, "dapt")
         return result
 
     def select(

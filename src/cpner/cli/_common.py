@@ -103,7 +103,7 @@ class Engine:
         """
         from cpner.ner import CPNER
 
-        device = _check_device(self.device)
+        device = check_device(self.device)
         new = create and not self.store.exists()
         stored = EMBEDDED if new else _stored_backbone(open_store(self.store), domain)
         return CPNER.load(self.backbone or stored, store=self.store, device=device)
@@ -125,7 +125,7 @@ class Reader:
             raise click.UsageError(f"give --store DIR, the folder that holds the domain {domain!r}")
         from cpner.ner import CPNER
 
-        return CPNER.load(self.backbone or EMBEDDED, device=_check_device(self.device))
+        return CPNER.load(self.backbone or EMBEDDED, device=check_device(self.device))
 
 
 backbone_option = click.option(
@@ -343,7 +343,8 @@ def _stored_backbone(store: Store, domain: str | None) -> str:
     return EMBEDDED
 
 
-def _check_device(device: str | None) -> str | None:
+def check_device(device: str | None) -> str | None:
+    """Refuse a device that torch does not know or have."""
     if device is None:
         return None
     import torch

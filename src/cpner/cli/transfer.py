@@ -78,7 +78,7 @@ def transfer(
     Example:
       cpner transfer sample:music --target music --sources news,politics --store store
       cpner transfer sample:music --target music --sources news,politics --strategy ensemble --store store
-      cpner transfer sample:music --target music --sources news,art --strategy chain --corpus-of art=data/art --store store
+      cpner transfer sample:music --target music --sources news,art --strategy chain --corpus-of art=data/art --store s
       cpner transfer --target food --type-names dish,restaurant --sources news --strategy zero-label --store store
     """
     run_dir = run_folder(engine.store, target, resume=training.resume)

@@ -1,0 +1,185 @@
+"""Domain-adaptive pre-training: span corruption on unlabelled text of a domain (section 4.2, "Introducing DAPT").
+
+Of the prefix alone, with the backbone frozen, so that it still serves all domains; or of the backbone, as the paper's
+rivals do, which makes another backbone that serves this domain.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from cpner.backbone.batch import Batch, cross_entropy
+from cpner.backbone.load import Backbone, hugging_face_state, locate
+from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation
+from cpner.corpus.words import split_words
+from cpner.errors import BackboneError, ConfigError, TrainingError
+from cpner.instructor import Vocabulary
+from cpner.pretraining.config import DataConfig
+from cpner.pretraining.text import Array, SpanCorruption
+from cpner.progress import Progress, Report
+from cpner.training import TrainingResult
+
+_ROWS = 20  # of the curve
+_LEAST = 4  # pieces of a line that has something to hide and something to tell by
+
+
+@dataclass(frozen=True)
+class DaptConfig:
+    """Settings of domain-adaptive pre-training."""
+
+    steps: int = 300  # updates
+    lines: int = 16  # lines of text in a batch
+    pieces: int = 96  # of a line, at most; of a longer one some part is taken
+    lr: float = 3e-3  # highest step size of AdamW for a prefix, as in warm-up; it falls as a cosine to zero
+    backbone_lr: float = 3e-4  # the same for a whole backbone, which small steps keep able
+    clip: float = 1.0  # largest norm of all gradients together
+    noise: float = 0.15  # share of text that is hidden (T5's)
+    mean_span: int = 3  # mean pieces of a hidden span (T5's)
+    biased: float = 0.5  # share of hidden spans that begin at a capitalised word, which is often a name
+    seed: int = 0  # lines, parts and spans
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "lines", "pieces", "mean_span"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"DAPT setting {name}={getattr(self, name)} is out of range; expected at least 1")
+        for name in ("lr", "backbone_lr", "clip", "noise"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"DAPT setting {name}={getattr(self, name)} is out of range; expected above 0")
+
+
+def dapt_prefix(
+    backbone: Backbone,
+    lines: Iterable[str],
+    config: DaptConfig | None = None,
+    *,
+    prefix: PrefixConfig | None = None,
+    progress: Report | None = None,
+) -> TrainingResult:
+    """Train a prefix on text, from the start that all warm-ups share, with LM_θ frozen.
+
+    Args:
+        lines: a sentence or a paragraph each.
+        prefix: the prefix's shape and start; None takes the defaults.
+        progress: called after every step.
+
+    Raises:
+        BackboneError: the vocabulary has no sentinels, so that the backbone never learnt span corruption.
+        TrainingError: there is no text, or the loss is not a number.
+    """
+    config = config or DaptConfig()
+    started = time.monotonic()
+    trained = Reparameterisation(backbone.t5.shape, prefix or PrefixConfig())
+    curve = _train(backbone, list(trained.parameters()), trained, lines, config, config.lr, progress)
+    return TrainingResult(
+        prefix=trained.bake(),
+        reparameterisation={name: tensor.detach().clone() for name, tensor in trained.state_dict().items()},
+        curve=curve,
+        best_f1=None,
+        best_epoch=1,
+        epochs=1,
+        steps=config.steps,
+        seconds=time.monotonic() - started,
+    )
+
+
+def dapt_backbone(
+    backbone: Backbone, lines: Iterable[str], config: DaptConfig | None = None, *, progress: Report | None = None
+) -> Backbone:
+    """Train a copy of a backbone on text, in float32; the given one stays as it is.
+
+    Args, Raises: as in `dapt_prefix`.
+    """
+    config = config or DaptConfig()
+    tuned = Backbone(backbone.name, copy.deepcopy(backbone.t5).float(), backbone.vocabulary, backbone.window)
+    tuned.t5.requires_grad_(True)
+    _train(tuned, list(tuned.t5.parameters()), None, lines, config, config.backbone_lr, progress)
+    return replace(tuned, t5=tuned.t5.to(backbone.dtype))
+
+
+def write_tuned(backbone: Backbone, folder: Path) -> None:
+    """Write a tuned backbone as a folder that `load` and `transformers` read: weights in bfloat16, the rest copied.
+
+    Raises:
+        BackboneError: the folder is there already.
+    """
+    if folder.exists():
+        raise BackboneError(f"{folder} is there already: choose a new folder for the backbone")
+    folder.mkdir(parents=True)
+    for file in locate(backbone.name).iterdir():
+        if file.is_file() and "safetensors" not in file.name:
+            shutil.copy2(file, folder)
+    state = {name: tensor.to("cpu", torch.bfloat16) for name, tensor in hugging_face_state(backbone.t5).items()}
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _train(
+    backbone: Backbone,
+    parameters: Sequence[nn.Parameter],
+    prefix: Callable[[], Prefix] | None,
+    lines: Iterable[str],
+    config: DaptConfig,
+    lr: float,
+    progress: Report | None,
+) -> list[dict[str, Any]]:
+    """Minimise the loss of hidden spans; gives the curve."""
+    batches = _Text(lines, backbone.vocabulary, config)
+    optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
+    curve: list[dict[str, Any]] = []
+    losses: list[float] = []
+    for step in range(config.steps):
+        batch = batches.batch(step).to(backbone.device)
+        own = None if prefix is None else prefix().expand(batch.source.shape[0])
+        loss: Tensor = cross_entropy(backbone.t5, batch, own)
+        if not loss.isfinite():
+            raise TrainingError(f"the loss is not a number in step {step + 1}: try a smaller lr than {lr}")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(parameters, config.clip)
+        rate = optimizer.param_groups[0]["lr"]
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        if (step + 1) % max(1, config.steps // _ROWS) == 0 or step + 1 == config.steps:
+            mean = sum(losses) / len(losses)
+            curve.append({"epoch": 1, "step": step + 1, "loss": mean, "lr": rate, "f1": None})
+            losses = []
+        if progress is not None:
+            progress(Progress(step + 1, config.steps, f"DAPT, loss {curve[-1]['loss'] if curve else loss.item():.3f}"))
+    return curve
+
+
+class _Text:
+    """Batches of corrupted lines; what is drawn depends on the seed and the step alone."""
+
+    def __init__(self, lines: Iterable[str], vocabulary: Vocabulary, config: DaptConfig) -> None:
+        self.vocabulary, self.config = vocabulary, config
+        data = DataConfig(noise=config.noise, mean_span=config.mean_span, biased=config.biased)
+        self.corrupt = SpanCorruption(vocabulary, data)
+        if vocabulary.unknown in self.corrupt.sentinels or None in self.corrupt.sentinels:
+            raise BackboneError("the vocabulary has no sentinels (<extra_id_0>), which DAPT hides spans behind")
+        rows = ([p for a, b in split_words(line) for p in vocabulary.word(line[a:b])] for line in lines)
+        self.rows: list[Array] = [np.array(row) for row in rows if len(row) >= _LEAST]
+        if not self.rows:
+            raise TrainingError(f"no line of at least {_LEAST} pieces to train on; give more text")
+
+    def batch(self, step: int) -> Batch:
+        """The lines of a step with spans hidden."""
+        rng = np.random.default_rng([self.config.seed, step])
+        pairs = []
+        for i in rng.integers(len(self.rows), size=self.config.lines).tolist():
+            row = self.rows[i]
+            start = int(rng.integers(max(0, len(row) - self.config.pieces) + 1))
+            pairs.append(self.corrupt(row[start : start + self.config.pieces], rng))
+        return Batch.build([source for source, _ in pairs], [target for _, target in pairs], self.vocabulary, None)
