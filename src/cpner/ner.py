@@ -109,6 +109,15 @@ class CPNER:
         """
         return self._known.card(name)
 
+    def prefix(self, name: str) -> Prefix:
+        """A domain's baked prefix on the CPU, each part [L, 2, H, K, D].
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+            PrefixMismatchError: it was made for another backbone.
+        """
+        return self._known.find(name).prefix
+
     def add(
         self,
         name: str,

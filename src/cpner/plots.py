@@ -89,6 +89,43 @@ def plot_bars(groups: Sequence[str], bars: Mapping[str, Sequence[float]], path: 
     save(figure, path)
 
 
+class Point(NamedTuple):
+    """One point of a curve: mean and deviation of F1 at `x`; no deviation, no bar."""
+
+    x: float
+    mean: float
+    deviation: float | None = None
+
+
+def plot_curves(curves: Mapping[str, Sequence[Point]], path: Path, title: str = "", x_label: str = "") -> None:
+    """Draw F1 as lines over a logarithmic axis, with bars of one deviation.
+
+    Args:
+        curves: For each name in the legend its points, left to right.
+        path: As in `plot_grids`.
+        title: Heading.
+        x_label: What the axis counts.
+    """
+    figure = Figure(figsize=(6.4, 3.8), dpi=150, facecolor="white", layout="constrained")
+    axes = figure.subplots()
+    for i, (name, points) in enumerate(curves.items()):
+        bars = [point.deviation or 0.0 for point in points]
+        axes.errorbar([point.x for point in points], [point.mean for point in points], bars, label=name, capsize=2,
+                      color=_SERIES[i % len(_SERIES)], marker="osD^v"[i // len(_SERIES) % 5], markersize=4)  # fmt: skip
+    ticks = sorted({point.x for points in curves.values() for point in points})
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=9)
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel(x_label, color=_FAINT, fontsize=9)
+    axes.set_ylabel("F1", color=_FAINT, fontsize=9)
+    axes.tick_params(length=0, labelsize=9, colors=_INK)
+    axes.grid(axis="y", color=_RULE, linewidth=0.8)
+    axes.spines[:].set_visible(False)
+    axes.legend(frameon=False, fontsize=8.5, labelcolor=_INK)
+    axes.set_title(title, loc="left", fontsize=11, weight="bold", color=_INK, parse_math=False)
+    save(figure, path)
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure, all or nothing.
 

@@ -1,76 +1,221 @@
 """Cells of experiments are run once, kept, and put into tables."""
 
+from __future__ import annotations
+
+import json
+import warnings
 from pathlib import Path
 
 import pytest
 
-from cpner.corpus import Corpus
-from cpner.errors import ConfigError
-from cpner.experiments.grid import CROSSNER, Budget, Cell, Grid, crossner_cells, several_cells, summarise
-from cpner.experiments.tables import PUBLISHED, markdown
+from cpner.corpus import Corpus, Sentence, Span
+from cpner.errors import ConfigError, CorpusError
+from cpner.experiments.cells import SEVERAL, STRATEGIES, VARIANTS, WITH_SOURCES, Cell
+from cpner.experiments.figures import draw
+from cpner.experiments.grid import Grid, Setup, read_spans, write_spans
+from cpner.experiments.report import write_page
+from cpner.experiments.runner import Budget
+from cpner.experiments.statistics import spearman
+from cpner.experiments.summary import find_cases, read_summary, summarise, write_summary
+from cpner.experiments.tables import markdown
 from cpner.training import TrainingConfig
+from tests.cli.conftest import cpner
+
+BUDGET = Budget(epochs=1, source_epochs=1, dapt_steps=2)
+QUICK = TrainingConfig(epochs=1, min_steps=0)
+PAIR = ("conll2003", "politics", "music")
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A folder that looks like the public datasets, filled from the samples."""
-    for name, sample in (("ai", "science"), ("conll2003", "news")):
-        corpus = Corpus.read(f"sample:{sample}")
-        splits = {"train": corpus.train[:8], "dev": corpus.dev[:2], "test": corpus.test[:3]}
-        Corpus(name, splits, types=corpus.types).write(tmp_path / name, "jsonl")
-    return tmp_path
+@pytest.fixture(autouse=True)
+def quiet():
+    """PEFT imports what warns of its own age."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def grid(tiny_folder: Path, data: Path, out: Path, lines: list[str] | None = None, **settings) -> Grid:
+    setup = Setup(str(tiny_folder), data, out, **{"budget": BUDGET, "config": QUICK, "device": "cpu", **settings})
+    return Grid(setup, lines.append if lines is not None else lambda _: None)
 
 
 @pytest.mark.slow
-def test_cells_are_run_once_and_kept(data: Path, tiny_folder: Path) -> None:
-    cells = [
-        Cell("ai"),
-        Cell("ai", sources=("conll2003",), strategy="collaborate"),
-        Cell("ai", strategy="zero-shot"),
-        Cell("ai", strategy="floor"),
-    ]
-    config = TrainingConfig(epochs=1, min_steps=0)
-    lines: list[str] = []
+def test_cells_of_all_strategies_are_run_once_and_kept(data, tiny_folder, tmp_path):
+    pytest.importorskip("peft")
+    cells = [Cell("ai", sources=PAIR if name in WITH_SOURCES else (), strategy=name) for name in STRATEGIES]
+    first, second = [], []
 
-    first = Grid(str(tiny_folder), data, data / "out", config=config, report=lines.append).run(cells)
-    again = Grid(str(tiny_folder), data, data / "out", config=config, report=lines.append).run(cells)
+    records = grid(tiny_folder, data, tmp_path, first).run(cells)
+    again = grid(tiny_folder, data, tmp_path, second).run(cells)
 
-    assert again == first
-    assert sum(line.startswith("ai-all") for line in lines) == len(cells)  # none was run a second time
-    assert first[1]["weights"] == {"conll2003": pytest.approx(1.0)}
-    assert {record["backbone_fingerprint"] for record in first[:3]} == {first[0]["backbone_fingerprint"]}
-    assert first[3]["backbone_fingerprint"] != first[0]["backbone_fingerprint"]
-    other = Grid(str(tiny_folder), data, data / "out", budget=Budget(dev_sentences=1), config=config)
+    assert again == records and not second
+    assert sum("warm-up of source" in line for line in first) == 3
+    assert sum("warm-up of target" in line for line in first) == 1
+    for record in records:
+        assert {"commit", "device", "versions", "seconds", "data", "settings"} <= record.keys()
+        assert (record["f1"] is None) == (record["cell"]["strategy"] == "select")
+    same = {r["backbone_fingerprint"] for r in records}
+    assert len(same) == 1
+    by_strategy = {r["cell"]["strategy"]: r for r in records}
+    assert sum(by_strategy["collaborate"]["weights"].values()) == pytest.approx(1)
+    assert by_strategy["ensemble"]["bytes"] == 3 * by_strategy["none"]["bytes"]
+    assert len(by_strategy["search"]["search"]["tried"]) == 9
+    other = grid(tiny_folder, data, tmp_path, budget=Budget(dev_sentences=1))
     assert other.result(cells[0]) is None  # made with other settings
 
 
-def test_published_figures_belong_to_cells() -> None:
-    keys = {cell.key for cell in crossner_cells([0]) + several_cells([0])}
+@pytest.mark.slow
+def test_variants_differ_from_the_whole_method(data, tiny_folder, tmp_path):
+    cells = [Cell("ai", sources=PAIR[:2], strategy="collaborate", variant=variant) for variant in VARIANTS]
 
-    assert set(PUBLISHED) <= keys
-    table1 = [PUBLISHED[f"{name}-all-collaborate-conll2003"] for name in CROSSNER]
-    assert sum(table1) / 5 == pytest.approx(72.30, abs=0.005)  # the average that the paper prints
+    records = grid(tiny_folder, data, tmp_path).run(cells)
+
+    assert [record["cell"]["variant"] for record in records] == list(VARIANTS)
+    assert records[-1]["cell"]["variant"] == "dapt"
+    summary = summarise("figure4", grid(tiny_folder, data, tmp_path), records)
+    assert len(summary["comparisons"]) == len(VARIANTS) - 1
+    assert "without entity similarity" in markdown(summary)
 
 
-def test_table_gives_mean_and_deviation_over_seeds() -> None:
+@pytest.mark.slow
+def test_processes_find_what_one_alone_does(data, tiny_folder, tmp_path):
+    cells = [Cell("ai", seed=seed) for seed in (0, 1)] + [Cell("ai", sources=PAIR[:2], strategy="chain")]
+
+    alone = grid(tiny_folder, data, tmp_path / "one").run(cells)
+    together = grid(tiny_folder, data, tmp_path / "two").run(cells, jobs=2)
+
+    assert [record["found"] for record in together] == [record["found"] for record in alone]
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_it_was_stopped(data, tiny_folder, tmp_path):
     cells = [Cell("ai", seed=seed) for seed in (0, 1)]
-    records = [{"cell": cell.__dict__, "f1": f1} for cell, f1 in zip(cells, (40.0, 44.0), strict=True)]
+    grid(tiny_folder, data, tmp_path).run(cells[:1])
+    lines = []
 
-    assert summarise(records)["ai-all-none"].mean == 42.0
-    assert "| ai | all | none | 42.0 ± 2.8 | 60.24 |" in markdown(records)
+    grid(tiny_folder, data, tmp_path, lines).run(cells)
 
-
-def test_table_names_what_each_row_was_made_with() -> None:
-    cells = {
-        Cell("ai", strategy="zero-shot"): "none (zero-shot)",
-        Cell("ai", strategy="floor"): "none (random backbone)",
-        Cell("ai", sources=("conll2003", "music"), strategy="collaborate"): "conll2003, music",
-    }
-    table = markdown([{"cell": cell.__dict__, "f1": 10.0} for cell in cells])
-
-    assert all(f"| ai | all | {told} | 10.0" in table for told in cells.values())
+    assert all("seed 1" in line for line in lines)
 
 
-def test_strategy_and_sources_must_agree() -> None:
-    with pytest.raises(ConfigError, match="makes no sense"):
-        Cell("ai", strategy="collaborate")
+@pytest.mark.parametrize(
+    "experiment", ["table2", "figure3", "selection", "table3", pytest.param("figure4", marks=pytest.mark.slow)]
+)
+def test_reproduce_prints_draws_and_reports(data, tiny_folder, tmp_path, experiment):
+    arguments = (
+        "--data", data, "--out", tmp_path / "out", "--backbone", tiny_folder, "--seeds", 1, "--epochs", 1,
+        "--source-epochs", 1, "--target", "ai", "--test-sentences", 2, "--device", "cpu",
+    )  # fmt: skip
+
+    result = cpner("reproduce", experiment, *arguments)
+
+    assert result.exit_code == 0, result.stderr
+    assert "| " in result.stdout or "No such case" in result.stdout
+    again = cpner("reproduce", experiment, *arguments, "--json")
+    assert json.loads(again.stdout) == read_summary(tmp_path / "out" / f"{experiment}.json")
+    pictures = list((tmp_path / "out").glob("*.png"))
+    assert bool(pictures) == experiment.startswith("figure")
+    page = tmp_path / "docs" / "results.md"
+    reported = cpner("reproduce", "report", "--out", tmp_path / "out", "--page", page)
+    assert (reported.exit_code, reported.stdout) == (0, "")
+    text = page.read_text("utf-8")
+    assert f"`cpner reproduce {experiment} " in text and result.stdout.strip() in text
+    for picture in pictures:
+        assert f"(results/{picture.name})" in text and (page.parent / "results" / picture.name).is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("table1", "--data", "nowhere"), "no folder of public datasets at nowhere"),
+        (("table1", "--data", ".", "--target", "food"), "no cell with target"),
+        (("tables",), "'tables' is not one of"),
+        (("report", "--out", "nowhere"), "no results in nowhere"),
+    ],
+)
+def test_reproduce_says_what_is_wrong(arguments, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = cpner("reproduce", *arguments)
+
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert said in result.stderr
+
+
+def record(cell: Cell, f1: float, **more) -> dict:
+    return {"cell": cell.to_json(), "f1": f1, **more}
+
+
+def test_table_gives_mean_and_deviation_over_seeds_and_the_gain():
+    none = [record(Cell("ai", seed=seed), f1) for seed, f1 in ((0, 40.0), (1, 44.0))]
+    several = {"sources": SEVERAL, "strategy": "collaborate"}
+    ours = [record(Cell("ai", seed=seed, **several), f1) for seed, f1 in ((0, 45.0), (1, 47.0))]
+    key = "-".join(["ai-all-collaborate", *SEVERAL])
+    comparisons = [{"row": key, "against": "ai-all-none", "p_value": 0.0123}]
+
+    table = markdown({"experiment": "table2", "records": [*none, *ours], "comparisons": comparisons})
+
+    assert "| ai | all | none | none | 42.0 ± 2.8 | 60.24 |  |  |" in table
+    assert (
+        "| ai | all | CP-NER | conll2003, politics, literature, music | 46.0 ± 1.4 | 64.9 | +4.0 ± 1.4 (0.012) |"
+        in table
+    )
+
+
+def test_learning_curves_are_drawn_for_each_target(tmp_path):
+    records = [record(Cell("ai", count=count), 4.0 * count) for count in (5, 10, 20)]
+
+    (path,) = draw({"experiment": "learning-curve", "records": records, "comparisons": []}, tmp_path)
+
+    assert path.name == "learning-curve-ai.png" and path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_selection_says_whether_weights_follow_gains():
+    chosen = {"sources": list(SEVERAL), "weights": [0.1, 0.2, 0.3, 0.4], "entity_similarity": [0.5] * 4,
+              "prefix_similarity": [0.5] * 4}  # fmt: skip
+    records = [record(Cell("ai"), 40.0)]
+    records += [record(Cell("ai", sources=(name,), strategy="collaborate"), 41.0 + i) for i, name in enumerate(SEVERAL)]
+    records += [{"cell": Cell("ai", sources=SEVERAL, strategy="select").to_json(), "f1": None, "selection": chosen}]
+
+    table = markdown({"experiment": "selection", "records": records, "comparisons": []})
+
+    assert "| ai | music | 0.500 | 0.500 | 0.400 | +4.0 |" in table
+    assert "Spearman's rank correlation of weight and gain is +1.00 over 4 sources" in table
+
+
+def test_rank_correlation():
+    assert spearman([1, 2, 3], [10, 20, 30]) == pytest.approx(1)
+    assert spearman([1, 2, 3], [9, 5, 1]) == pytest.approx(-1)
+    assert spearman([1, 2, 2, 3], [1, 3, 2, 4]) == pytest.approx(0.9486833)  # as scipy.stats.spearmanr gives it
+    assert spearman([1, 1], [1, 2]) == 0
+
+
+def test_cases_are_entities_that_a_source_has_too():
+    gold = [Sentence.from_words(["Ada", "met", "Joseph"], [Span(2, 3, "person")])]
+    source = Sentence.from_words(["joseph", "sang"], [Span(0, 1, "singer")])
+    corpora = {"music": Corpus("music", {"train": [source]})}
+    wrong, right = [[Span(1, 3, "place")]], [[Span(2, 3, "person")]]
+
+    assert find_cases(gold, wrong, right, corpora) == [
+        {
+            "sentence": "Ada met Joseph", "entity": "Joseph", "type": "person", "without": ["place: met Joseph"],
+            "source": "music", "source_sentence": "joseph sang",
+        }
+    ]  # fmt: skip
+    assert find_cases(gold, right, right, corpora) == find_cases(gold, wrong, wrong, corpora) == []
+
+
+def test_spans_survive_their_record():
+    spans = [Span(0, 2, "person"), Span(5, 6, "political party")]
+
+    assert read_spans(write_spans(spans)) == spans
+    assert read_spans(write_spans([])) == []
+
+
+def test_results_that_are_none_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="no results in"):
+        write_page(tmp_path, tmp_path / "page.md")
+    (tmp_path / "table1.json").write_text("[]", "utf-8")
+    with pytest.raises(CorpusError, match="can't be read as results"):
+        write_page(tmp_path, tmp_path / "page.md")
+    path = write_summary({"experiment": "table1", "records": [], "comparisons": []}, tmp_path)
+    assert read_summary(path)["records"] == []

@@ -1,4 +1,4 @@
-"""`cpner reproduce`: the paper's experiments on any backbone."""
+"""`cpner reproduce`: the paper's experiments and others on any backbone, and the page of their results."""
 
 from __future__ import annotations
 
@@ -9,68 +9,123 @@ import click
 
 from cpner.cli._common import json_option, print_json
 from cpner.errors import ConfigError
+from cpner.experiments.cells import EXPERIMENTS, STRATEGIES
 
-_TABLES = ("table1", "table2", "zero-shot")
+_AT_LEAST_1 = click.IntRange(min=1)
 
 
-@click.command("reproduce")
-@click.argument("table", type=click.Choice(_TABLES))
+@click.command()
+@click.argument("experiment", type=click.Choice([*EXPERIMENTS, "report"]))
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the public datasets; default: $CPNER_DATA.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default="results", show_default=True, help="Results, cell by cell."
-)
+@click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True,
+              help="Results: EXPERIMENT.json, pictures, and each cell in cells/.")  # fmt: skip
+@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), default="docs/results.md", show_default=True,
+              help="What `report` writes; the pictures lie in a folder beside it.")  # fmt: skip
 @click.option("--backbone", default="cpner-mini", show_default=True, help="Name or folder of a backbone.")
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, help="How many seeds, from 0.")
-@click.option("--epochs", type=click.IntRange(min=1), help="Of a target; default: that of the training settings.")
-@click.option("--source-epochs", type=click.IntRange(min=1), default=3, show_default=True, help="Of a large source.")
-@click.option("--source-sentences", type=int, default=3000, show_default=True, help="Of a source, at most.")
-@click.option("--test-sentences", type=int, help="Score on the first so many only; default: all.")
+@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; default: GPUs where there are any.")
+@click.option("--jobs", type=_AT_LEAST_1, default=1, show_default=True, help="Cells that run at a time, in processes.")
+@click.option("--seeds", type=_AT_LEAST_1, default=3, show_default=True, help="How many seeds, from 0.")
 @click.option("--target", "targets", multiple=True, help="Only cells of this target; may be repeated.")
+@click.option("--strategy", "strategies", multiple=True, type=click.Choice(list(STRATEGIES)),
+              help="Only cells of this strategy; may be repeated.")  # fmt: skip
+@click.option("--epochs", type=_AT_LEAST_1, help="Of a target; default: that of the training settings.")
+@click.option("--count", type=_AT_LEAST_1, help="Training sentences of a target, at most; default: all.")
+@click.option("--source-epochs", type=_AT_LEAST_1, default=3, show_default=True, help="Of a large source.")
+@click.option("--source-sentences", type=_AT_LEAST_1, default=3000, show_default=True, help="Of a source, at most.")
+@click.option("--dev-sentences", type=click.IntRange(min=0), default=150, show_default=True, help="To stop early by.")
+@click.option("--test-sentences", type=_AT_LEAST_1, help="Score on the first so many only; default: all.")
 @click.option("--lr", type=float, help="Learning rate; default: that of the training settings.")
 @json_option
+@click.pass_context
 def reproduce(
-    table: str,
+    context: click.Context,
+    experiment: str,
     data: Path | None,
     out: Path,
+    page: Path,
     backbone: str,
+    device: str | None,
+    jobs: int,
     seeds: int,
+    targets: tuple[str, ...],
+    strategies: tuple[str, ...],
     epochs: int | None,
+    count: int | None,
     source_epochs: int,
     source_sentences: int,
+    dev_sentences: int,
     test_sentences: int | None,
-    targets: tuple[str, ...],
     lr: float | None,
     as_json: bool,
 ) -> None:
-    """Run a TABLE of the paper and print it beside the published figures.
+    """Run an EXPERIMENT and print its results beside the published figures.
 
-    Cells that have a result in --out are not run again, so a stopped run goes on where it was.
+    Cells that have a result in --out are not run again, so that a stopped run goes on where it was. Warm-ups of
+    sources and targets are shared by all cells that begin at them.
+
+    \b
+    Experiments:
+      table1          CrossNER from CoNLL-2003, with and without DAPT
+      table2          several sources, against the best one and none, by each strategy
+      table3          entities that are found only with sources, and the source's sentence that shares them
+      figure3         similarity of targets and sources, two heat maps
+      figure4         the method without one of its parts, or one of its sources
+      learning-curve  each strategy with 10 to 200 sentences
+      baselines       full fine-tuning, LoRA, PEFT's prefix tuning, prompt tuning
+      selection       what the selector says of each source beside what the source brings
+      zero-shot       the backbone alone
+      report          one page of all results in --out
 
     \b
     Example:
       cpner corpora fetch all --out data
-      cpner reproduce table1 --data data --seeds 3 --out results
-      cpner reproduce zero-shot --data data --test-sentences 200
+      cpner reproduce table2 --data data --jobs 2
+      cpner reproduce figure4 --data data --seeds 1 --target ai --epochs 10 --test-sentences 200
+      cpner reproduce report --out results --page docs/results.md
     """
-    from cpner.experiments.grid import Budget, Grid
-    from cpner.experiments.tables import TABLES, markdown
-    from cpner.training import TrainingConfig
+    if experiment == "report":
+        from cpner.experiments.report import write_page
 
+        click.echo(f"wrote {write_page(out, page)}", err=True)
+        return
     folder = data or (Path(os.environ["CPNER_DATA"]) if os.environ.get("CPNER_DATA") else None)
     if folder is None or not folder.is_dir():
         raise ConfigError(
             f"no folder of public datasets at {folder}: give --data, or fetch them with `cpner corpora fetch`"
         )
-    cells = [cell for cell in TABLES[table](range(seeds)) if not targets or cell.target in targets]
+    cells = [
+        cell
+        for cell in EXPERIMENTS[experiment](range(seeds))
+        if (not targets or cell.target in targets) and (not strategies or cell.strategy in strategies)
+    ]
     if not cells:
-        raise ConfigError(f"{table} has no target {', '.join(targets)}")
-    budget = Budget(
-        source_sentences=source_sentences, source_epochs=source_epochs, epochs=epochs, test_sentences=test_sentences
-    )
+        raise ConfigError(f"{experiment} has no cell with target {targets or 'any'} and strategy {strategies or 'any'}")
+    from cpner.experiments.figures import draw
+    from cpner.experiments.grid import Grid, Setup
+    from cpner.experiments.runner import Budget
+    from cpner.experiments.summary import summarise, write_summary
+    from cpner.experiments.tables import markdown
+    from cpner.training import TrainingConfig
+
+    budget = Budget(source_sentences, source_epochs, epochs, count, dev_sentences, test_sentences)
     config = TrainingConfig() if lr is None else TrainingConfig(lr=lr)
-    grid = Grid(backbone, folder, out, budget=budget, config=config, report=lambda line: click.echo(line, err=True))
-    records = grid.run(cells)
+    grid = Grid(Setup(backbone, folder, out, budget, config, device), lambda line: click.echo(line, err=True))
+    summary = {**summarise(experiment, grid, grid.run(cells, jobs)), "command": _command(context, experiment)}
+    for path in (write_summary(summary, out), *draw(summary, out)):
+        click.echo(f"wrote {path}", err=True)
     if as_json:
-        print_json({"records": records})
+        print_json(summary)
     else:
-        click.echo(markdown(records))
+        click.echo(markdown(summary))
+
+
+def _command(context: click.Context, experiment: str) -> str:
+    """The command line that makes these results, without what only tells where files are and how fast it runs."""
+    words = ["cpner reproduce", experiment, "--data data"]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and name not in ("experiment", "data", "out", "page", "device", "jobs", "as_json"):
+            value = context.params[name]
+            words += [f"{parameter.opts[0]} {each}" for each in (value if isinstance(value, tuple) else (value,))]
+    return " ".join(words)

@@ -194,7 +194,7 @@ def _prompt(work: Backbone, config: TrainingConfig, settings: BaselineConfig, st
     work.t5.set_submodule("embedding", longer)
 
     def bake() -> None:
-        work.t5.set_submodule("embedding", nn.Embedding.from_pretrained(longer.weight.detach()))
+        work.t5.set_submodule("embedding", _embedding(longer.weight.detach()))
 
     return _Change([{"params": [longer.prompt], "lr": settings.lr_prompt}], prompt=pieces, finish=bake)
 
@@ -283,6 +283,11 @@ def _find(
 def _detached(prefix: Prefix) -> Prefix:
     parts = {name: part.detach().clone() for name, part in prefix.parts.items()}
     return Prefix(parts.get("encoder"), parts.get("decoder"), parts.get("cross"))
+
+
+def _embedding(weight: Tensor) -> nn.Embedding:
+    rows, width = weight.shape
+    return nn.Embedding(rows, width, _weight=weight)
 
 
 class _LongerEmbedding(nn.Module):

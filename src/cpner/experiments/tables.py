@@ -1,21 +1,16 @@
-"""The paper's tables as cells of a grid, with the published figures beside ours (section 4)."""
+"""Results as Markdown, with the published figures beside ours (section 4)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from statistics import fmean
 from typing import Any
 
 from cpner.evaluation import MeanDeviation
-from cpner.experiments.grid import (
-    CROSSNER,
-    MIT,
-    SEVERAL,
-    Cell,
-    crossner_cells,
-    several_cells,
-    summarise,
-    zero_shot_cells,
-)
+from cpner.experiments.cells import CROSSNER, MIT, SEVERAL, STRATEGIES, VARIANTS, Cell
+from cpner.experiments.grid import Record
+from cpner.experiments.statistics import spearman
+from cpner.experiments.summary import REFERENCES, Summary, by_row, cell_of, gain, mean_f1, reference_of
 
 # F1 of CP-NER on T5-base, Tables 1 and 2 of the paper, by the key of a cell.
 PUBLISHED = {
@@ -24,6 +19,11 @@ PUBLISHED = {
     "music-all-collaborate-conll2003": 78.08,
     "literature-all-collaborate-conll2003": 70.84,
     "ai-all-collaborate-conll2003": 64.53,
+    "politics-all-collaborate-conll2003-dapt": 74.25,
+    "science-all-collaborate-conll2003-dapt": 75.82,
+    "music-all-collaborate-conll2003-dapt": 79.10,
+    "literature-all-collaborate-conll2003-dapt": 72.17,
+    "ai-all-collaborate-conll2003-dapt": 67.95,
     "science-all-none": 70.24,
     "ai-all-none": 60.24,
     "mit_movie-10shot-none": 60.01,
@@ -40,34 +40,154 @@ _SEVERAL = {
 }  # fmt: skip
 PUBLISHED |= {"-".join([start, "collaborate", *SEVERAL]): f1 for start, f1 in _SEVERAL.items()}
 
-TABLES: dict[str, Callable[[Sequence[int]], list[Cell]]] = {
-    "table1": crossner_cells,
-    "table2": several_cells,
-    "zero-shot": lambda _: zero_shot_cells(),
-}
 _AVERAGES = {
     "CrossNER average, no source": [f"{name}-all-none" for name in CROSSNER],
     "CrossNER average, random backbone": [f"{name}-all-floor" for name in CROSSNER],
     "CrossNER average, source conll2003": [f"{name}-all-collaborate-conll2003" for name in CROSSNER],
+    "CrossNER average, source conll2003, DAPT": [f"{name}-all-collaborate-conll2003-dapt" for name in CROSSNER],
     "zero-shot average of seven": [f"{name}-all-zero-shot" for name in (*CROSSNER, *MIT)],
 }
 
 
-def markdown(records: Iterable[dict[str, Any]]) -> str:
-    """A table of ours (mean and deviation over seeds) beside the published figures."""
-    means = summarise(records)
-    lines = ["| target | sentences | sources | F1 | published (T5-base) |", "|---|---|---|---|---|"]
-    for key, mean in means.items():
-        target, size, strategy = key.split("-", 2)
-        strategy, *sources = [strategy] if strategy == "zero-shot" else strategy.split("-")
-        told = ", ".join(sources) or {"none": "none", "floor": "none (random backbone)"}.get(
-            strategy, "none (zero-shot)"
-        )
-        lines.append(f"| {target} | {size} | {told} | {mean} | {PUBLISHED.get(key, '')} |")
+def markdown(summary: Summary) -> str:
+    """An experiment's results as Markdown."""
+    special = {"table3": _cases, "figure3": _similarities, "selection": _selection}
+    if summary["experiment"] in special:
+        return "\n".join(special[summary["experiment"]](summary))
+    return "\n".join(_scores(summary))
+
+
+def told(cell: Cell) -> str:
+    """How a cell was trained, in words."""
+    words = "CP-NER" if cell.strategy == "collaborate" else cell.strategy
+    return f"{words}, {VARIANTS[cell.variant]}" if cell.variant else words
+
+
+def size_told(cell: Cell) -> str:
+    """How many sentences, in words."""
+    if cell.strategy == "zero-shot":
+        return "0"
+    return f"{cell.shots}-shot" if cell.shots is not None else str(cell.count or "all")
+
+
+def table(head: Sequence[str], rows: Iterator[Sequence[object]] | Sequence[Sequence[object]]) -> list[str]:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(str(value).replace("|", "\\|") for value in line) + " |" for line in lines]
+
+
+def _scores(summary: Summary) -> list[str]:
+    """A row for each kind of cell: F1, what was published, and the gain on what it is compared with."""
+    records: list[Record] = [record for record in summary["records"] if record["f1"] is not None]
+    references = REFERENCES.get(summary["experiment"], ())
+    costs = summary["experiment"] == "baselines"
+    head = ["target", "sentences", "how", "sources", "F1", "published (T5-base)"]
+    head += [f"gain on {'CP-NER' if name == 'collaborate' else name} (p)" for name in references]
+    head += ["numbers trained", "kilobytes a domain"] if costs else []
+    rows = []
+    for key, own in by_row(records).items():
+        cell = cell_of(own[0])
+        row: list[object] = [cell.target, size_told(cell), told(cell), ", ".join(cell.sources) or "none", mean_f1(own)]
+        row += [PUBLISHED.get(key, "")]
+        row += [_gain(summary, records, cell, own, strategy) for strategy in references]
+        if costs:
+            row += [f"{own[0]['trained_parameters']:,}", f"{own[0]['bytes'] / 1000:,.0f}"]
+        rows.append(row)
+    return [*table(head, rows), *_averages(records), *_legend(records)]
+
+
+def _gain(summary: Summary, records: Sequence[Record], cell: Cell, own: Sequence[Record], strategy: str) -> str:
+    reference = reference_of(records, cell, strategy)
+    difference = gain(own, reference)
+    if difference is None:
+        return ""
+    keys = {cell_of(record).key for record in reference}
+    p = next((c["p_value"] for c in summary["comparisons"] if c["row"] == cell.key and c["against"] in keys), None)
+    shown = ("+" if difference.mean >= 0 else "") + str(difference)
+    return shown if p is None else f"{shown} ({p:.3f})"
+
+
+def _averages(records: Sequence[Record]) -> list[str]:
+    means = {key: mean_f1(own).mean for key, own in by_row(records).items()}
+    rows = []
     for name, keys in _AVERAGES.items():
         if all(key in means for key in keys):
-            ours = sum(means[key].mean for key in keys) / len(keys)
             published = [PUBLISHED[key] for key in keys if key in PUBLISHED]
-            beside = f"{sum(published) / len(keys):.2f}" if len(published) == len(keys) else ""
-            lines.append(f"| **{name}** | | | **{MeanDeviation(ours, None)}** | {beside} |")
-    return "\n".join(lines)
+            beside = f"{fmean(published):.2f}" if len(published) == len(keys) else ""
+            rows.append([name, MeanDeviation(fmean(means[key] for key in keys), None), beside])
+    return ["", *table(["average", "F1", "published (T5-base)"], rows)] if rows else []
+
+
+def _legend(records: Sequence[Record]) -> list[str]:
+    strategies = dict.fromkeys(cell_of(record).strategy for record in records)
+    lines = [f"- **{told(Cell('x', sources=(), strategy=name)) if name == 'none' else name}**: {STRATEGIES[name]}."
+             for name in strategies if name != "collaborate"]  # fmt: skip
+    return ["", *lines] if lines else []
+
+
+def _cases(summary: Summary) -> list[str]:
+    rows = [
+        [
+            f"{case['target']} ({case['size']})",
+            case["sentence"],
+            f"{case['type']}: **{case['entity']}**",
+            ", ".join(case["without"]) or "nothing",
+            f"{case['source']}: {case['source_sentence']}",
+        ]
+        for case in summary.get("cases", [])
+    ]
+    head = ["target", "sentence", "right, with sources", "without sources", "a source's sentence with the same entity"]
+    return table(head, rows) if rows else ["No such case was found."]
+
+
+def _similarities(summary: Summary) -> list[str]:
+    head = ["target", "source", "entity similarity", "prefix similarity", "weight"]
+    rows = []
+    for own in by_row(summary["records"]).values():
+        cell = cell_of(own[0])
+        for source in cell.sources:
+            kinds = ("entity_similarity", "prefix_similarity", "weights")
+            rows.append([cell.target, source, *(f"{similarity(own, source, kind):.3f}" for kind in kinds)])
+    return table(head, rows)
+
+
+def similarity(records: Sequence[Record], source: str, kind: str) -> float:
+    """Mean over seeds of one of the selector's numbers for a source."""
+    selections: list[dict[str, Any]] = [record["selection"] for record in records]
+    return fmean(selection[kind][selection["sources"].index(source)] for selection in selections)
+
+
+def _selection(summary: Summary) -> list[str]:
+    """Each source's weight beside the gain that it brings alone, their rank correlation, and the search on dev."""
+    records: list[Record] = summary["records"]
+    rows, notes = [], []
+    for own in by_row(r for r in records if cell_of(r).strategy == "select").values():
+        cell = cell_of(own[0])
+        scored = [r for r in records if r["f1"] is not None and cell_of(r).target == cell.target]
+        alone = {name: [r for r in scored if cell_of(r).sources == (name,)] for name in cell.sources}
+        none = [r for r in scored if cell_of(r).strategy == "none"]
+        gains = {name: difference for name, those in alone.items() if (difference := gain(those, none)) is not None}
+        weights = {name: similarity(own, name, "weights") for name in cell.sources}
+        for name, difference in gains.items():
+            kinds = [similarity(own, name, kind) for kind in ("entity_similarity", "prefix_similarity")]
+            numbers = [f"{number:.3f}" for number in (*kinds, weights[name])]
+            rows.append([cell.target, name, *numbers, f"{'+' if difference.mean >= 0 else ''}{difference}"])
+        if len(gains) > 1:
+            rho = spearman([weights[name] for name in gains], [gains[name].mean for name in gains])
+            notes.append(f"- {cell.target}: Spearman's rank correlation of weight and gain is {rho:+.2f} "
+                         f"over {len(gains)} sources.")  # fmt: skip
+        notes += _searched(scored, cell)
+    head = ["target", "source", "entity similarity", "prefix similarity", "weight", "gain of this source alone"]
+    return [*table(head, rows), "", *notes]
+
+
+def _searched(records: Sequence[Record], cell: Cell) -> list[str]:
+    searched = [record for record in records if cell_of(record).strategy == "search"]
+    plain = [r for r in records if cell_of(r).strategy == "collaborate" and cell_of(r).sources == cell.sources]
+    if not searched or not plain:
+        return []
+    chosen = ", ".join(f"({r['search']['alpha']}, {r['search']['temperature']})" for r in searched)
+    return [
+        f"- {cell.target}: F1 {mean_f1(searched)} with (alpha, temperature) searched on dev, {chosen} by seed; "
+        f"{mean_f1(plain)} with the paper's (0.5, 1)."
+    ]
