@@ -37,7 +37,7 @@ COMMANDS = {
         "leaks": "Count benchmark sentences in pretraining data.",
     },
     "Research": {
-        "reproduce": "Run the paper's tables on any backbone, beside the published figures.",
+        "reproduce": "Run the paper's experiments, and others, on any backbone.",
     },
 }
 _HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # new in click 8.2; its message is the whole help
