@@ -86,7 +86,8 @@ def reproduce(
     if experiment == "report":
         from cpner.experiments.report import write_page
 
-        click.echo(f"wrote {write_page(out, page)}", err=True)
+        shown = write_page(out, page)
+        click.echo(f"wrote {page}, with results of {', '.join(shown) or 'no experiment'} in {out}", err=True)
         return
     folder = data or (Path(os.environ["CPNER_DATA"]) if os.environ.get("CPNER_DATA") else None)
     if folder is None or not folder.is_dir():

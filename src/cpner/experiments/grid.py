@@ -96,14 +96,14 @@ class Grid:
         stages = [stage for stage in self.stages(cells) if stage]
         if jobs == 1:
             for kind, cell in (task for stage in stages for task in stage):
-                self.report(self.do(kind, cell))
+                self._tell(self.do(kind, cell))
         elif stages:
             context = get_context("spawn")  # a forked process can't use CUDA, nor torch's threads
             number = context.Value("i", 0)
             with ProcessPoolExecutor(jobs, context, _begin, (self.setup, jobs, number)) as pool:
                 for stage in stages:
                     for done in as_completed([pool.submit(_do, *task) for task in stage]):
-                        self.report(done.result())
+                        self._tell(done.result())
         return [record for cell in cells if (record := self.result(cell)) is not None]
 
     def stages(self, cells: Iterable[Cell]) -> list[list[tuple[str, Cell]]]:
@@ -115,7 +115,7 @@ class Grid:
         return [list(sources), [*chains.values(), *warm.values()], [("cell", cell) for cell in todo]]
 
     def do(self, kind: str, cell: Cell) -> str:
-        """Do a task of `stages`; tells what was done."""
+        """Do a task of `stages`; tells what was done, in no words if that was done before."""
         started = time.monotonic()
         if kind == "cell":
             outcome = self.runner.run(cell)
@@ -124,7 +124,8 @@ class Grid:
             write_text(self._file(cell), [json.dumps(record, indent=1, ensure_ascii=False)])
             told = "" if record["f1"] is None else f": F1 {record['f1']:.2f}"
             return f"{cell.key} seed {cell.seed}{told} in {record['seconds']:.0f} s"
-        getattr(self.runner, kind)(cell)
+        if not getattr(self.runner, kind)(cell):
+            return ""
         what = f"warm-up of {kind if kind == 'source' else 'target'} {cell.target}"
         what = f"chain of {', '.join(cell.sources)}" if kind == "chain" else f"{what} ({cell.size})"
         return f"{what}, seed {cell.seed} in {time.monotonic() - started:.0f} s"
@@ -136,6 +137,10 @@ class Grid:
             return None
         kept: Record = json.loads(file.read_text("utf-8"))
         return kept
+
+    def _tell(self, line: str) -> None:
+        if line:
+            self.report(line)
 
     def _record(self, cell: Cell, outcome: Outcome, seconds: float) -> Record:
         corpus = outcome.corpus

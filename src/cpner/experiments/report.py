@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cpner.corpus.files import write_text
-from cpner.errors import ConfigError
 from cpner.experiments.summary import Summary, read_summary
 from cpner.experiments.tables import markdown, table
 
@@ -66,30 +65,33 @@ prefixes of older ones (its *sources*). This page shows what that brings.
 
 All scores are F1 from 0 to 100 on the test split, strict: an entity counts when its place and its type are both
 right. Mean ± standard deviation over seeds. *Gain* is the mean difference over seeds; p, where given, is of a paired
-bootstrap over the test sentences of one seed. Every row that is compared is trained for as many steps. The published
-figures are the paper's, on T5-base, a model of 220 million parameters: they stand beside ours as a mark, not as a
-match."""
+bootstrap over the test sentences of one seed. Every row that is trained on the target is trained on it for as many
+steps. The published figures are the paper's, on T5-base, a model of 220 million parameters: they stand beside ours as
+a mark, not as a match."""
 
 
-def write_page(results: Path, page: Path) -> Path:
+def write_page(results: Path, page: Path) -> list[str]:
     """Write the page of all results in a folder, with its pictures in a folder beside it.
 
+    Returns:
+        The experiments that have results; the page says of the others that they were not run.
+
     Raises:
-        ConfigError: there are no results.
         CorpusError: a file of results can't be read.
     """
     found = {name: results / f"{name}.json" for name in _SECTIONS}
     summaries = {name: read_summary(path) for name, path in found.items() if path.is_file()}
-    if not summaries:
-        raise ConfigError(f"no results in {results}: run `cpner reproduce table2 --out {results}` or another first")
     lines = ["# Results", "", _INTRODUCTION, ""]
-    for name, summary in summaries.items():
-        title, text = _SECTIONS[name]
-        lines += [f"## {title}", "", text, "", *_pictures(name, results, page), markdown(summary), ""]
-        lines += _provenance(name, summary)
+    for name, (title, text) in _SECTIONS.items():
+        lines += [f"## {title}", "", text, ""]
+        if name in summaries:
+            lines += [*_pictures(name, results, page), markdown(summaries[name]), ""]
+            lines += _provenance(name, summaries[name])
+        else:
+            lines += [f"Not run yet: `cpner reproduce {name} --data data`.", ""]
     page.parent.mkdir(parents=True, exist_ok=True)
     write_text(page, ["\n".join(lines)])
-    return page
+    return list(summaries)
 
 
 def _pictures(name: str, results: Path, page: Path) -> Iterator[str]:

@@ -55,35 +55,34 @@ class Runner:
     def __init__(self, backbone: Backbone, data: Path, folder: Path, budget: Budget, config: TrainingConfig) -> None:
         self.backbone, self.data, self.folder, self.budget, self.config = backbone, data, folder, budget, config
 
-    def source(self, cell: Cell) -> None:
-        """Warm up a source domain (the cell's target) on its own sentences, unless that was done."""
+    def source(self, cell: Cell) -> bool:
+        """Warm up a source domain (the cell's target) on its own sentences; false if that was done before."""
         ner = self._ner(cell)
-        if cell.target not in ner.domains:
-            corpus, config = self.source_corpus(cell.target, cell.seed), self._config(cell)
-            if len(corpus.train) > 1000:
-                config = replace(config, epochs=self.budget.source_epochs, min_steps=0)
-            ner.warm_up(cell.target, corpus, config)
-            self._save(ner, cell)
+        if cell.target in ner.domains:
+            return False
+        corpus, config = self.source_corpus(cell.target, cell.seed), self._config(cell)
+        if len(corpus.train) > 1000:
+            config = replace(config, epochs=self.budget.source_epochs, min_steps=0)
+        ner.warm_up(cell.target, corpus, config)
+        self._save(ner, cell)
+        return True
 
-    def chain(self, cell: Cell) -> None:
-        """Train one prefix on all of a cell's sources in turn, unless that was done."""
-        name = _chain_name(cell)
-        ner = self._ner(cell)
-        if name not in ner.domains:
-            corpora = {source: self.source_corpus(source, cell.seed) for source in cell.sources[1:]}
-            before = cell.sources[0]
-            for i, (source, corpus) in enumerate(corpora.items()):
-                last = i == len(corpora) - 1
-                now = name if last else f"chain.part.{source}"
-                ner.transfer(now, [before], corpus, self._config(cell), strategy="chain")
-                before = now
-            ner.save(domains=[before])
+    def chain(self, cell: Cell) -> bool:
+        """Train one prefix on all of a cell's sources in turn; false if that was done before."""
+        ner, name, rest = self._ner(cell), _chain_name(cell), cell.sources[1:]
+        if name in ner.domains:
+            return False
+        corpora = {source: self.source_corpus(source, cell.seed) for source in rest}
+        last = corpora[rest[-1]]
+        ner.transfer(name, cell.sources[:-1], last, self._config(cell), strategy="chain", corpora=corpora)
+        ner.save(domains=[name])
+        return True
 
-    def warm(self, cell: Cell) -> None:
-        """Warm up a target (a cell as `Cell.warm` gives it), unless that was done."""
+    def warm(self, cell: Cell) -> bool:
+        """Warm up a target (a cell as `Cell.warm` gives it); false if that was done before."""
         ner, name = self._ner(cell), _warm_name(cell)
         if name in ner.domains:
-            return
+            return False
         corpus, config = self.target_corpus(cell), self._config(cell)
         if cell.variant == "no-warm-up":
             start = common_start(self.backbone.t5.shape, PrefixConfig())
@@ -95,6 +94,7 @@ class Runner:
         else:
             ner.warm_up(name, corpus, config)
         self._save(ner, cell)
+        return True
 
     def run(self, cell: Cell) -> Outcome:
         """Train and predict; the warm-ups that the cell needs are there."""
@@ -117,7 +117,7 @@ class Runner:
             ner.warm_up(name, corpus, config)
             strategy = "none"
         elif strategy == "chain":
-            sources = (_chain_name(cell),)
+            sources, config = (_chain_name(cell),), _twice(config)
         elif strategy == "search":
             facts["search"] = search(ner, name, sources, corpus.dev)
             mixing |= {key: facts["search"][key] for key in ("alpha", "temperature")}
@@ -183,7 +183,7 @@ class Runner:
         """One training of as many steps as a warm-up and what follows it have together."""
         config = self._config(cell)
         if start is None:
-            config = replace(config, epochs=2 * config.epochs, min_steps=2 * config.min_steps)
+            config = _twice(config)
         tuned = baselines.tune(self.backbone, method, corpus, config, start=start)
         found = [[f.span for f in own] for own in tuned.find(corpus.test)]
         facts = {"dev_f1": tuned.best_f1, "trained_parameters": tuned.parameters, "bytes": tuned.size_bytes}
@@ -206,6 +206,11 @@ _MIXING: dict[str, dict[str, Any]] = {
     "sum": {"weighting": "sum"},
     "parameters": {"space": "parameters"},
 }
+
+
+def _twice(config: TrainingConfig) -> TrainingConfig:
+    """One training as long as a warm-up and what follows it."""
+    return replace(config, epochs=2 * config.epochs, min_steps=2 * config.min_steps)
 
 
 @cache

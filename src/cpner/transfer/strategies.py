@@ -1,6 +1,7 @@
 """Ways to use source domains (section 4.3): collaboration, its rivals, and what they are compared with.
 
-All but `zero-label` train the target for as many steps, so that help is not mistaken for more training.
+All but `chain` and `zero-label` go on from the target's warm-up, for as many steps, so that help is not mistaken for
+more training.
 """
 
 from __future__ import annotations
