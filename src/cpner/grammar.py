@@ -48,6 +48,14 @@ class State(NamedTuple):
         """These rows, in this order."""
         return State(*(tensor[rows] for tensor in self))
 
+    @classmethod
+    def at(cls, states: Sequence[State], step: Tensor) -> State:
+        """Each row as it stood at its own step [B] of several states."""
+        if len(states) == 1:
+            return states[0]
+        rows = torch.arange(len(step), device=step.device)
+        return cls(*(torch.stack(parts)[step, rows] for parts in zip(*states, strict=True)))
+
 
 class Closed(NamedTuple):
     """Mentions that a step closed: rows, and for each its type and its slice of sentence pieces."""
@@ -178,6 +186,17 @@ class Grammar:
             lookup = {piece: i for i, piece in reversed(list(enumerate(row)))}
             found.append([lookup[piece] for piece in target])
         return pad(found, -1)
+
+    def guess(self, state: State, allowed: Tensor) -> Tensor:
+        """[B] a candidate that is likely next, or -1 where nothing is known, from what is allowed [B, C].
+
+        What must come does come; a mention ends where it can, and another entity follows where one can.
+        """
+        forced = allowed.sum(1) == 1
+        sign = torch.where(state.mode == MENTION, CLOSE, OPEN)
+        likely = ((state.mode == MENTION) | (state.mode == LIST)) & allowed.gather(1, sign[:, None])[:, 0]
+        guess = torch.where(forced, _first(allowed), torch.where(likely, sign, -1))
+        return torch.where((state.mode == LAST) | (state.mode == DONE), -1, guess)
 
     def walk(self, chosen: Tensor) -> Iterator[tuple[Tensor, Closed]]:
         """Follow given candidates [B, T]: at each step, what was allowed [B, C] and what was closed."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from cpner.backbone.cache import Cache, kept
 from cpner.backbone.decode import Found, decode, decode_freely
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, PrefixBank, PrefixConfig, common_start
@@ -115,6 +116,34 @@ def test_many_rows_that_end_at_different_times_equal_each_row_alone(backbone, ba
     check_same(together, [decode(backbone, [s], bank.rows([n]))[0] for s, n in zip(sources, domains, strict=True)])
 
 
+@pytest.mark.parametrize("draft", [1, 2, 5, 40])
+def test_drafts_change_nothing(backbone, bank, draft):
+    words = " ".join(TEXTS).split()
+    sources = sources_of(backbone, [" ".join(words[i : i + 1 + i % 9]) for i in range(24)])
+    prefix = bank.rows([DOMAINS[i % 6] for i in range(24)])
+
+    check_same(decode(backbone, sources, prefix, draft=draft), decode(backbone, sources, prefix, draft=0))
+
+
+def test_drafts_save_most_passes(backbone, monkeypatch):
+    """And pieces that are taken back are few: what must follow is never wrong."""
+    passes: list[int] = []
+    step = Cache.step
+
+    def counted(cache, ids, real=None):
+        passes.append(ids.numel())
+        return step(cache, ids, real)
+
+    monkeypatch.setattr(Cache, "step", counted)
+    decode(backbone, sources_of(backbone)[3:4], draft=0)
+    single = passes.copy()
+    passes.clear()
+    decode(backbone, sources_of(backbone)[3:4])
+
+    assert len(passes) < 0.5 * len(single)
+    assert sum(passes) < 1.5 * sum(single)
+
+
 def test_found_entities_are_spans_of_the_sentence_with_scores(backbone, bank):
     for text, found in zip(TEXTS, decode(backbone, sources_of(backbone), bank.rows(DOMAINS)), strict=True):
         sentence = Sentence.from_words(text.split(), [f.span for f in found])  # refuses overlap
@@ -148,6 +177,14 @@ def test_bfloat16_decodes_well_formed_spans(tiny, bank):
     for text, found in zip(TEXTS, decode(backbone, sources_of(backbone), bank.rows(DOMAINS)), strict=True):
         assert all(0 <= f.score <= 1 for f in found)
         Sentence.from_words(text.split(), [f.span for f in found])
+
+
+def test_rows_that_stay_are_moved_only_to_places_that_fall_free():
+    table = torch.arange(12).view(6, 2)
+    rows = torch.tensor([0, 5, 2, 4])
+
+    assert torch.equal(kept(table.clone(), rows), table[rows])
+    assert torch.equal(kept(table.T.clone(), rows, dim=1), table[rows].T)
 
 
 @pytest.mark.parametrize("search", [decode, decode_freely])

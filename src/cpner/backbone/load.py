@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cpner.backbone.packed import Packed
 from cpner.backbone.t5 import ACTIVATIONS, T5, FusedLinear, T5Shape
 from cpner.errors import BackboneError
 from cpner.instructor import Vocabulary
@@ -38,12 +39,14 @@ class Backbone:
         t5: the model; no parameter of it is ever trained.
         vocabulary: pieces of words and of the template.
         window: the longest source, in pieces, that the backbone was made for.
+        packed: the decoder's weights in a layout for few rows, filled when it is first used.
     """
 
     name: str
     t5: T5
     vocabulary: Vocabulary
     window: int = 512
+    packed: Packed = field(default_factory=Packed, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.t5.requires_grad_(False).eval()

@@ -78,13 +78,15 @@ class FeedForward(nn.Module):
         self.wo = nn.Linear(shape.d_ff, shape.d_model, bias=False)
         self.activation = ACTIVATIONS[shape.activation]
 
+    def hidden(self, x: Tensor) -> Tensor:
+        """What goes into wo, from what comes out of wi."""
+        if self.wi.parts == 1:
+            return self.activation(x)
+        gate, value = x.chunk(2, dim=-1)
+        return self.activation(gate) * value
+
     def forward(self, x: Tensor) -> Tensor:
-        if self.wi.parts == 2:
-            gate, value = self.wi(x).chunk(2, dim=-1)
-            hidden = self.activation(gate) * value
-        else:
-            hidden = self.activation(self.wi(x))
-        out: Tensor = self.wo(hidden)
+        out: Tensor = self.wo(self.hidden(self.wi(x)))
         return out
 
 
@@ -114,10 +116,14 @@ class Attention(nn.Module):
         batch, length, _ = x.shape
         return x.view(batch, length, parts, self.heads, self.d_kv).permute(2, 0, 3, 1, 4).unbind(0)
 
+    def join(self, x: Tensor) -> Tensor:
+        """[B, H, T, D] to [B, T, H*D]."""
+        batch, _, length, _ = x.shape
+        return x.transpose(1, 2).reshape(batch, length, self.heads * self.d_kv)
+
     def merge(self, x: Tensor) -> Tensor:
         """[B, H, T, D] to [B, T, H*D], then the output projection."""
-        batch, _, length, _ = x.shape
-        out: Tensor = self.o(x.transpose(1, 2).reshape(batch, length, self.heads * self.d_kv))
+        out: Tensor = self.o(self.join(x))
         return out
 
     def forward(self, x: Tensor, memory: Tensor | None, bias: Tensor, prefix: Tensor | None) -> Tensor:

@@ -1,0 +1,132 @@
+"""What the decoder of a batch keeps between passes: key-value caches whose first columns hold the prefix (Eq. 2, 3).
+
+A pass may feed several pieces to each row, of which some turn out wrong. All rows write to the same columns; each
+column of each row knows its position in the row's target, and one that is taken back is marked as ahead of everything,
+where causal attention does not look. Prefix columns stand behind everything, where the relative bias is zero.
+
+Axes in comments: B rows, n pieces of a pass, N columns, H heads, D `d_kv`, K prefix length, S source pieces.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cpner.backbone.packed import Packed
+from cpner.backbone.prefix import Prefix
+from cpner.backbone.t5 import T5, before_prefix, mask_bias
+
+_CHUNK = 64  # columns by which a self-attention cache grows
+_AHEAD, _BEHIND = 1 << 20, -(1 << 20)  # positions of columns that are taken back, and of prefixes
+
+
+class Cache:
+    """Keys, values and positions of B rows; rows may leave, pieces may be taken back.
+
+    Args:
+        t5: the model.
+        encoded: [B, S, d] states of the encoder.
+        mask: [B, S] the source's mask.
+        prefix: the rows' prefixes; None for none.
+        packed: the decoder's weights in a layout for few rows.
+    """
+
+    def __init__(self, t5: T5, encoded: Tensor, mask: Tensor, prefix: Prefix | None, packed: Packed) -> None:
+        self.t5, self.packed, self.rows = t5, packed, encoded.shape[0]
+        own, cross, prefix_mask = (None, None, None) if prefix is None else (prefix.decoder, prefix.cross, prefix.mask)
+        shape, dtype = t5.shape, encoded.dtype
+        self.columns = 0 if own is None else own.shape[-2]
+        self.own = encoded.new_empty(
+            shape.decoder_layers, 2, self.rows, shape.heads, self.columns + _CHUNK, shape.d_kv
+        )  # [L, 2, B, H, N, D]
+        self.position = torch.full((self.rows, self.columns), _BEHIND, device=encoded.device)  # [B, N]
+        if own is not None:
+            self.own[..., : self.columns, :] = own.permute(1, 2, 0, 3, 4, 5)
+            if prefix_mask is not None:
+                self.position.masked_fill_(~prefix_mask, _AHEAD)
+        self.next = torch.zeros(self.rows, dtype=torch.long, device=encoded.device)  # [B] pieces written
+        self.cross: list[tuple[Tensor, Tensor]] = []
+        for i, layer in enumerate(t5.decoder.layers):
+            k, v = layer.cross_attention.split(layer.cross_attention.kv(encoded), 2)
+            if cross is not None:
+                k = torch.cat([cross[:, i, 0].to(dtype), k], dim=2)
+                v = torch.cat([cross[:, i, 1].to(dtype), v], dim=2)
+            self.cross.append((k.contiguous(), v.contiguous()))
+        bias = before_prefix(mask_bias(mask, dtype)[:, None, None, :], cross, prefix_mask)
+        self.cross_bias = bias.expand(self.rows, -1, -1, -1).contiguous()  # [B, 1, 1, K + S]
+        self._biases = _bias_by_distance(t5, dtype)
+
+    def step(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
+        """Decode n more pieces of every row.
+
+        Args:
+            ids: [B, n] pieces.
+            real: [B, n] false at padding; None where there is none.
+
+        Returns:
+            [B, n, d] states, scaled: their product with `output_weight` is the logits.
+        """
+        t5, start, end = self.t5, self.columns, self.columns + ids.shape[1]
+        if end > self.own.shape[4]:
+            grown = self.own.new_empty(*self.own.shape[:4], 2 * end, self.own.shape[5])
+            grown[..., :start, :] = self.own[..., :start, :]
+            self.own = grown
+        queries = self.next[:, None] + torch.arange(ids.shape[1], device=ids.device)  # [B, n]
+        written = queries if real is None else queries.masked_fill(~real, _AHEAD)
+        self.position = torch.cat([self.position, written], dim=1)
+        self.columns, self.next = end, self.next + ids.shape[1]
+        bias = self._bias(queries)
+        x = t5.embedding(ids)
+        for i, (layer, (ck, cv)) in enumerate(zip(t5.decoder.layers, self.cross, strict=True)):
+            attention, own = layer.self_attention, self.own[i, :, : self.rows, :, :end]
+            q, own[0, :, :, start:], own[1, :, :, start:] = attention.split(
+                self.packed(attention.qkv, layer.self_norm(x)), 3
+            )
+            x = x + self.packed(attention.o, attention.join(_attend(q, own[0], own[1], bias)))
+            attention = layer.cross_attention
+            (q,) = attention.split(self.packed(attention.q, layer.cross_norm(x)), 1)
+            x = x + self.packed(attention.o, attention.join(_attend(q, ck, cv, self.cross_bias)))
+            x = x + self.packed(layer.ff.wo, layer.ff.hidden(self.packed(layer.ff.wi, layer.ff_norm(x))))
+        return t5.scale(t5.decoder.norm(x))
+
+    def take_back(self, count: Tensor, fed: int) -> None:
+        """Of the last `fed` pieces of each row, forget the last count [B] ones."""
+        last = self.position[:, self.columns - fed :]
+        self.next = self.next - count
+        last.masked_fill_(torch.arange(fed, device=count.device) >= fed - count[:, None], _AHEAD)
+
+    def keep(self, rows: Tensor) -> None:
+        """Keep these rows, in this order; what stays at its place is not moved."""
+        self.rows = len(rows)
+        self.position, self.next = self.position[rows], self.next[rows]
+        self.cross_bias = kept(self.cross_bias, rows)
+        self.cross = [(kept(k, rows), kept(v, rows)) for k, v in self.cross]
+        kept(self.own[..., : self.columns, :], rows, dim=2)
+
+    def _bias(self, queries: Tensor) -> Tensor:
+        """[B, H, n, N] relative bias and causal mask of queries at these positions [B, n]."""
+        distance = queries[:, :, None] - self.position[:, None, :]
+        index = distance.clamp(-1, len(self._biases) - 3) + 1 + (distance > _AHEAD // 2)
+        return self._biases[index].permute(0, 3, 1, 2).contiguous()
+
+
+def kept(tensor: Tensor, rows: Tensor, dim: int = 0) -> Tensor:
+    """These rows of a tensor, written over the first ones: only rows that change their place are copied."""
+    places = torch.arange(len(rows), device=rows.device)
+    moved = (rows != places).nonzero()[:, 0]
+    tensor.index_copy_(dim, moved, tensor.index_select(dim, rows[moved]))
+    return tensor.narrow(dim, 0, len(rows))
+
+
+def _bias_by_distance(t5: T5, dtype: torch.dtype) -> Tensor:
+    """[X, H] a column's bias: when it is hidden, at each distance up to the one where nothing changes, in a prefix."""
+    relative = t5.decoder.relative_bias
+    near = torch.arange(relative.max_distance + 1, device=relative.weight.device)
+    biases = relative.weight[relative.buckets(-near)]
+    edge = biases.new_zeros(1, biases.shape[1])
+    return torch.cat([edge + torch.finfo(dtype).min, biases, edge]).to(dtype)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+    """Plain products: with few queries they are faster than the fused kernel on CPU."""
+    return (q @ k.transpose(-1, -2) + bias).softmax(-1) @ v
