@@ -4,17 +4,20 @@ A pass may feed several pieces to each row, of which some turn out wrong. All ro
 column of each row knows its position in the row's target, and one that is taken back is marked as ahead of everything,
 where causal attention does not look. Prefix columns stand behind everything, where the relative bias is zero.
 
-Axes in comments: B rows, n pieces of a pass, N columns, H heads, D `d_kv`, K prefix length, S source pieces.
+Axes in comments: B rows, n pieces of a row in a pass, P pieces of all rows, N columns, H heads, D `d_kv`, L layers,
+K prefix length, S source pieces.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from cpner.backbone.packed import Packed
 from cpner.backbone.prefix import Prefix
-from cpner.backbone.t5 import T5, before_prefix, mask_bias
+from cpner.backbone.t5 import T5, attend, before_prefix, mask_bias
 
 _CHUNK = 64  # columns by which a self-attention cache grows
 _AHEAD, _BEHIND = 1 << 20, -(1 << 20)  # positions of columns that are taken back, and of prefixes
@@ -28,11 +31,13 @@ class Cache:
         encoded: [B, S, d] states of the encoder.
         mask: [B, S] the source's mask.
         prefix: the rows' prefixes; None for none.
-        packed: the decoder's weights in a layout for few rows.
+        packed: the decoder's weights in a layout for few rows; None makes one for this cache.
     """
 
-    def __init__(self, t5: T5, encoded: Tensor, mask: Tensor, prefix: Prefix | None, packed: Packed) -> None:
-        self.t5, self.packed, self.rows = t5, packed, encoded.shape[0]
+    def __init__(
+        self, t5: T5, encoded: Tensor, mask: Tensor, prefix: Prefix | None, packed: Packed | None = None
+    ) -> None:
+        self.t5, self.packed, self.rows = t5, packed or Packed(), encoded.shape[0]
         own, cross, prefix_mask = (None, None, None) if prefix is None else (prefix.decoder, prefix.cross, prefix.mask)
         shape, dtype = t5.shape, encoded.dtype
         self.columns = 0 if own is None else own.shape[-2]
@@ -76,18 +81,21 @@ class Cache:
         self.position = torch.cat([self.position, written], dim=1)
         self.columns, self.next = end, self.next + ids.shape[1]
         bias = self._bias(queries)
-        x = t5.embedding(ids)
+        there = None if real is None or bool(real.all()) else real.flatten().nonzero()[:, 0]
+        layout = _Layout(ids.shape[0], ids.shape[1], there)
+        x = t5.embedding(layout.pack(ids))  # [P, d], pieces without padding
         for i, (layer, (ck, cv)) in enumerate(zip(t5.decoder.layers, self.cross, strict=True)):
             attention, own = layer.self_attention, self.own[i, :, : self.rows, :, :end]
-            q, own[0, :, :, start:], own[1, :, :, start:] = attention.split(
-                self.packed(attention.qkv, layer.self_norm(x)), 3
-            )
-            x = x + self.packed(attention.o, attention.join(_attend(q, own[0], own[1], bias)))
+            qkv = layout.unpack(self.packed(attention.qkv, layer.self_norm(x)))
+            q, own[0, :, :, start:], own[1, :, :, start:] = attention.split(qkv, 3)
+            seen = layout.pack(attention.join(attend(q, own[0], own[1], bias)))
+            x = x + self.packed(attention.o, seen)
             attention = layer.cross_attention
-            (q,) = attention.split(self.packed(attention.q, layer.cross_norm(x)), 1)
-            x = x + self.packed(attention.o, attention.join(_attend(q, ck, cv, self.cross_bias)))
+            (q,) = attention.split(layout.unpack(self.packed(attention.q, layer.cross_norm(x))), 1)
+            seen = layout.pack(attention.join(attend(q, ck, cv, self.cross_bias)))
+            x = x + self.packed(attention.o, seen)
             x = x + self.packed(layer.ff.wo, layer.ff.hidden(self.packed(layer.ff.wi, layer.ff_norm(x))))
-        return t5.scale(t5.decoder.norm(x))
+        return layout.unpack(t5.scale(t5.decoder.norm(x)))
 
     def take_back(self, count: Tensor, fed: int) -> None:
         """Of the last `fed` pieces of each row, forget the last count [B] ones."""
@@ -110,6 +118,23 @@ class Cache:
         return self._biases[index].permute(0, 3, 1, 2).contiguous()
 
 
+class _Layout(NamedTuple):
+    """Rows [B, n, ...] with padding, and their P pieces without it [P, ...], which cost a weight fewer products."""
+
+    rows: int
+    width: int
+    there: Tensor | None  # [P] where the pieces are among B * n; None: there is no padding
+
+    def pack(self, x: Tensor) -> Tensor:
+        x = x.flatten(0, 1)
+        return x if self.there is None else x[self.there]
+
+    def unpack(self, x: Tensor) -> Tensor:
+        if self.there is not None:
+            x = x.new_zeros(self.rows * self.width, *x.shape[1:]).index_copy_(0, self.there, x)
+        return x.view(self.rows, self.width, *x.shape[1:])
+
+
 def kept(tensor: Tensor, rows: Tensor, dim: int = 0) -> Tensor:
     """These rows of a tensor, written over the first ones: only rows that change their place are copied."""
     places = torch.arange(len(rows), device=rows.device)
@@ -125,8 +150,3 @@ def _bias_by_distance(t5: T5, dtype: torch.dtype) -> Tensor:
     biases = relative.weight[relative.buckets(-near)]
     edge = biases.new_zeros(1, biases.shape[1])
     return torch.cat([edge + torch.finfo(dtype).min, biases, edge]).to(dtype)
-
-
-def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-    """Plain products: with few queries they are faster than the fused kernel on CPU."""
-    return (q @ k.transpose(-1, -2) + bias).softmax(-1) @ v

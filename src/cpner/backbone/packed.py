@@ -27,7 +27,7 @@ class Packed:
         weight = layer.weight
         if not x.dtype == weight.dtype == torch.bfloat16 or x.device.type != "cpu" or not _supported():
             return F.linear(x, weight)
-        version = (weight.data_ptr(), weight._version)
+        version = (weight.data_ptr(), 0 if weight.is_inference() else weight._version)
         known = self._layers.get(layer)
         if known is None or known[0] != version:
             known = (version, torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _ROWS))

@@ -49,6 +49,9 @@ class T5Shape:
     eps: float = 1e-6
 
 
+_PLAIN = 1 << 24  # attention logits that are laid out whole where no gradient is asked for
+
+
 class FusedLinear(nn.Linear):
     """Several projections of the same input as one matrix product; `parts` names their number."""
 
@@ -92,7 +95,8 @@ class FeedForward(nn.Module):
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     """softmax(q kᵀ + bias) v with unscaled logits: q [B, H, T, D], k and v [B, H, S, D], bias broadcast to logits."""
-    if bias.requires_grad or q.shape[2] == 1:  # a learned bias, or one query: plain products are faster on CPU
+    few = q.device.type == "cpu" and q[..., 0].numel() * k.shape[2] <= _PLAIN and not torch.is_grad_enabled()
+    if bias.requires_grad or few:  # a learned bias, or logits that fit in memory: plain products are faster on CPU
         return (q @ k.transpose(-1, -2) + bias).softmax(dim=-1) @ v
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
 

@@ -1,0 +1,213 @@
+"""Speed of decoding beside its peers: `python benchmarks/decoding.py --help`.
+
+A backbone of T5-base's shape with random weights reads 128 pieces and writes 64 more. Random weights would not write
+entities, so cpner is told what to choose: a *scripted* cache computes all that decoding computes, and then lets the
+pieces of a target win. Its target has mentions of one to three words, as in news. The peers write 64 pieces freely.
+
+Ways take turns (A B A B). What is reported is the median of the CPU time of one thread, or with `--wall` of the wall
+clock on all cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import cpner.backbone.decode as decoder
+from cpner.backbone.cache import Cache
+from cpner.backbone.load import Backbone, load
+from cpner.backbone.prefix import PrefixBank, PrefixConfig, common_start
+from cpner.backbone.t5 import T5, T5Shape
+from cpner.corpus.sentence import Sentence, Span
+from cpner.grammar import pad
+from cpner.instructor import Instructor, Source
+
+T5_BASE = T5Shape(32128, 768, 64, 3072, 12, 12, 12, activation="relu", gated=False)
+TYPES = ["person", "organization", "location", "political party", "chemical compound", "event", "award", "product"]
+READ, WRITE = 128, 64  # pieces
+Way = Callable[[], object]
+
+
+def random_backbone(shape: T5Shape = T5_BASE) -> Backbone:
+    """A backbone with random weights in bfloat16 and the words of the embedded one."""
+    t5 = T5(shape)
+    t5.initialise(seed=0)
+    return Backbone("random", t5.to(torch.bfloat16), load().vocabulary)
+
+
+def task(backbone: Backbone, rows: int) -> tuple[list[Source], list[list[int]]]:
+    """Sources of READ pieces, and targets of about WRITE pieces: mentions of 1, 2 or 3 words, by 65, 25 and 10 %."""
+    vocabulary, instructor, dice = backbone.vocabulary, Instructor(backbone.vocabulary), random.Random(0)
+    known = [w[1:] for w in vocabulary.tokenizer.get_vocab() if w[:1] == "▁" and w[1:].isalpha()]
+    sources, targets = [], []
+    for _ in range(rows):
+        words: list[str] = []
+        while len(instructor.source(Sentence.from_words(words), TYPES).ids) < READ:
+            words.append("".join(dice.choices(known, k=dice.choice((1, 1, 2)))))
+        source, spans, place, target = instructor.source(Sentence.from_words(words), TYPES), list[Span](), 0, [0]
+        while len(target) < WRITE:
+            end = (place := place + dice.randint(0, 2)) + dice.choices((1, 2, 3), (65, 25, 10))[0]
+            spans.append(Span(place, end, dice.choice(TYPES)))
+            target, place = instructor.target(source, Sentence.from_words(words, spans)), end
+        sources.append(source)
+        targets.append(target)
+    return sources, targets
+
+
+@contextmanager
+def scripted(targets: Sequence[Sequence[int]]) -> Iterator[None]:
+    """Within, every batch that is decoded chooses the pieces of these targets, at the cost of a real choice."""
+
+    class Scripted(Cache):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.script = pad(targets, 0).to(self.next.device)
+
+        def step(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
+            after = (self.next[:, None] + torch.arange(ids.shape[1], device=ids.device)).clamp(
+                max=self.script.shape[1] - 1
+            )
+            hidden = super().step(ids, real)
+            return self.t5.output_weight[self.script.gather(1, after)].to(hidden.dtype)
+
+        def keep(self, rows: Tensor) -> None:
+            super().keep(rows)
+            self.script = self.script[rows]
+
+    original, decoder.Cache = decoder.Cache, Scripted  # type: ignore[misc, attr-defined]
+    try:
+        yield
+    finally:
+        decoder.Cache = original  # type: ignore[misc, attr-defined]
+
+
+def own_ways(backbone: Backbone, rows: int) -> dict[str, Way]:
+    """cpner with a prefix of 10 on all attentions: as it is, and piece by piece."""
+    sources, targets = task(backbone, rows)
+    bank = PrefixBank({"d": common_start(backbone.t5.shape, PrefixConfig())}, device="cpu", dtype=backbone.dtype)
+    prefix = bank.rows(["d"] * rows)
+
+    def way(draft: int) -> Way:
+        def run() -> object:
+            with scripted(targets):
+                return decoder.decode(backbone, sources, prefix, draft=draft)
+
+        return run
+
+    return {"cpner": way(decoder.DRAFT), "cpner, piece by piece": way(0)}
+
+
+def transformers_model(shape: T5Shape) -> Any:
+    """The same shape with random weights in `transformers`."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    config = T5Config(
+        vocab_size=shape.vocab_size, d_model=shape.d_model, d_kv=shape.d_kv, d_ff=shape.d_ff, num_heads=shape.heads,
+        num_layers=shape.encoder_layers, num_decoder_layers=shape.decoder_layers, decoder_start_token_id=0,
+    )  # fmt: skip
+    return T5ForConditionalGeneration(config).eval()
+
+
+def peer_ways(shape: T5Shape, rows: int, folder: Path) -> dict[str, Way]:
+    """What is installed: transformers in bfloat16, CTranslate2 in int8."""
+    model = transformers_model(shape)
+    ids = torch.randint(5, shape.vocab_size, (rows, READ), generator=torch.Generator().manual_seed(0))
+    ways: dict[str, Way] = {}
+    try:
+        import ctranslate2
+
+        if not folder.exists():
+            _convert(model, folder)
+        translator = ctranslate2.Translator(str(folder), compute_type="int8", intra_threads=torch.get_num_threads())
+        tokens = [[f"<{i}>" for i in row] for row in ids.tolist()]
+        ways["CTranslate2 int8"] = lambda: translator.translate_batch(
+            tokens, beam_size=1, min_decoding_length=WRITE, max_decoding_length=WRITE
+        )
+    except ImportError:
+        pass
+    model = model.to(torch.bfloat16)
+    ways["transformers bfloat16"] = lambda: model.generate(
+        input_ids=ids, max_new_tokens=WRITE, min_new_tokens=WRITE, do_sample=False
+    )
+    return ways
+
+
+def _convert(model: Any, folder: Path) -> None:
+    """Write a model for CTranslate2, with made-up names for pieces: it asks for a tokenizer, which is not used here."""
+    from ctranslate2.converters import transformers as converters
+
+    class Pieces:
+        unk_token, pad_token, eos_token = "<2>", "<0>", "<1>"
+
+        def get_vocab(self) -> dict[str, int]:
+            return {f"<{i}>": i for i in range(model.config.vocab_size)}
+
+        def convert_ids_to_tokens(self, piece: int) -> str:
+            return f"<{piece}>"
+
+    loader = converters.T5Loader()
+    specification = loader(model, Pieces())
+    specification.validate()
+    specification.optimize(quantization="int8")
+    folder.mkdir(parents=True)
+    specification.save(str(folder))
+
+
+def interleaved(ways: dict[str, Way], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
+    """Median seconds of each way; all ways run once before any is timed."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for timed in [False] + [True] * rounds:
+        for name, way in ways.items():
+            started = clock()
+            way()
+            if timed:
+                seconds[name].append(clock() - started)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def measure(
+    batches: Sequence[int], rounds: int, clock: Callable[[], float], shape: T5Shape = T5_BASE
+) -> dict[str, Any]:
+    """Seconds of every way at every batch size, and how many times as long each takes as cpner."""
+    backbone = random_backbone(shape)
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        for rows in batches:
+            ways = own_ways(backbone, rows) | peer_ways(shape, rows, Path(folder, "ctranslate2"))
+            seconds = interleaved(ways, rounds, clock)
+            ratios = {name: value / seconds["cpner"] for name, value in seconds.items()}
+            figures[f"batch {rows}"] = {"seconds": seconds, "to_cpner": ratios}
+    return figures
+
+
+def main() -> None:
+    """Measure and print, or write, the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--wall", action="store_true", help="wall clock and all cores")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    arguments = parser.parse_args()
+    if not arguments.wall:
+        torch.set_num_threads(1)
+    figures = measure(arguments.batch, arguments.rounds, time.perf_counter if arguments.wall else time.process_time)
+    for name, figure in figures.items():
+        for way, seconds in figure["seconds"].items():
+            print(f"{name:9} {way:24} {seconds:7.3f} s {figure['to_cpner'][way]:6.2f}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
