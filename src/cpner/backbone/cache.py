@@ -111,6 +111,11 @@ class Cache:
         self.cross = [(kept(k, rows), kept(v, rows)) for k, v in self.cross]
         kept(self.own[..., : self.columns, :], rows, dim=2)
 
+    def turn(self, rows: Tensor) -> None:
+        """Each row goes on from what another has written [B]; both read the same source with the same prefix."""
+        self.position, self.next = self.position[rows], self.next[rows]
+        kept(self.own[..., : self.columns, :], rows, dim=2)
+
     def _bias(self, queries: Tensor) -> Tensor:
         """[B, H, n, N] relative bias and causal mask of queries at these positions [B, n]."""
         distance = queries[:, :, None] - self.position[:, None, :]

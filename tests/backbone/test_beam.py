@@ -1,0 +1,68 @@
+"""Beam search finds what a plain beam search without cache finds, and with one beam what greedy search finds."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from cpner.backbone.beam import beam_search
+from cpner.backbone.decode import Found, decode
+from cpner.backbone.load import Backbone
+from cpner.backbone.prefix import Prefix
+from cpner.grammar import DONE, LIST, Grammar, word_span
+from cpner.instructor import Source
+from tests.backbone.test_decode import DOMAINS, TEXTS, backbone, bank, check_same, sources_of
+
+__all__ = ["backbone", "bank"]  # fixtures
+
+
+@torch.no_grad()
+def plain_beam_search(backbone: Backbone, source: Source, prefix: Prefix | None, beams: int) -> list[Found]:
+    """One sentence, no cache: the probability of each output, its pieces, its state, its entities, and their product."""
+    t5, vocabulary = backbone.t5, backbone.vocabulary
+    grammar = Grammar.build([source], vocabulary)
+    ids, mask = torch.tensor([source.ids]), torch.ones(1, len(source.ids), dtype=torch.bool)
+    encoded = t5.encode(ids, mask, prefix)
+    outputs = [(0.0, [vocabulary.pad], grammar.start(), list[Found](), 0.0)]
+    while int(outputs[0][2].mode) != DONE:
+        longer = [output for output in outputs if int(output[2].mode) == DONE]
+        for total, written, state, found, own in outputs:
+            if int(state.mode) == DONE:
+                continue
+            allowed = grammar.allowed(state)[0].nonzero()[:, 0]
+            states = t5.decode(torch.tensor([written]), encoded, mask, prefix)
+            logs = (states[0, -1] @ t5.output_weight[grammar.candidates[0, allowed]].T).log_softmax(0)
+            for log, chosen in zip(logs.tolist(), allowed, strict=True):
+                after, closed = grammar.advance(state, chosen[None])
+                score = log if int(state.mode) == LIST else own + log
+                new = [
+                    Found(word_span(source, start, end, type_), float(torch.tensor(score).exp()))
+                    for _, type_, start, end in zip(*(part.tolist() for part in closed), strict=True)
+                ]
+                piece = int(grammar.candidates[0, chosen])
+                longer.append((total + log, [*written, piece], after, found + new, score))
+        outputs = sorted(longer, key=lambda output: -output[0])[:beams]
+    return sorted(outputs[0][3], key=lambda f: f.span)
+
+
+@pytest.mark.parametrize("domains", [[None] * 6, DOMAINS])
+@pytest.mark.parametrize("beams", [2, 4])
+def test_batch_equals_plain_beam_search_of_each_row(backbone, bank, domains, beams):  # noqa: F811
+    texts = [*TEXTS[:3], " ".join(TEXTS[3].split()[:8]), *TEXTS[4:]]
+    sources = sources_of(backbone, texts)
+    expected = [
+        plain_beam_search(backbone, s, bank.rows([name]), beams) for s, name in zip(sources, domains, strict=True)
+    ]
+
+    assert any(expected)
+    check_same(beam_search(backbone, sources, bank.rows(domains), beams=beams), expected)
+
+
+def test_one_beam_is_greedy_search(backbone, bank):  # noqa: F811
+    sources, prefix = sources_of(backbone), bank.rows(DOMAINS)
+
+    check_same(beam_search(backbone, sources, prefix, beams=1), decode(backbone, sources, prefix))
+
+
+def test_empty_batch_has_no_beams(backbone):  # noqa: F811
+    assert beam_search(backbone, [], beams=3) == []
