@@ -49,7 +49,7 @@ def random_backbone(shape: T5Shape = T5_BASE) -> Backbone:
 def task(backbone: Backbone, rows: int) -> tuple[list[Source], list[list[int]]]:
     """Sources of READ pieces, and targets of about WRITE pieces: mentions of 1, 2 or 3 words, by 65, 25 and 10 %."""
     vocabulary, instructor, dice = backbone.vocabulary, Instructor(backbone.vocabulary), random.Random(0)
-    known = [w[1:] for w in vocabulary.tokenizer.get_vocab() if w[:1] == "▁" and w[1:].isalpha()]
+    known = [w[1:] for w in sorted(vocabulary.tokenizer.get_vocab()) if w[:1] == "▁" and w[1:].isalpha()]
     sources, targets = [], []
     for _ in range(rows):
         words: list[str] = []

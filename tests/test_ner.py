@@ -315,6 +315,8 @@ def test_domains_of_another_backbone_are_refused(ner, tmp_path: Path):
         (lambda ner: ner.predict("x", ["news"]), ConfigError, "takes a text and a domain"),
         (lambda ner: ner.predict([1], "news"), ConfigError, "takes a text and a domain"),
         (lambda ner: ner.predict("x", "news", batch_size=0), ConfigError, "batch_size=0"),
+        (lambda ner: ner.predict("x", "news", beams=0), ConfigError, "beams=0"),
+        (lambda ner: ner.find([Sentence("", [])], "news", beams=2, free=True), ConfigError, "free=True"),
         (lambda ner: ner.predict("x", types=[]), ConfigError, "at least one type"),
         (lambda ner: ner.predict("x", types=["a:b"]), CorpusError, "can't name a type"),
         (lambda ner: ner.select("news", ["news"]), ConfigError, "list of other domains"),

@@ -12,7 +12,7 @@ from cpner.backbone.prefix import Prefix
 from cpner.domain_card import DomainCard
 from cpner.errors import ConfigError
 from cpner.progress import Progress, Report
-from cpner.recognise import Task, recognise
+from cpner.recognise import Search, Task, recognise
 
 
 def recognise_all(
@@ -23,6 +23,7 @@ def recognise_all(
     *,
     batch_size: int = 32,
     free: bool = False,
+    search: Search | None = None,
     progress: Report | None = None,
 ) -> list[list[Found]]:
     """`recognise` where some domains may be ensembles; the others still share their batches.
@@ -42,9 +43,11 @@ def recognise_all(
         own = [tasks[i] for i in places]
         report = _part(progress, number, len(groups))
         if name is None:
-            answers = recognise(backbone, own, prefixes, batch_size=batch_size, free=free, progress=report)
+            answers = recognise(
+                backbone, own, prefixes, batch_size=batch_size, free=free, search=search, progress=report
+            )
         else:
-            answers = _ensemble(backbone, own, name, prefixes[name], cards[name], batch_size, free, report)
+            answers = _ensemble(backbone, own, name, prefixes[name], cards[name], batch_size, free, search, report)
         for i, answer in zip(places, answers, strict=True):
             found[i] = answer
     return found
@@ -78,16 +81,27 @@ def _ensemble(
     card: DomainCard,
     batch_size: int,
     free: bool,
+    search: Search | None,
     progress: Report | None,
 ) -> list[list[Found]]:
     members = len(card.members)
     if card.vote == "probabilities":
         if free:
             raise ConfigError(f"domain {name!r} is an ensemble by probabilities: it can't generate without the grammar")
+        if search is not None:
+            raise ConfigError(f"domain {name!r} is an ensemble by probabilities: it searches greedily, with one beam")
         search = partial(decode_together, members=members)
         return recognise(backbone, tasks, {name: prefix}, batch_size=batch_size, search=search, progress=progress)
     answers = [
-        recognise(backbone, tasks, {name: own}, batch_size=batch_size, free=free, progress=_part(progress, i, members))
+        recognise(
+            backbone,
+            tasks,
+            {name: own},
+            batch_size=batch_size,
+            free=free,
+            search=search,
+            progress=_part(progress, i, members),
+        )
         for i, own in enumerate(apart(prefix, members))
     ]
     return [vote([own[i] for own in answers]) for i in range(len(tasks))]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
 import torch
 
+from cpner.backbone.beam import beam_search
 from cpner.backbone.decode import Found
 from cpner.backbone.load import EMBEDDED, Backbone, load
 from cpner.backbone.prefix import Prefix, PrefixConfig, common_start, mix
@@ -371,12 +373,24 @@ class CPNER:
 
     @overload
     def predict(  # type: ignore[overload-overlap]
-        self, text: str, domain: str | None = None, *, types: Sequence[str] | None = None, batch_size: int = 32
+        self,
+        text: str,
+        domain: str | None = None,
+        *,
+        types: Sequence[str] | None = None,
+        batch_size: int = 32,
+        beams: int = 1,
     ) -> list[Entity]: ...
 
     @overload
     def predict(
-        self, text: Sequence[str], domain: Names = None, *, types: Sequence[str] | None = None, batch_size: int = 32
+        self,
+        text: Sequence[str],
+        domain: Names = None,
+        *,
+        types: Sequence[str] | None = None,
+        batch_size: int = 32,
+        beams: int = 1,
     ) -> list[list[Entity]]: ...
 
     def predict(
@@ -386,6 +400,7 @@ class CPNER:
         *,
         types: Sequence[str] | None = None,
         batch_size: int = 32,
+        beams: int = 1,
     ) -> list[Entity] | list[list[Entity]]:
         """Find the entities of texts.
 
@@ -395,6 +410,7 @@ class CPNER:
                 backbone alone is told what to look for.
             types: look for these types instead of the domain's.
             batch_size: sentences decoded at once.
+            beams: outputs that the search keeps for each sentence; 1 is greedy search, more are slower.
 
         Returns:
             The entities of the text (or of each text), with offsets in characters and scores in [0, 1].
@@ -409,7 +425,7 @@ class CPNER:
         if odd is not None or (isinstance(text, str) and not isinstance(domain, str | None)):
             raise ConfigError(f"predict takes a text and a domain, or lists of them; got {odd or domain!r}")
         sentences = [Sentence(text, split_words(text)) for text in texts]
-        found = self.find(sentences, domain, types=types, batch_size=batch_size)
+        found = self.find(sentences, domain, types=types, batch_size=batch_size, beams=beams)
         entities = [
             [sentence.entity(f.span, f.score) for f in own] for sentence, own in zip(sentences, found, strict=True)
         ]
@@ -435,13 +451,14 @@ class CPNER:
         *,
         types: Sequence[str] | None = None,
         batch_size: int = 32,
+        beams: int = 1,
         free: bool = False,
         progress: Report | None = None,
     ) -> list[list[Found]]:
         """Find the entities of sentences as spans of their words, with scores.
 
         Args:
-            free: generate without the grammar; the scores are then 1.
+            free: generate without the grammar, greedily; the scores are then 1.
             progress: called after every batch. The rest is as in `predict`.
         """
         names = [domain] * len(sentences) if domain is None or isinstance(domain, str) else list(domain)
@@ -450,13 +467,18 @@ class CPNER:
                 f"{len(names)} domains for {len(sentences)} texts with batch_size={batch_size}; "
                 "expected one domain for all or one for each, and at least 1"
             )
+        if beams < 1 or (free and beams > 1):
+            raise ConfigError(f"beams={beams} with free={free}; expected at least 1, and 1 without the grammar")
         if types is not None:
             check_types(types, ())
         ask = {name: self._ask(name, types) for name in dict.fromkeys(names)}
         tasks = [Task(sentence, *ask[name], name) for sentence, name in zip(sentences, names, strict=True)]
         prefixes = {name: self._known.prefix(name) for name in ask if name is not None}
         cards = {name: self._known.find(name).card for name in prefixes}
-        return recognise_all(self.backbone, tasks, prefixes, cards, batch_size=batch_size, free=free, progress=progress)
+        search = None if beams == 1 else partial(beam_search, beams=beams)
+        return recognise_all(
+            self.backbone, tasks, prefixes, cards, batch_size=batch_size, free=free, search=search, progress=progress
+        )
 
     def evaluate(
         self,

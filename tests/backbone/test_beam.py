@@ -18,7 +18,7 @@ __all__ = ["backbone", "bank"]  # fixtures
 
 @torch.no_grad()
 def plain_beam_search(backbone: Backbone, source: Source, prefix: Prefix | None, beams: int) -> list[Found]:
-    """One sentence, no cache: the probability of each output, its pieces, its state, its entities, and their product."""
+    """One sentence, no cache. An output: its log-probability, pieces, state, entities, and the last entity's."""
     t5, vocabulary = backbone.t5, backbone.vocabulary
     grammar = Grammar.build([source], vocabulary)
     ids, mask = torch.tensor([source.ids]), torch.ones(1, len(source.ids), dtype=torch.bool)
@@ -47,7 +47,7 @@ def plain_beam_search(backbone: Backbone, source: Source, prefix: Prefix | None,
 
 @pytest.mark.parametrize("domains", [[None] * 6, DOMAINS])
 @pytest.mark.parametrize("beams", [2, 4])
-def test_batch_equals_plain_beam_search_of_each_row(backbone, bank, domains, beams):  # noqa: F811
+def test_batch_equals_plain_beam_search_of_each_row(backbone, bank, domains, beams):
     texts = [*TEXTS[:3], " ".join(TEXTS[3].split()[:8]), *TEXTS[4:]]
     sources = sources_of(backbone, texts)
     expected = [
@@ -58,11 +58,11 @@ def test_batch_equals_plain_beam_search_of_each_row(backbone, bank, domains, bea
     check_same(beam_search(backbone, sources, bank.rows(domains), beams=beams), expected)
 
 
-def test_one_beam_is_greedy_search(backbone, bank):  # noqa: F811
+def test_one_beam_is_greedy_search(backbone, bank):
     sources, prefix = sources_of(backbone), bank.rows(DOMAINS)
 
     check_same(beam_search(backbone, sources, prefix, beams=1), decode(backbone, sources, prefix))
 
 
-def test_empty_batch_has_no_beams(backbone):  # noqa: F811
+def test_empty_batch_has_no_beams(backbone):
     assert beam_search(backbone, [], beams=3) == []

@@ -50,6 +50,13 @@ def test_a_split_that_is_not_there(stored, corpus):
     assert "no split 'dev'" in result.stderr
 
 
+def test_predict_searches_with_beams(stored):
+    results = [cpner("predict", "--domain", "one", "--store", stored, *more, TEXT) for more in ([], ["--beams", 3])]
+
+    assert [result.exit_code for result in results] == [0, 0]
+    assert {json.loads(result.stdout)["text"] for result in results} == {TEXT}
+
+
 def test_predict_prints_one_line_for_each_input(stored, tmp_path):
     lines = [TEXT, "", "  ", "Regan met Joseph.", TEXT]
     source = tmp_path / "texts.txt"

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cpner.backbone.packed import Packed
@@ -41,12 +42,14 @@ class Cache:
         own, cross, prefix_mask = (None, None, None) if prefix is None else (prefix.decoder, prefix.cross, prefix.mask)
         shape, dtype = t5.shape, encoded.dtype
         self.columns = 0 if own is None else own.shape[-2]
-        self.own = encoded.new_empty(
-            shape.decoder_layers, 2, self.rows, shape.heads, self.columns + _CHUNK, shape.d_kv
-        )  # [L, 2, B, H, N, D]
+        capacity = self.columns + _CHUNK
+        outer, heads, d_kv = (shape.decoder_layers, self.rows), shape.heads, shape.d_kv
+        self.keys = encoded.new_empty(*outer, heads, d_kv, capacity)  # [L, B, H, D, N]: read fastest so, being a slice
+        self.values = encoded.new_empty(*outer, heads, capacity, d_kv)  # [L, B, H, N, D]
         self.position = torch.full((self.rows, self.columns), _BEHIND, device=encoded.device)  # [B, N]
         if own is not None:
-            self.own[..., : self.columns, :] = own.permute(1, 2, 0, 3, 4, 5)
+            self.keys[..., : self.columns] = own[:, :, 0].transpose(0, 1).transpose(-1, -2)
+            self.values[..., : self.columns, :] = own[:, :, 1].transpose(0, 1)
             if prefix_mask is not None:
                 self.position.masked_fill_(~prefix_mask, _AHEAD)
         self.next = torch.zeros(self.rows, dtype=torch.long, device=encoded.device)  # [B] pieces written
@@ -72,10 +75,9 @@ class Cache:
             [B, n, d] states, scaled: their product with `output_weight` is the logits.
         """
         t5, start, end = self.t5, self.columns, self.columns + ids.shape[1]
-        if end > self.own.shape[4]:
-            grown = self.own.new_empty(*self.own.shape[:4], 2 * end, self.own.shape[5])
-            grown[..., :start, :] = self.own[..., :start, :]
-            self.own = grown
+        if end > self.keys.shape[-1]:
+            self.keys = F.pad(self.keys, (0, 2 * end - self.keys.shape[-1]))
+            self.values = F.pad(self.values, (0, 0, 0, 2 * end - self.values.shape[-2]))
         queries = self.next[:, None] + torch.arange(ids.shape[1], device=ids.device)  # [B, n]
         written = queries if real is None else queries.masked_fill(~real, _AHEAD)
         self.position = torch.cat([self.position, written], dim=1)
@@ -85,10 +87,11 @@ class Cache:
         layout = _Layout(ids.shape[0], ids.shape[1], there)
         x = t5.embedding(layout.pack(ids))  # [P, d], pieces without padding
         for i, (layer, (ck, cv)) in enumerate(zip(t5.decoder.layers, self.cross, strict=True)):
-            attention, own = layer.self_attention, self.own[i, :, : self.rows, :, :end]
-            qkv = layout.unpack(self.packed(attention.qkv, layer.self_norm(x)))
-            q, own[0, :, :, start:], own[1, :, :, start:] = attention.split(qkv, 3)
-            seen = layout.pack(attention.join(attend(q, own[0], own[1], bias)))
+            attention = layer.self_attention
+            keys, values = self.keys[i, : self.rows, :, :, :end], self.values[i, : self.rows, :, :end]
+            q, k, v = attention.split(layout.unpack(self.packed(attention.qkv, layer.self_norm(x))), 3)
+            keys[..., start:], values[..., start:, :] = k.transpose(-1, -2), v
+            seen = layout.pack(attention.join(attend(q, keys.transpose(-1, -2), values, bias)))
             x = x + self.packed(attention.o, seen)
             attention = layer.cross_attention
             (q,) = attention.split(layout.unpack(self.packed(attention.q, layer.cross_norm(x))), 1)
@@ -109,12 +112,14 @@ class Cache:
         self.position, self.next = self.position[rows], self.next[rows]
         self.cross_bias = kept(self.cross_bias, rows)
         self.cross = [(kept(k, rows), kept(v, rows)) for k, v in self.cross]
-        kept(self.own[..., : self.columns, :], rows, dim=2)
+        kept(self.keys[..., : self.columns], rows, dim=1)
+        kept(self.values[..., : self.columns, :], rows, dim=1)
 
     def turn(self, rows: Tensor) -> None:
         """Each row goes on from what another has written [B]; both read the same source with the same prefix."""
         self.position, self.next = self.position[rows], self.next[rows]
-        kept(self.own[..., : self.columns, :], rows, dim=2)
+        kept(self.keys[..., : self.columns], rows, dim=1)
+        kept(self.values[..., : self.columns, :], rows, dim=1)
 
     def _bias(self, queries: Tensor) -> Tensor:
         """[B, H, n, N] relative bias and causal mask of queries at these positions [B, n]."""

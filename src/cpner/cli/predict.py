@@ -42,6 +42,9 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write here instead.")
 @batch_option
+@click.option(
+    "--beams", type=click.IntRange(min=1), default=1, show_default=True, help="Outputs to search among; 1 is greedy."
+)
 def predict(
     text: str | None,
     domain: str | None,
@@ -51,6 +54,7 @@ def predict(
     format: str | None,
     output: Path | None,
     batch_size: int,
+    beams: int,
 ) -> None:
     """Find the entities of TEXT, or of each line of a file or of standard input.
 
@@ -71,17 +75,24 @@ def predict(
     on_screen = output is None and sys.stdout.isatty()
     title = f"Entities of {domain}" if domain else "Entities"
     with _out(output) as write, progress_bar(hidden=on_screen) as progress:
-        tagged = _tag(ner, lines, domain, list(types) or None, batch_size, progress)
+        tagged = _tag(ner, lines, domain, list(types) or None, batch_size, beams, progress)
         for piece in render(tagged, format, types=shown, title=title, colour=on_screen):
             write(piece)
 
 
 def _tag(
-    ner: CPNER, lines: Iterable[str], domain: str | None, types: list[str] | None, batch_size: int, progress: Report
+    ner: CPNER,
+    lines: Iterable[str],
+    domain: str | None,
+    types: list[str] | None,
+    batch_size: int,
+    beams: int,
+    progress: Report,
 ) -> Iterator[Tagged]:
     rest, done = iter(lines), 0
     while batch := list(itertools.islice(rest, batch_size)):
-        for line, entities in zip(batch, ner.predict(batch, domain, types=types, batch_size=batch_size), strict=True):
+        found = ner.predict(batch, domain, types=types, batch_size=batch_size, beams=beams)
+        for line, entities in zip(batch, found, strict=True):
             yield Tagged(line, entities, domain)
         done += len(batch)
         progress(Progress(done, 0, f"{done:,} texts"))
