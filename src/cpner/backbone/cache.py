@@ -149,7 +149,8 @@ def kept(tensor: Tensor, rows: Tensor, dim: int = 0) -> Tensor:
     """These rows of a tensor, written over the first ones: only rows that change their place are copied."""
     places = torch.arange(len(rows), device=rows.device)
     moved = (rows != places).nonzero()[:, 0]
-    tensor.index_copy_(dim, moved, tensor.index_select(dim, rows[moved]))
+    first = tensor.movedim(dim, 0)
+    first[moved] = first[rows[moved]]
     return tensor.narrow(dim, 0, len(rows))
 
 
