@@ -83,8 +83,7 @@ class Cache:
         self.position = torch.cat([self.position, written], dim=1)
         self.columns, self.next = end, self.next + ids.shape[1]
         bias = self._bias(queries)
-        there = None if real is None or bool(real.all()) else real.flatten().nonzero()[:, 0]
-        layout = _Layout(ids.shape[0], ids.shape[1], there)
+        layout = _Layout.of(torch.ones_like(ids, dtype=torch.bool) if real is None else real)
         x = t5.embedding(layout.pack(ids))  # [P, d], pieces without padding
         for i, (layer, (ck, cv)) in enumerate(zip(t5.decoder.layers, self.cross, strict=True)):
             attention = layer.self_attention
@@ -134,14 +133,21 @@ class _Layout(NamedTuple):
     rows: int
     width: int
     there: Tensor | None  # [P] where the pieces are among B * n; None: there is no padding
+    back: Tensor | None  # [B * n] which of the P stands there; at padding any, for nobody looks
+
+    @classmethod
+    def of(cls, real: Tensor) -> _Layout:
+        if bool(real.all()):
+            return cls(real.shape[0], real.shape[1], None, None)
+        flat = real.flatten()
+        return cls(real.shape[0], real.shape[1], flat.nonzero()[:, 0], (flat.cumsum(0) - 1).clamp(min=0))
 
     def pack(self, x: Tensor) -> Tensor:
         x = x.flatten(0, 1)
         return x if self.there is None else x[self.there]
 
     def unpack(self, x: Tensor) -> Tensor:
-        if self.there is not None:
-            x = x.new_zeros(self.rows * self.width, *x.shape[1:]).index_copy_(0, self.there, x)
+        x = x if self.back is None else x[self.back]
         return x.view(self.rows, self.width, *x.shape[1:])
 
 
