@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save, save_file
+from torch import nn
 
 from cpner.backbone.load import hugging_face_state
 from cpner.backbone.t5 import T5
@@ -42,14 +43,14 @@ class Checkpoint:
         """Whether there is one."""
         return self.folder.is_dir() or self.old.is_dir()
 
-    def save(self, t5: T5, optimizer: Any, config: PretrainConfig, position: Position) -> None:
+    def save(self, model: nn.Module, optimizer: Any, config: PretrainConfig, position: Position) -> None:
         """Write weights, the optimiser's moments and the position."""
         new = self.folder.with_name(f"{self.folder.name}-{position.step}")
         new.mkdir(exist_ok=True)
-        save_file({k: v.contiguous() for k, v in t5.state_dict().items()}, new / "weights.safetensors")
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, new / "weights.safetensors")
         state = _inner(optimizer).state
         for kind in _MOMENTS:
-            moments = {name: state[p][kind] for name, p in t5.named_parameters() if p in state}
+            moments = {name: state[p][kind] for name, p in model.named_parameters() if p in state}
             save_file(moments, new / f"{kind}.safetensors")
         (new / "state.json").write_text(json.dumps({**position._asdict(), "config": asdict(config)}), "utf-8")
         if self.folder.is_dir():
@@ -58,7 +59,7 @@ class Checkpoint:
         os.replace(new, self.folder)
         shutil.rmtree(self.old, ignore_errors=True)
 
-    def load(self, t5: T5, optimizer: Any, config: PretrainConfig) -> Position:
+    def load(self, model: nn.Module, optimizer: Any, config: PretrainConfig) -> Position:
         """Set weights and moments, and tell the position.
 
         Raises:
@@ -69,12 +70,13 @@ class Checkpoint:
         differing = config.differences(PretrainConfig.from_dict(saved["config"]))
         if differing:
             raise ConfigError(f"{folder} is of another run ({', '.join(differing)} differ): choose another folder")
-        t5.load_state_dict(load_file(folder / "weights.safetensors"))
+        model.load_state_dict(load_file(folder / "weights.safetensors"))
         moments = {kind: load_file(folder / f"{kind}.safetensors") for kind in _MOMENTS}
-        for name, parameter in t5.named_parameters():
+        step = torch.tensor(float(saved["step"]))
+        for name, parameter in model.named_parameters():
             if name in moments["mean"]:
                 own = {kind: tensors[name].to(parameter.device) for kind, tensors in moments.items()}
-                _inner(optimizer).state[parameter] = {"step": saved["step"], **own}
+                _inner(optimizer).state[parameter] = {"step": step.to(parameter.device, copy=True), **own}
         return Position(saved["step"], saved["seconds"], saved.get("pieces", 0))
 
 

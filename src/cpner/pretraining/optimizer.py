@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from cpner.backbone.t5 import FusedLinear
 
@@ -46,29 +46,26 @@ class ScaledAdamW(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """One step on every parameter that has a gradient."""
         for group in self.param_groups:
-            parameters = [p for p in group["params"] if p.grad is not None]
-            if not parameters:
-                continue
-            for p in parameters:
-                if not self.state[p]:
-                    self.state[p] = {"step": 0, "mean": torch.zeros_like(p), "square": torch.zeros_like(p)}
-                self.state[p]["step"] += 1
-            self._update(group, parameters)
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if not state:
+                    state |= {"step": torch.zeros((), device=p.device), "mean": torch.zeros_like(p)}
+                    state["square"] = torch.zeros_like(p)
+                state["step"] += 1
+                for part in zip(
+                    *(t.chunk(group["parts"]) for t in (p, p.grad, state["mean"], state["square"])), strict=True
+                ):
+                    self._update(group, state["step"], *part)
 
-    def _update(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
-        (fast, slow), step = group["betas"], self.state[parameters[0]]["step"]
-        gradients: list[Tensor] = [p.grad for p in parameters if p.grad is not None]
-        means = [self.state[p]["mean"] for p in parameters]
-        squares = [self.state[p]["square"] for p in parameters]
-        torch._foreach_lerp_(means, gradients, 1 - fast)
-        torch._foreach_mul_(squares, slow)
-        torch._foreach_addcmul_(squares, gradients, gradients, 1 - slow)
-        roots = torch._foreach_sqrt(squares)
-        torch._foreach_div_(roots, math.sqrt(1 - slow**step))
-        torch._foreach_add_(roots, group["eps"])
-        updates = torch._foreach_div(means, roots)
-        for p, update in zip(parameters, updates, strict=True):
-            rows = (group["parts"], -1)
-            size = p.detach().reshape(rows).square().mean(1, keepdim=True).sqrt().clamp(min=group["floor"])
-            update.view(rows).mul_(size * (-group["lr"] / (1 - fast**step)))
-        torch._foreach_add_(parameters, updates)
+    def _update(
+        self, group: dict[str, Any], step: Tensor, p: Tensor, gradient: Tensor, mean: Tensor, square: Tensor
+    ) -> None:
+        """Torch's fused AdamW, one pass over memory, with a step size of this part's own."""
+        size = torch.linalg.vector_norm(p).div_(p.numel() ** 0.5).clamp_(min=group["floor"])
+        fast, slow = group["betas"]
+        adamw(
+            [p], [gradient], [mean], [square], [], [step - 1], fused=True, amsgrad=False, beta1=fast, beta2=slow,
+            lr=size * group["lr"], weight_decay=0.0, eps=group["eps"], maximize=False,
+        )  # fmt: skip
