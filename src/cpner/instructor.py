@@ -73,6 +73,7 @@ class Source:
         word_of: for each of `pieces`, the index of its word.
         types: the options in words, in the order given.
         type_pieces: for each type its pieces.
+        option_starts: index in `ids` of each option's first piece; empty where the source names no options.
     """
 
     ids: list[int]
@@ -81,6 +82,7 @@ class Source:
     word_of: list[int]
     types: list[str]
     type_pieces: list[list[int]] = field(repr=False)
+    option_starts: list[int] = field(default_factory=list, repr=False)
 
 
 class Instructor:
@@ -101,9 +103,12 @@ class Instructor:
         vocabulary = self.vocabulary
         type_pieces = [vocabulary.phrase(type) for type in types]
         ids = list(self._head)
+        starts = []
         if self.options:
             for i, pieces in enumerate(type_pieces):
-                ids += [vocabulary.comma, *pieces] if i else pieces
+                ids += [vocabulary.comma] if i else []
+                starts.append(len(ids))
+                ids += pieces
             ids.append(vocabulary.colon)
         start = len(ids)
         pieces, word_of = [], []
@@ -111,7 +116,7 @@ class Instructor:
             own = vocabulary.word(word)
             pieces += own
             word_of += [i] * len(own)
-        return Source([*ids, *pieces, vocabulary.eos], start, pieces, word_of, list(types), type_pieces)
+        return Source([*ids, *pieces, vocabulary.eos], start, pieces, word_of, list(types), type_pieces, starts)
 
     def target(self, source: Source, sentence: Sentence) -> list[int]:
         """The template's pieces for a sentence's entities, with the end piece. Types must be among the source's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,8 @@ from cpner.backbone.t5 import T5
 from cpner.grammar import Grammar, pad
 from cpner.instructor import Vocabulary
 
-_ALIGNED = {"source": 32, "mask": 32, "inputs": 16, "labels": 16, "candidates": 32, "real": 32}
+_SOURCE = dict.fromkeys(("source", "mask", "owners", "begins"), 32)
+_ALIGNED = _SOURCE | {"inputs": 16, "labels": 16, "candidates": 32, "real": 32, "options": 16}
 
 
 @dataclass(frozen=True)
@@ -60,26 +61,26 @@ class Batch:
         """Source and target pieces, without padding."""
         return int(self.mask.sum()) + int((self.labels >= 0).sum())
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> Self:
         """Move all tensors."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
-    def pin_memory(self) -> Batch:
+    def pin_memory(self) -> Self:
         """Page-locked copies, which a GPU fetches without waiting; `DataLoader` calls this by its name."""
         return self._each(Tensor.pin_memory)
 
-    def aligned(self, pad: int) -> Batch:
+    def aligned(self, pad: int) -> Self:
         """The same batch with widths rounded up, so that compiled code meets few shapes."""
-        fill = {"mask": False, "labels": -1, "real": False}
+        fill = {"mask": False, "labels": -1, "real": False, "owners": -1, "begins": 0, "options": -1}
         wider: dict[str, Any] = {
             name: None if v is None else F.pad(v, (0, -v.shape[1] % _ALIGNED[name]), value=fill.get(name, pad))
             for name, v in vars(self).items()
         }
-        return Batch(**wider)
+        return type(self)(**wider)
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
         changed: dict[str, Any] = {name: None if v is None else change(v) for name, v in vars(self).items()}
-        return Batch(**changed)
+        return type(self)(**changed)
 
 
 def pad_masked(rows: Sequence[Sequence[int]], value: int) -> tuple[Tensor, Tensor]:
@@ -88,20 +89,22 @@ def pad_masked(rows: Sequence[Sequence[int]], value: int) -> tuple[Tensor, Tenso
     return ids, torch.arange(ids.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
 
 
-def target_logits(t5: T5, batch: Batch, prefix: Prefix | None = None) -> Tensor:
+def target_logits(t5: T5, batch: Batch, prefix: Prefix | None = None, encoded: Tensor | None = None) -> Tensor:
     """Teacher-forced logits in float32: [B, T, C] over each row's candidates, or [B, T, V] where there are none.
 
     Args:
         prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
+        encoded: [B, S, d] what `T5.encode` gives for the sources, where that is known; else it is called.
     """
-    hidden = t5.decode(batch.inputs, t5.encode(batch.source, batch.mask, prefix), batch.mask, prefix)  # [B, T, d]
+    encoded = t5.encode(batch.source, batch.mask, prefix) if encoded is None else encoded
+    hidden = t5.decode(batch.inputs, encoded, batch.mask, prefix)  # [B, T, d]
     if batch.candidates is None or batch.real is None:
         return F.linear(hidden, t5.output_weight.to(hidden.dtype)).float()
     rows = t5.output_weight[batch.candidates].to(hidden.dtype)  # [B, C, d]
     return (hidden @ rows.transpose(1, 2)).float().masked_fill(~batch.real[:, None], -torch.inf)
 
 
-def cross_entropy(t5: T5, batch: Batch, prefix: Prefix | None = None) -> Tensor:
-    """Mean cross-entropy of a batch's target pieces (Eq. 4), in nats."""
-    logits = target_logits(t5, batch, prefix)
+def cross_entropy(t5: T5, batch: Batch, prefix: Prefix | None = None, encoded: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy of a batch's target pieces (Eq. 4), in nats; arguments as in `target_logits`."""
+    logits = target_logits(t5, batch, prefix, encoded)
     return F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), ignore_index=-1)

@@ -1,14 +1,17 @@
 """Pretraining batches, drawn by number.
 
 Batch number i depends on the seed and i alone: any number of workers or devices, and a resumed run, see the same
-batches. Sentences of about the same length share a batch, and a batch holds a fixed number of pieces. A few batches
-in a row are a group: their sentences are drawn together and dealt out by the length of source and target.
+batches. The sentences of a group of batches are drawn together and dealt out by the length of target and source, so
+that little of a batch is padding. Several groups are woven into one another: neighbouring batches are of different
+groups, and each worker meets few groups.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -21,11 +24,20 @@ from cpner.instructor import Instructor, Source, Vocabulary
 from cpner.pretraining.config import DataConfig
 from cpner.pretraining.pool import Pool
 from cpner.pretraining.renaming import coarsen, rename
-from cpner.pretraining.text import Array, SpanCorruption, Text
+from cpner.pretraining.tagging import TaggedBatch
+from cpner.pretraining.text import SpanCorruption, Text
 
-_EDGES = (0, 8, 14, 20, 26, 34, 44, 60, 90, 10**6)  # words; the sentences of a batch lie between two of them
+_WOVEN = 8  # groups whose batches take turns
+_SAMPLE = 200  # sentences whose mean length tells how many make a batch
 Example = tuple[Sentence, list[str]]  # a sentence and the types it is offered
-Pair = tuple[Source, list[int]]  # a source and its target's pieces
+
+
+class Row(NamedTuple):
+    """A sentence as it is learnt from: its source, its target's pieces, its entities."""
+
+    source: Source
+    target: list[int]
+    spans: Sequence[Span]
 
 
 class Batches(Dataset[Batch]):
@@ -54,7 +66,7 @@ class Batches(Dataset[Batch]):
         self.instructor = Instructor(vocabulary)
         self.sentences = None if pool is None else _Sentences(pool, config)
         self.corrupt = None if text is None else SpanCorruption(vocabulary, config)
-        self._drawn: tuple[int, list[list[Pair]]] = (-1, [])
+        self._drawn: dict[int, list[list[Row]]] = {}  # the groups that are being dealt out
 
     def __len__(self) -> int:
         return self.length
@@ -62,43 +74,54 @@ class Batches(Dataset[Batch]):
     def __getitem__(self, number: int) -> Batch:
         if number >= self.length:
             raise IndexError(number)
-        group, place = divmod(number, self.config.group)
-        rng = np.random.default_rng([self.config.seed, group])
-        share = self.config.share_at(group * self.config.group / self.length)
-        if self.sentences is None or (self.text is not None and rng.random() < share):
-            batch = self._text_batch(np.random.default_rng([self.config.seed, group, place]))
+        turn, place = divmod(number // _WOVEN, self.config.group)
+        group = turn * _WOVEN + number % _WOVEN
+        rng = np.random.default_rng([self.config.seed, group, place])
+        if not self.sentences or (self.text is not None and rng.random() < self.config.share_at(number / self.length)):
+            batch: Batch = self._text_batch(rng)
         else:
-            if self._drawn[0] != group:  # a worker that makes several batches of a group draws it once
-                self._drawn = (group, self._draw_group(rng))
-            batch = self._entity_batch(self._drawn[1][place])
+            batch = self._entity_batch(self._group(group)[place])
         return batch.aligned(self.vocabulary.pad) if self.align else batch
 
-    def entity_batch(self, examples: Sequence[Example]) -> Batch:
+    def entity_batch(self, examples: Sequence[Example]) -> TaggedBatch:
         """Sentences with their options as a batch of the recognition task."""
-        return self._entity_batch([self._pair(example) for example in examples])
+        return self._entity_batch([self._row(example) for example in examples])
 
-    def _pair(self, example: Example) -> Pair:
+    def _row(self, example: Example) -> Row:
         source = self.instructor.source(*example)
-        return source, self.instructor.target(source, example[0])
+        return Row(source, self.instructor.target(source, example[0]), example[0].spans)
 
-    def _entity_batch(self, pairs: Sequence[Pair]) -> Batch:
-        sources = [source for source, _ in pairs]
+    def _entity_batch(self, rows: Sequence[Row]) -> TaggedBatch:
+        sources = [row.source for row in rows]
         grammar = Grammar.build(sources, self.vocabulary)
-        targets = [target for _, target in pairs]
-        return Batch.build([source.ids for source in sources], targets, self.vocabulary, grammar)
+        targets = [row.target for row in rows]
+        batch = Batch.build([source.ids for source in sources], targets, self.vocabulary, grammar)
+        return TaggedBatch.tag(batch, sources, [row.spans for row in rows])
 
-    def _draw_group(self, rng: np.random.Generator) -> list[list[Pair]]:
-        """The sentences of a group's batches, by length; those too long with their options are left out."""
+    def _group(self, number: int) -> list[list[Row]]:
+        """The sentences of a group's batches."""
+        if number not in self._drawn:
+            self._drawn = {n: rows for n, rows in self._drawn.items() if n // _WOVEN == number // _WOVEN}
+            rng = np.random.default_rng([self.config.seed, number])
+            dealt = deal(self._draw(rng, self._rows * self.config.group), self.config.group)
+            self._drawn[number] = [dealt[i] for i in rng.permutation(self.config.group)]
+        return self._drawn[number]
+
+    @cached_property
+    def _rows(self) -> int:
+        """Sentences of a batch, on average."""
+        mean = np.mean([len(row.source.ids) for row in self._draw(np.random.default_rng(0), _SAMPLE)])
+        return max(1, int(self.config.batch_pieces / mean))
+
+    def _draw(self, rng: np.random.Generator, count: int) -> list[Row]:
+        """So many sentences; those too long with their options are left out, and others take their places."""
         assert self.sentences is not None
-        count = self.config.group
+        rows: list[Row] = []
         for _ in range(100):
-            drawn = self.sentences.draw(rng, count)
-            pairs = [self._pair(example) for example in drawn]
-            fitting = [pair for pair in pairs if len(pair[0].ids) <= self.config.max_source]
-            if len(fitting) >= count:
-                fitting.sort(key=lambda pair: (len(pair[1]) // 8, len(pair[0].ids)))
-                edges = np.linspace(0, len(fitting), count + 1).astype(int)
-                return [fitting[edges[i] : edges[i + 1]] for i in rng.permutation(count)]
+            drawn = [self._row(example) for example in self.sentences.draw(rng, count - len(rows))]
+            rows += [row for row in drawn if len(row.source.ids) <= self.config.max_source]
+            if len(rows) == count:
+                return rows
         raise CorpusError(f"hardly a labelled sentence fits into {self.config.max_source} pieces: raise max_source")
 
     def _text_batch(self, rng: np.random.Generator) -> Batch:
@@ -125,24 +148,38 @@ class _Sentences:
         weight = (np.maximum(counts, 1) ** (config.balance - 1.0))[pool.origin]  # of one sentence, by its file
         weight = weight * (0.4 + config.dense * np.minimum(6, np.diff(pool.span_bounds)))
         words = np.diff(pool.bounds)
-        self.bins: list[tuple[int, Array, Array]] = []  # rows of a batch, sentences, their cumulative chances
-        chances = []
-        for low, high in pairwise(_EDGES):
-            chosen = np.flatnonzero((words > low) & (words <= high) & (words <= config.max_source // 2))
-            if len(chosen):
-                own = weight[chosen]
-                rows = max(1, config.batch_pieces // int(min(high, 90) * 1.5 + 34))
-                self.bins.append((rows, chosen, np.cumsum(own) / own.sum()))
-                chances.append(own.sum() / rows)
-        if not chances:
+        weight = weight * ((words > 0) & (words <= config.max_source // 2))
+        if not weight.any():
             raise CorpusError(f"no labelled sentence has at most {config.max_source // 2} words: raise max_source")
-        self.chances = np.cumsum(chances) / np.sum(chances)
+        self.cumulative = np.cumsum(weight) / weight.sum()
 
     def draw(self, rng: np.random.Generator, count: int) -> list[Example]:
-        """The sentences of so many batches."""
-        rows, chosen, cumulative = self.bins[int(np.searchsorted(self.chances, rng.random()))]
-        picked = chosen[np.searchsorted(cumulative, rng.random(rows * count))]
+        """So many sentences."""
+        picked = np.searchsorted(self.cumulative, rng.random(count), side="right")
         return [draw_example(self.pool, int(i), self.config, rng) for i in picked]
+
+
+def deal(rows: Sequence[Row], count: int) -> list[list[Row]]:
+    """Rows as so many batches of about as many source pieces; those of a batch are alike in both their lengths."""
+    bands = round(count**0.5)
+    edges = [i * count // bands for i in range(bands + 1)]
+    ordered = sorted(rows, key=lambda row: len(row.target))
+    bounds = _shares([len(row.source.ids) for row in ordered], edges)
+    batches: list[list[Row]] = []
+    for own, (low, high) in zip(pairwise(edges), pairwise(bounds), strict=True):
+        band = sorted(ordered[low:high], key=lambda row: len(row.source.ids))
+        cuts = _shares([len(row.source.ids) for row in band], range(own[1] - own[0] + 1))
+        batches += [band[a:b] for a, b in pairwise(cuts)]
+    return batches
+
+
+def _shares(lengths: Sequence[int], edges: Sequence[int]) -> list[int]:
+    """Where to cut a list, so that the sums of its parts are as the steps of the edges; no part is empty."""
+    parts = len(edges) - 1
+    total = np.cumsum(lengths)
+    cuts = np.searchsorted(total, np.array(edges[1:-1]) / edges[-1] * total[-1]).tolist()
+    least = [max(cut, i) for i, cut in enumerate(cuts, 1)]
+    return [0, *(min(cut, len(lengths) - parts + i) for i, cut in enumerate(least, 1)), len(lengths)]
 
 
 def draw_example(pool: Pool, i: int, config: DataConfig, rng: np.random.Generator) -> Example:

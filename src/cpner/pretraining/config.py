@@ -42,7 +42,7 @@ _FREE = {"workers", "compile", "log_every", "save_every", "evaluate_every", "min
 class DataConfig:
     """How pretraining batches are drawn."""
 
-    batch_pieces: int = 8192  # source pieces of a batch, padding included
+    batch_pieces: int = 8192  # source pieces of a batch, about
     text_share: float = 0.15  # share of batches that are span corruption of plain text
     text_share_start: float | None = None  # the share at the start of the run; None is `text_share` from the start
     text_until: float = 0.5  # part of the run over which the share goes from its start to `text_share`, linearly
@@ -55,7 +55,7 @@ class DataConfig:
     lower: float = 0.1  # probability that a sentence is lower-cased, as in spoken queries
     balance: float = 0.7  # a file of n sentences is drawn in proportion to n ** balance
     dense: float = 1.0  # a sentence of n entities is drawn in proportion to 0.4 + dense * min(n, 6): they teach more
-    group: int = 4  # batches that are drawn together and sorted by length, so that less of each is padding
+    group: int = 64  # batches that are drawn together and dealt out by length, so that less of each is padding
     noise: float = 0.15  # share of text corrupted (T5's)
     mean_span: int = 3  # mean pieces of a corrupted span (T5's)
     text_pieces: int = 128  # pieces of a text example before corruption
@@ -110,6 +110,7 @@ class PretrainConfig:
     evaluate_every: int = 1000  # steps; teacher-forced accuracies, and F1 of decoding
     save_every: int = 500  # steps
     held_out: int = 2000  # labelled sentences kept from training, at most a tenth of all
+    tagging: float = 1.0  # weight of the tagger's loss beside that of targets, see `tagging.py`; 0 for none
     copying: bool = True  # start with heads that copy, see `start.copying_heads`
     lexicon: bool = True  # start with an embedding from the text's co-occurrences, see `start.lexicon`
     workers: int = 0  # processes that make batches; 0 makes them in the training process
@@ -128,6 +129,7 @@ class PretrainConfig:
             _check(f"shape.{name}", value, isinstance(value, int) and value >= 1, "a whole number of at least 1")
         for name in ("steps", "accumulation", "ramp", "log_every", "evaluate_every", "save_every", "held_out"):
             _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        _check("tagging", self.tagging, 0 <= self.tagging < float("inf"), "at least 0")
         _check("lr", self.lr, 0 < self.lr < float("inf"), "above 0")
         _check("minutes", self.minutes, self.minutes is None or self.minutes > 0, "above 0")
 

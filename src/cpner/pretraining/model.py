@@ -21,17 +21,28 @@ from cpner.grammar import CLOSE, COLON, END
 from cpner.instructor import Instructor
 from cpner.pretraining.batches import Batches, Example, draw_example
 from cpner.pretraining.pool import Pool
+from cpner.pretraining.tagging import TaggedBatch, Tagger
 
 
 class Loss(nn.Module):
-    """Mean cross-entropy of a batch: over a row's candidates for entities, over the vocabulary for text."""
+    """What a batch teaches.
 
-    def __init__(self, t5: T5) -> None:
+    For entities, the mean cross-entropy over each row's candidates and, times `tagging`, the tagger's; for text, the
+    mean cross-entropy over the vocabulary.
+    """
+
+    def __init__(self, t5: T5, tagging: float = 0.0, seed: int = 0) -> None:
         super().__init__()
-        self.t5 = t5
+        self.t5, self.tagging = t5, tagging
+        self.tagger = Tagger(t5.shape.d_model, seed=seed) if tagging else None
 
     def forward(self, batch: Batch) -> Tensor:
-        return cross_entropy(self.t5, batch)
+        """A scalar, in nats."""
+        encoded = self.t5.encode(batch.source, batch.mask)
+        loss = cross_entropy(self.t5, batch, encoded=encoded)
+        if self.tagger is not None and isinstance(batch, TaggedBatch):
+            loss = loss + self.tagging * self.tagger(encoded, batch)
+        return loss
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,13 @@ def pretrain(
         TrainingError: the loss is not a number.
     """
     from accelerate import Accelerator
-    from accelerate.utils import set_seed
+    from accelerate.utils import DistributedDataParallelKwargs, set_seed
 
     if not resume and Checkpoint(out).exists:
         raise ConfigError(f"{out} holds a checkpoint already: go on with --resume, or choose another folder")
-    accelerator = Accelerator(mixed_precision="bf16")
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # text has no use for the tagger
+    cpu = not torch.accelerator.is_available()  # Accelerate joins processes on CPUs only when told
+    accelerator = Accelerator(mixed_precision="bf16", cpu=cpu, kwargs_handlers=[unused])
     set_seed(config.seed)
     with accelerator.main_process_first():
         data = prepare(text, labelled, out, config)
@@ -87,15 +89,16 @@ class _Run:
         self.examples = [] if held is None else held_out_examples(held, self.batches)
 
         self.t5 = T5(T5Shape(vocab_size=-(-data.vocabulary.size // 128) * 128, **config.sizes))  # type: ignore[arg-type]
-        optimizer = ScaledAdamW(self.t5, lr=config.lr)
+        self.model = Loss(self.t5, config.tagging if held else 0.0, config.seed)
+        optimizer = ScaledAdamW(self.model, lr=config.lr)
         self.checkpoint, position = Checkpoint(out), Position()
         if self.checkpoint.exists:
-            position = self.checkpoint.load(self.t5, optimizer, config)
+            position = self.checkpoint.load(self.model, optimizer, config)
         else:
             self._start(data.lexicon)
         self.step, self.pieces, self.saved = position.step, position.pieces, position.step
         self.started = time.monotonic() - position.seconds
-        self.loss, self.optimizer = accelerator.prepare(Loss(self.t5), optimizer)
+        self.loss, self.optimizer = accelerator.prepare(self.model, optimizer)
         if config.compile:
             self.loss = torch.compile(self.loss, dynamic=True)
         self.losses: dict[str, list[Tensor]] = {"entities": [], "text": []}  # since the last record
@@ -159,7 +162,7 @@ class _Run:
             loss = self.loss(batch)
             self.accelerator.backward(loss / self.config.accumulation)
             self.losses["text" if batch.candidates is None else "entities"].append(loss.detach())
-        norm = torch.nn.utils.clip_grad_norm_(list(self.t5.parameters()), self.config.clip)
+        norm = torch.nn.utils.clip_grad_norm_(list(self.model.parameters()), self.config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
@@ -195,7 +198,7 @@ class _Run:
 
     def _save(self) -> None:
         position = Position(self.step, self._elapsed(), self.pieces)
-        self.checkpoint.save(self.t5, self.optimizer, self.config, position)
+        self.checkpoint.save(self.model, self.optimizer, self.config, position)
         self.saved = self.step
 
     def _append(self, record: dict[str, Any]) -> None:

@@ -1,0 +1,91 @@
+"""Tagging, a second task of the encoder while pretraining: which option is each piece of the sentence a part of?
+
+A target has a few pieces that tell a type, so a decoder alone teaches the encoder little from a sentence. Here every
+piece of the sentence is compared with every option, as GLiNER compares spans with types (arXiv 2311.08526), and the
+encoder learns to bring both together; the decoder then finds the answer in what it reads. The tagger is dropped when
+the run is over: the model stays a plain T5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cpner.backbone.batch import Batch
+from cpner.corpus.sentence import Span
+from cpner.grammar import pad
+from cpner.instructor import Source
+
+OUTSIDE = -1  # of the sentence: pieces of the instruction, the options, the padding
+
+
+@dataclass(frozen=True)
+class TaggedBatch(Batch):
+    """Rows of the recognition task, and what the tagger shall say of them.
+
+    Attributes:
+        options: [B, Y] where each option's first piece is in the source, -1 at padding.
+        owners: [B, S] 1 + the option that a piece of the sentence belongs to, 0 for none, -1 outside the sentence.
+        begins: [B, S] 1 at an entity's first piece, else 0.
+    """
+
+    options: Tensor
+    owners: Tensor
+    begins: Tensor
+
+    @classmethod
+    def tag(cls, batch: Batch, sources: Sequence[Source], spans: Sequence[Sequence[Span]]) -> TaggedBatch:
+        """A batch with the tags of its sources' entities."""
+        owners, begins = (np.full(batch.source.shape, fill) for fill in (OUTSIDE, 0))
+        for row, (source, own) in enumerate(zip(sources, spans, strict=True)):
+            start, end = source.sentence_start, source.sentence_start + len(source.pieces)
+            owners[row, start:end] = 0
+            first = np.searchsorted(source.word_of, [(span.start, span.end) for span in own]) + start
+            for span, (a, b) in zip(own, first, strict=True):
+                owners[row, a:b] = 1 + source.types.index(span.type)
+                begins[row, a] = 1
+        options = pad([source.option_starts for source in sources], -1)
+        return cls(**vars(batch), options=options, owners=torch.from_numpy(owners), begins=torch.from_numpy(begins))
+
+
+class Tagger(nn.Module):
+    """Compares pieces with options in a space of `width` dimensions.
+
+    Args:
+        d_model: width of the encoder's states.
+        width: of the space.
+        seed: of its first weights.
+    """
+
+    def __init__(self, d_model: int, width: int = 128, *, seed: int = 0) -> None:
+        super().__init__()
+        self.piece = nn.Linear(d_model, width, bias=False)
+        self.option = nn.Linear(d_model, width, bias=False)
+        self.none = nn.Parameter(torch.zeros(width))
+        self.begin = nn.Linear(d_model, 1, bias=False)
+        self.scale = width**-0.5
+        generator = torch.Generator().manual_seed(seed)
+        for layer in (self.piece, self.option, self.begin):
+            layer.weight.data.normal_(0, d_model**-0.5, generator=generator)
+
+    def forward(self, encoded: Tensor, tags: TaggedBatch) -> Tensor:
+        """Mean cross-entropy of the owners and of the begins over the pieces of the sentences, in nats.
+
+        Args:
+            encoded: [B, S, d] states of the encoder.
+        """
+        places = tags.options.clamp(min=0)[..., None].expand(-1, -1, encoded.shape[2])
+        options = self.option(encoded.gather(1, places))  # [B, Y, w]
+        none = self.none.to(options.dtype).expand(len(options), 1, -1)
+        logits = (self.piece(encoded) * self.scale) @ torch.cat([none, options], 1).transpose(1, 2)  # [B, S, 1 + Y]
+        absent = F.pad(tags.options < 0, (1, 0))[:, None]
+        logits = logits.float().masked_fill(absent, -torch.inf)
+        owners = F.cross_entropy(logits.flatten(0, 1), tags.owners.flatten(), ignore_index=OUTSIDE)
+        inside = tags.owners != OUTSIDE
+        begins = self.begin(encoded)[..., 0].float()[inside]
+        return owners + F.binary_cross_entropy_with_logits(begins, tags.begins[inside].float())
