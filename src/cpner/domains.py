@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import platform
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -17,25 +19,37 @@ from cpner.domain_card import DomainCard, check_fits
 from cpner.errors import ConfigError, PrefixMismatchError, UnknownDomainError, did_you_mean
 from cpner.store import Store, StoredDomain
 
+ON_DEVICE = 64  # prefixes that stay on the device
+IN_MEMORY = 1024  # stored domains that stay in memory, a megabyte each
+
+T = TypeVar("T")
+
 
 class Domains:
     """What a `CPNER` knows of its domains.
 
+    A store may hold many thousands. Those used last stay in memory, and of these the last few on the device; any
+    other is read from the store when it is asked for. What is not saved is never dropped.
+
     Args:
         backbone: that all prefixes must fit.
         store: folder of stored domains; need not exist. None: nothing is stored yet.
+        on_device: prefixes that stay on the device.
+        in_memory: stored domains that stay in memory.
     """
 
-    def __init__(self, backbone: Backbone, store: Path | None) -> None:
+    def __init__(
+        self, backbone: Backbone, store: Path | None, *, on_device: int = ON_DEVICE, in_memory: int = IN_MEMORY
+    ) -> None:
         self.backbone, self.store = backbone, store
-        self._loaded: dict[str, StoredDomain] = {}
-        self._unsaved: set[str] = set()
-        self._on_device: dict[str, Prefix] = {}
+        self._unsaved: dict[str, StoredDomain] = {}
+        self._stored = _Recent[StoredDomain](in_memory)
+        self._on_device = _Recent[Prefix](on_device)
 
     def names(self) -> list[str]:
         """All names, sorted."""
         stored = [] if self.store is None or not self.store.is_dir() else Store(self.store).names()
-        return sorted({*self._loaded, *stored})
+        return sorted({*self._unsaved, *self._stored, *stored})
 
     def card(self, name: str) -> DomainCard:
         """What is known of a domain.
@@ -43,7 +57,8 @@ class Domains:
         Raises:
             UnknownDomainError: there is no such domain.
         """
-        return self._loaded[name].card if name in self._loaded else self._stored(name).card(name)
+        domain = self._unsaved.get(name) or self._stored.get(name)
+        return domain.card if domain else self._store_of(name).card(name)
 
     def find(self, name: str, *, whole: bool = False) -> StoredDomain:
         """A domain; `whole` is with its reparameterisation, if that was kept.
@@ -52,26 +67,28 @@ class Domains:
             UnknownDomainError: there is no such domain.
             PrefixMismatchError: it was made for another backbone.
         """
-        domain = self._loaded.get(name)
-        if domain is None or (whole and domain.reparameterisation is None and name not in self._unsaved):
-            store = self._stored(name)
+        if name in self._unsaved:
+            return self._unsaved[name]
+        domain = self._stored.get(name)
+        if domain is None or (whole and domain.reparameterisation is None):
+            store = self._store_of(name)
             check_fits(store.card(name), self.backbone)
-            domain = self._loaded[name] = store.load(name, reparameterisation=whole)
+            domain = self._stored.put(name, store.load(name, reparameterisation=whole))
         return domain
 
     def prefix(self, name: str) -> Prefix:
         """A domain's prefix on the backbone's device."""
-        domain = self.find(name)
-        if name not in self._on_device:
-            self._on_device[name] = domain.prefix.to(self.backbone.device).to(self.backbone.dtype)
-        return self._on_device[name]
+        prefix = self._on_device.get(name)
+        if prefix is None:
+            prefix = self.find(name).prefix.to(self.backbone.device).to(self.backbone.dtype)
+            self._on_device.put(name, prefix)
+        return prefix
 
     def keep(self, domain: StoredDomain) -> None:
         """Take a new domain into memory, its prefix in the dtype of the store, so that saving changes no output."""
         name = domain.card.name
-        self._loaded[name] = replace(domain, prefix=domain.prefix.to("cpu").to(torch.bfloat16))
+        self._unsaved[name] = replace(domain, prefix=domain.prefix.to("cpu").to(torch.bfloat16))
         self._on_device.pop(name, None)
-        self._unsaved.add(name)
 
     def save(self, store: Path | None, names: Iterable[str] | None, *, reparameterisation: bool) -> None:
         """Store domains; see `CPNER.save`.
@@ -91,13 +108,14 @@ class Domains:
         for domain in kept:
             opened.save(domain if reparameterisation else StoredDomain(domain.card, domain.prefix))
             if folder == self.store:
-                self._unsaved.discard(domain.card.name)
+                self._unsaved.pop(domain.card.name, domain)
+                self._stored.put(domain.card.name, domain)
 
     def reload(self) -> None:
         """Read stored domains anew when they are next used; what is not saved stays."""
-        for name in set(self._loaded) - self._unsaved:
-            del self._loaded[name]
-            self._on_device.pop(name, None)
+        self._stored.clear()
+        for name in set(self._on_device) - set(self._unsaved):
+            del self._on_device[name]
 
     def fitting(self, target: str, config: PrefixConfig) -> list[str]:
         """All other domains whose prefixes fit the backbone and a prefix configuration."""
@@ -143,16 +161,39 @@ class Domains:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _stored(self, name: str) -> Store:
+    def _store_of(self, name: str) -> Store:
         """The store, which holds this domain."""
+        if self.store is not None and self.store.is_dir() and name in (store := Store(self.store)):
+            return store
         known = self.names()
-        if self.store is None or name not in known:
-            where = "" if self.store is None else f" in {self.store}"
-            listed = ", ".join(known[:20]) + (" ..." if len(known) > 20 else "")
-            raise UnknownDomainError(
-                f"no domain {name!r}{where}; known are: {listed or 'none'}.{did_you_mean(str(name), known)}"
-            )
-        return Store(self.store)
+        where = "" if self.store is None else f" in {self.store}"
+        listed = ", ".join(known[:20]) + (" ..." if len(known) > 20 else "")
+        raise UnknownDomainError(
+            f"no domain {name!r}{where}; known are: {listed or 'none'}.{did_you_mean(str(name), known)}"
+        )
+
+
+class _Recent(OrderedDict[str, T]):
+    """The entries used last, so many of them; the least recently used goes when another comes."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def get(self, name: str) -> T | None:  # type: ignore[override]
+        """An entry, which counts as used; None if it is not here."""
+        if name not in self:
+            return None
+        self.move_to_end(name)
+        return self[name]
+
+    def put(self, name: str, entry: T) -> T:
+        """Take an entry in."""
+        self[name] = entry
+        self.move_to_end(name)
+        while len(self) > self.size:
+            self.popitem(last=False)
+        return entry
 
 
 def prefix_config(card: DomainCard) -> PrefixConfig:

@@ -157,7 +157,7 @@ class _Run:
             group["lr"] = lr
         for _ in range(self.config.accumulation):
             batch = next(stream)
-            self.pieces += batch.pieces
+            self.pieces += batch.pieces * self.accelerator.num_processes  # about: others' batches are of like size
             batch = batch.to(self.accelerator.device)
             loss = self.loss(batch)
             self.accelerator.backward(loss / self.config.accumulation)

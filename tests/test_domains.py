@@ -1,0 +1,108 @@
+"""Thousands of domains: those used last stay at hand, the rest come from the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cpner.backbone.prefix import PrefixConfig, common_start
+from cpner.domains import Domains
+from cpner.errors import UnknownDomainError
+from cpner.store import Store, StoredDomain
+
+SMALL = PrefixConfig(length=2)
+
+
+def domain(domains: Domains, name: str, scale: float = 1.0) -> StoredDomain:
+    prefix = common_start(domains.backbone.t5.shape, PrefixConfig(length=2, start_scale=scale))
+    return StoredDomain(domains.new_card(name, ["person"], SMALL), prefix)
+
+
+@pytest.fixture
+def store(tiny: Any, tmp_path: Path) -> Path:
+    """Six domains, d0 to d5, each with values of its own."""
+    domains, store = Domains(tiny, None), Store(tmp_path / "store", create=True)
+    for i in range(6):
+        store.save(domain(domains, f"d{i}", 1.0 + i))
+    return store.path
+
+
+def first_value(domains: Domains, name: str) -> float:
+    return float(domains.prefix(name).parts["encoder"].abs().max())
+
+
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the domains that are read from a store from now on."""
+    read: list[str] = []
+    load = Store.load
+
+    def counting(self: Store, name: str, **more: Any) -> StoredDomain:
+        read.append(name)
+        return load(self, name, **more)
+
+    monkeypatch.setattr(Store, "load", counting)
+    return read
+
+
+def test_least_recently_used_domain_leaves(tiny: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    domains, read = Domains(tiny, store, on_device=2, in_memory=3), reads(monkeypatch)
+
+    for name in ("d0", "d1", "d2", "d0", "d3"):  # d1 was used longest ago when d3 comes
+        domains.find(name)
+    assert read == ["d0", "d1", "d2", "d3"]
+    for name in ("d0", "d2", "d3"):
+        domains.find(name)
+    assert read == ["d0", "d1", "d2", "d3"]
+    domains.find("d1")
+    assert read[4:] == ["d1"]
+
+
+def test_a_prefix_that_left_the_device_comes_back_the_same(tiny: Any, store: Path) -> None:
+    few, many = Domains(tiny, store, on_device=1, in_memory=1), Domains(tiny, store)
+
+    for name in ("d0", "d5", "d0", "d3", "d5"):
+        for kind, part in many.prefix(name).parts.items():
+            assert torch.equal(few.prefix(name).parts[kind], part)
+    assert first_value(many, "d5") > 2 * first_value(many, "d0")
+
+
+def test_what_is_not_saved_never_leaves(tiny: Any, store: Path) -> None:
+    domains = Domains(tiny, store, on_device=1, in_memory=1)
+    for i in range(4):
+        domains.keep(domain(domains, f"new{i}", 10.0 + i))
+    for i in range(6):
+        domains.prefix(f"d{i}")
+
+    assert first_value(domains, "new0") > first_value(domains, "d5")
+    assert {f"new{i}" for i in range(4)} < set(domains.names())
+    domains.reload()
+    assert first_value(domains, "new3") > first_value(domains, "new0")
+
+
+def test_saved_domain_can_leave_and_be_read_again(tiny: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    domains, read = Domains(tiny, store, on_device=1, in_memory=1), reads(monkeypatch)
+    domains.keep(domain(domains, "new", 10.0))
+    before = first_value(domains, "new")
+
+    domains.save(None, None, reparameterisation=False)
+    domains.prefix("d0")
+
+    assert first_value(domains, "new") == before
+    assert read == ["d0", "new"]
+
+
+def test_a_new_domain_takes_the_place_of_the_stored_one(tiny: Any, store: Path) -> None:
+    domains = Domains(tiny, store)
+    old = first_value(domains, "d0")
+
+    domains.keep(domain(domains, "d0", 50.0))
+
+    assert first_value(domains, "d0") > 10 * old
+
+
+def test_unknown_domain_is_named_with_a_like_one(tiny: Any, store: Path) -> None:
+    with pytest.raises(UnknownDomainError, match=r"no domain 'd9'.*known are: d0, d1"):
+        Domains(tiny, store).prefix("d9")
