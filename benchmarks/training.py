@@ -1,0 +1,146 @@
+"""Speed of a training step beside its peers: `python benchmarks/training.py --help`.
+
+A backbone of T5-base's shape with random weights; a batch of 8 rows reads 128 pieces and learns 64. A step is forward,
+backward and update. cpner trains prefixes of 10 on all three attentions, PEFT its prefix on the decoder's
+self-attention or LoRA of rank 8, transformers the whole model. Ways take turns (A B A B); medians.
+
+The roofline is the time that the step's own matrix products would take at the rate of one large bfloat16 product,
+measured between the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from decoding import READ, T5_BASE, WRITE, Way, interleaved, random_backbone, transformers_model
+from torch.utils.flop_counter import FlopCounterMode
+
+from cpner.backbone.batch import Batch
+from cpner.backbone.prefix import PrefixConfig, Reparameterisation
+from cpner.backbone.t5 import T5Shape
+from cpner.training.loop import loss_of
+
+ROWS = 8
+CANDIDATES = 160  # pieces that a row of some types and some thirty words could write
+
+
+def own_ways(shape: T5Shape) -> dict[str, Way]:
+    """cpner's step in bfloat16 and in float32, and with the softmax over all pieces, as the peers' is."""
+    dice = torch.Generator().manual_seed(0)
+    source = torch.randint(5, shape.vocab_size, (ROWS, READ), generator=dice)
+    candidates = torch.randint(5, shape.vocab_size, (ROWS, CANDIDATES), generator=dice)
+    places = torch.randint(0, CANDIDATES, (ROWS, WRITE), generator=dice)
+    written = candidates.gather(1, places)
+    inputs = torch.cat([torch.zeros_like(written[:, :1]), written[:, :-1]], 1)
+    mask, real = torch.ones_like(source, dtype=torch.bool), torch.ones_like(candidates, dtype=torch.bool)
+    narrow = Batch(source, mask, inputs, places, candidates, real)
+    wide = Batch(source, mask, inputs, written, None, None)
+
+    def way(batch: Batch, dtype: torch.dtype) -> Way:
+        backbone = random_backbone(shape)
+        backbone.t5.to(dtype).requires_grad_(False)
+        network = Reparameterisation(shape, PrefixConfig())
+        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+
+        def step() -> None:
+            optimizer.zero_grad(set_to_none=True)
+            loss_of(backbone, batch, network()).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+
+        return step
+
+    return {
+        "cpner": way(narrow, torch.bfloat16),
+        "cpner, all pieces": way(wide, torch.bfloat16),
+        "cpner, float32": way(narrow, torch.float32),
+    }
+
+
+def peer_ways(shape: T5Shape) -> dict[str, Way]:
+    """PEFT and transformers in bfloat16; none where PEFT is not installed."""
+    try:
+        from peft import LoraConfig, PrefixTuningConfig, TaskType, get_peft_model
+    except ImportError:
+        return {}
+    dice = torch.Generator().manual_seed(0)
+    ids = torch.randint(5, shape.vocab_size, (ROWS, READ), generator=dice)
+    labels = torch.randint(5, shape.vocab_size, (ROWS, WRITE), generator=dice)
+
+    def way(model: Any) -> Way:
+        model.train()
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+
+        def step() -> None:
+            optimizer.zero_grad(set_to_none=True)
+            model(input_ids=ids, labels=labels).loss.backward()
+            optimizer.step()
+
+        return step
+
+    def model() -> Any:
+        return transformers_model(shape).to(torch.bfloat16)
+
+    task = TaskType.SEQ_2_SEQ_LM
+    return {
+        "PEFT prefix, decoder only": way(get_peft_model(model(), PrefixTuningConfig(task, num_virtual_tokens=10))),
+        "PEFT LoRA": way(get_peft_model(model(), LoraConfig(task_type=task, r=8))),
+        "full fine-tuning": way(model()),
+    }
+
+
+def product_rate(seconds: float = 1.0) -> float:
+    """Floating-point operations a second of a bfloat16 product of this step's widest shape."""
+    a, b = (torch.randn(size, dtype=torch.bfloat16) for size in ((ROWS * READ, 768), (768, 3072)))
+    a @ b
+    count, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        a @ b
+        count += 1
+    return 2 * a.shape[0] * a.shape[1] * b.shape[1] * count / (time.perf_counter() - started)
+
+
+def measure(rounds: int, shape: T5Shape = T5_BASE) -> dict[str, Any]:
+    """Seconds of every way, how many times as long each takes as cpner, and cpner's share of the roofline."""
+    ways = own_ways(shape) | peer_ways(shape)
+    rates: dict[str, float] = {}
+
+    def products() -> None:
+        rates[str(len(rates))] = product_rate()
+
+    seconds = interleaved({**ways, "products": products}, rounds, time.perf_counter)
+    del seconds["products"]
+    with FlopCounterMode(display=False) as counter:
+        ways["cpner"]()
+    rate = sorted(rates.values())[len(rates) // 2]
+    operations = counter.get_total_flops()
+    return {
+        "seconds": seconds,
+        "to_cpner": {name: value / seconds["cpner"] for name, value in seconds.items()},
+        "operations": operations,
+        "operations_a_second": rate,
+        "of_roofline": operations / rate / seconds["cpner"],
+    }
+
+
+def main() -> None:
+    """Measure and print, or write, the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    arguments = parser.parse_args()
+    figures = measure(arguments.rounds)
+    for way, seconds in figures["seconds"].items():
+        print(f"{way:26} {seconds:7.3f} s {figures['to_cpner'][way]:6.2f}")
+    print(f"{figures['operations']:.3g} operations, {figures['operations_a_second']:.3g} a second in a large product")
+    print(f"cpner reaches {figures['of_roofline']:.0%} of the roofline")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
