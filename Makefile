@@ -29,7 +29,7 @@ fix: setup
 	$(BIN)/ruff check --fix src tests benchmarks docs
 
 bench: setup
-	$(BIN)/python benchmarks/run.py
+	for name in run decoding training domains; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 docs: setup
 	$(BIN)/pip install --quiet --constraint constraints.txt --group docs

@@ -45,7 +45,7 @@ def own_ways(shape: T5Shape) -> dict[str, Way]:
         backbone = random_backbone(shape)
         backbone.t5.to(dtype).requires_grad_(False)
         network = Reparameterisation(shape, PrefixConfig())
-        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
 
         def step() -> None:
             optimizer.zero_grad(set_to_none=True)
@@ -73,7 +73,7 @@ def peer_ways(shape: T5Shape) -> dict[str, Way]:
 
     def way(model: Any) -> Way:
         model.train()
-        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3, fused=True)
 
         def step() -> None:
             optimizer.zero_grad(set_to_none=True)

@@ -49,7 +49,7 @@ class T5Shape:
     eps: float = 1e-6
 
 
-_PLAIN = 1 << 24  # attention logits that are laid out whole where no gradient is asked for
+_PLAIN = 1 << 24  # attention logits that are laid out whole on a CPU; where they are kept for a gradient, a quarter
 
 
 class FusedLinear(nn.Linear):
@@ -95,7 +95,8 @@ class FeedForward(nn.Module):
 
 def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     """softmax(q kᵀ + bias) v with unscaled logits: q [B, H, T, D], k and v [B, H, S, D], bias broadcast to logits."""
-    few = q.device.type == "cpu" and q[..., 0].numel() * k.shape[2] <= _PLAIN and not torch.is_grad_enabled()
+    logits, room = q[..., 0].numel() * k.shape[2], _PLAIN // 4 if torch.is_grad_enabled() else _PLAIN
+    few = q.device.type == "cpu" and logits <= room
     if bias.requires_grad or few:  # a learned bias, or logits that fit in memory: plain products are faster on CPU
         return (q @ k.transpose(-1, -2) + bias).softmax(dim=-1) @ v
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
