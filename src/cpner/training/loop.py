@@ -158,7 +158,9 @@ class _Training:
         self.backbone, self.trained, self.examples, self.dev = backbone, reparameterisation, examples, dev
         self.run_dir, self.progress, self.config = run, progress, examples.config
         c = self.config
-        self.optimizer = torch.optim.AdamW(reparameterisation.parameters(), lr=c.lr, weight_decay=c.weight_decay, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            reparameterisation.parameters(), lr=c.lr, weight_decay=c.weight_decay, fused=True
+        )
         self.a_pass = len(examples.epoch(0))  # batches of an epoch, about
         self.epochs = max(c.epochs, math.ceil(c.min_steps / self.a_pass))
         self.every = c.eval_every or max(1, round(self.epochs / _LOOKS))
