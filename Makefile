@@ -29,11 +29,12 @@ fix: setup
 	$(BIN)/ruff check --fix src tests benchmarks docs
 
 bench: setup
-	for name in run decoding training domains; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	$(BIN)/cpner bench --out bench-out
+	for name in decoding training domains; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 docs: setup
 	$(BIN)/pip install --quiet --constraint constraints.txt --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) build dist demo-out
+	rm -rf $(VENV) build dist demo-out bench-out

@@ -17,10 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from run import TYPES, sentences
-
 from cpner.backbone.load import load
 from cpner.backbone.prefix import PrefixConfig, common_start
+from cpner.bench import TYPES, sentences
 from cpner.ner import CPNER
 
 

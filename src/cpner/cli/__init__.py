@@ -37,6 +37,7 @@ COMMANDS = {
         "leaks": "Count benchmark sentences in pretraining data.",
     },
     "Research": {
+        "bench": "Measure the speed of a backbone on this machine.",
         "reproduce": "Run the paper's experiments, and others, on any backbone.",
     },
 }

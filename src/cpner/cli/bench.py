@@ -1,0 +1,70 @@
+"""`cpner bench`: how fast a backbone is here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cpner.cli._common import EMBEDDED, check_device, json_option, print_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cpner.bench import Bench
+
+
+@click.command()
+@click.option("--backbone", default=EMBEDDED, show_default=True, help="Name or folder of a backbone.")
+@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; default: a GPU where there is one.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="The median of so many.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Also write bench.json and the page bench.html.")  # fmt: skip
+@json_option
+def bench(backbone: str, device: str | None, rounds: int, out: Path | None, as_json: bool) -> None:
+    """Measure the speed of a backbone on this machine.
+
+    Sentences a second by batch and by length, batches of mixed domains, a training step beside the roofline, the
+    store, start-up and memory. Stop other work first: what else runs is measured too.
+
+    \b
+    Example:
+      cpner bench
+      cpner bench --backbone google-t5/t5-base --device cuda --out bench
+    """
+    from cpner.backbone.load import load
+    from cpner.bench import run_bench
+
+    result = run_bench(
+        load(backbone, device=check_device(device)), rounds, lambda what: click.echo(f"measuring {what}", err=True)
+    )
+    if out is not None:
+        from cpner.bench_page import page
+        from cpner.corpus.files import write_text
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(out / "bench.json", [json.dumps(result._asdict(), indent=1)])
+        write_text(out / "bench.html", [page(result)])
+        click.echo(f"wrote {out / 'bench.html'}", err=True)
+    if as_json:
+        print_json(result._asdict())
+        return
+    from rich.console import Console
+
+    Console().print(_table(result))
+
+
+def _table(result: Bench) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from cpner.bench_page import lines
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("measured")
+    table.add_column("figure", justify="right")
+    for name, figure in lines(result):
+        table.add_row(name, figure)
+    return table

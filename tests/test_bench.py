@@ -1,0 +1,72 @@
+"""The bench measures what it says, on a model that takes milliseconds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from cpner import bench
+from cpner.bench import BATCHES, DOMAINS, LENGTHS, Bench, interleaved, run_bench, sentences
+from cpner.bench_page import lines, page
+from cpner.cli import main
+
+
+@pytest.fixture(scope="module")
+def measured(tiny: Any) -> Bench:
+    return run_bench(tiny, rounds=1)
+
+
+def test_all_figures_are_positive(measured: Bench) -> None:
+    assert list(map(int, measured.sentences_per_second)) == list(BATCHES)
+    assert list(map(int, measured.milliseconds_per_sentence)) == list(LENGTHS)
+    assert list(map(int, measured.mixed_domains)) == list(DOMAINS)
+    figures = [*measured.sentences_per_second.values(), *measured.mixed_domains.values(), *measured.training.values()]
+    assert min(*figures, *measured.domain.values(), measured.memory_megabytes) > 0
+    assert measured.mixed_domains["1"] == 1.0
+    assert measured.start["import_seconds"] < 5
+    assert 0 < measured.training["of_roofline"] < 1
+
+
+def test_ways_take_turns_and_are_warmed_up() -> None:
+    calls: list[str] = []
+
+    seconds = interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2)
+
+    assert calls == list("ababab") and set(seconds) == {"a", "b"}
+
+
+def test_sentences_have_the_words_asked_for() -> None:
+    made = sentences(5, 120)
+
+    assert [len(s.words) for s in made] == [120] * 5
+    assert len({s.text for s in made}) == 5
+
+
+def test_page_shows_every_figure_and_three_plots(measured: Bench) -> None:
+    shown = page(measured)
+
+    assert all(figure in shown for _, figure in lines(measured))
+    assert shown.count('id="axes_') == 3
+    assert "<script" not in shown
+
+
+def test_command_prints_and_writes(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "LENGTHS", (10,))
+    command = ["bench", "--backbone", str(tiny_folder), "--rounds", "1", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(main, command)
+
+    assert done.exit_code == 0, done.output
+    assert "sentences a second, batch 32" in done.output
+    written = json.loads((tmp_path / "out" / "bench.json").read_text())
+    assert list(written["milliseconds_per_sentence"]) == ["10"]
+    assert (tmp_path / "out" / "bench.html").is_file()
+
+
+def test_unknown_backbone_is_one_line(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["bench", "--backbone", str(tmp_path / "none")])
+
+    assert done.exit_code == 2
