@@ -118,6 +118,26 @@ def test_gradients_reach_every_layer_of_every_attention(tiny):
         assert bool((gradient.flatten(1).norm(dim=1) > 0).all()), name
 
 
+def test_checkpointing_keeps_less_and_gives_the_same_gradients(tiny):
+    prefix = Prefix(**{name: part * 5 for name, part in common_start(tiny.t5.shape, SMALL).parts.items()})
+    kept = {}
+    found = {}
+    try:
+        for checkpointing in (False, True):
+            tiny.t5.checkpointing = checkpointing
+            sizes: list[int] = []
+            with torch.autograd.graph.saved_tensors_hooks(lambda t: sizes.append(t.nbytes) or t, lambda t: t):  # noqa: B023
+                found[checkpointing] = all_gradients(tiny, QUICK, prefix)
+            kept[checkpointing] = sum(sizes)
+    finally:
+        tiny.t5.checkpointing = False
+
+    (plain, gradients), (again, others) = found[False], found[True]
+    assert torch.equal(plain, again) and gradients.keys() == others.keys()
+    assert all(torch.equal(gradients[name], others[name]) for name in gradients)
+    assert kept[True] < 0.5 * kept[False]
+
+
 def test_the_loss_falls_and_the_tiny_model_learns_two_sentences_by_heart(tiny):
     """A random model can't learn to copy names in general, but its prefix can learn what to write here."""
     prefix = PrefixConfig(reparameterisation="direct")

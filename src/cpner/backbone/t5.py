@@ -18,6 +18,7 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from cpner.backbone.prefix import Prefix
 
@@ -161,6 +162,22 @@ class Layer(nn.Module):
         self.ff_norm = Norm(shape.d_model, shape.eps)
         self.ff = FeedForward(shape)
 
+    def forward(
+        self,
+        x: Tensor,
+        bias: Tensor,
+        prefix: Tensor | None,
+        encoded: Tensor | None = None,
+        cross_bias: Tensor | None = None,
+        cross_prefix: Tensor | None = None,
+    ) -> Tensor:
+        """Take states x [B, T, d] through the layer; arguments as in `Attention`, those of a decoder's after them."""
+        x = x + self.self_attention(self.self_norm(x), None, bias, prefix)
+        if encoded is not None:
+            x = x + self.cross_attention(self.cross_norm(x), encoded, cross_bias, cross_prefix)
+        out: Tensor = x + self.ff(self.ff_norm(x))
+        return out
+
 
 class RelativeBias(nn.Module):
     """T5's bucketed relative position bias, one value for each bucket and head."""
@@ -224,11 +241,17 @@ class T5(nn.Module):
     """Encoder and decoder of a T5; every attention takes a prefix.
 
     `Prefix` holds for each kind of attention a tensor [B, L, 2, H, K, D], or None for no prefix there.
+
+    Attributes:
+        shape: sizes and variants.
+        checkpointing: keep only what goes into each layer for the gradient, and compute the rest again: less memory,
+            more time, the same numbers.
     """
 
     def __init__(self, shape: T5Shape) -> None:
         super().__init__()
         self.shape = shape
+        self.checkpointing = False
         self.embedding = nn.Embedding(shape.vocab_size, shape.d_model)
         self.encoder = Stack(shape, decoder=False)
         self.decoder = Stack(shape, decoder=True)
@@ -256,8 +279,7 @@ class T5(nn.Module):
         states = None if prefix is None else prefix.encoder
         bias = before_prefix(bias, states, None if prefix is None else prefix.mask).to(_compute_dtype(x))
         for i, layer in enumerate(self.encoder.layers):
-            x = x + layer.self_attention(layer.self_norm(x), None, bias, None if states is None else states[:, i])
-            x = x + layer.ff(layer.ff_norm(x))
+            x = self._pass(layer, x, bias, None if states is None else states[:, i])
         encoded: Tensor = self.encoder.norm(x)
         return encoded
 
@@ -283,11 +305,16 @@ class T5(nn.Module):
         cross_bias = before_prefix(mask_bias(mask, torch.float32)[:, None, None, :], cross, prefix_mask).to(dtype)
         for i, layer in enumerate(self.decoder.layers):
             own = None if states is None else states[:, i]
-            x = x + layer.self_attention(layer.self_norm(x), None, self_bias, own)
-            own = None if cross is None else cross[:, i]
-            x = x + layer.cross_attention(layer.cross_norm(x), encoded, cross_bias, own)
-            x = x + layer.ff(layer.ff_norm(x))
+            x = self._pass(layer, x, self_bias, own, encoded, cross_bias, None if cross is None else cross[:, i])
         return self.scale(self.decoder.norm(x))
+
+    def _pass(self, layer: Layer, *inputs: Tensor | None) -> Tensor:
+        out: Tensor
+        if self.checkpointing and torch.is_grad_enabled():
+            out = checkpoint(layer, *inputs, use_reentrant=False)
+        else:
+            out = layer(*inputs)
+        return out
 
     def scale(self, x: Tensor) -> Tensor:
         """The factor before a tied output layer."""

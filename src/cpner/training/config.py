@@ -34,6 +34,7 @@ class TrainingConfig:
     seed: int = 0  # order of sentences and options, dropout
     softmax: str = "candidates"  # Eq. 4 over the pieces that a row could write, or over the whole "vocabulary"
     options: bool = True  # whether the source names the types (o in Eq. 1)
+    checkpointing: bool = False  # compute layers again for the gradient: less memory for a large backbone, more time
     save_seconds: float = 120.0  # a checkpoint at least as often, besides one at every look
 
     def __post_init__(self) -> None:

@@ -29,6 +29,7 @@ from cpner.training.run_dir import RunDir, digest_sentences, digest_tensors
 
 _LOOKS = 8  # at the dev split in a whole training, unless the settings say otherwise
 _DROPOUT = 3  # stream of random numbers
+_FREE = ("save_seconds", "checkpointing")  # settings that change no number: a resumed run may have others
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,7 @@ class _Training:
             reparameterisation.parameters(), lr=c.lr, weight_decay=c.weight_decay, fused=True
         )
         self.a_pass = len(examples.epoch(0))  # batches of an epoch, about
+        backbone.t5.checkpointing = c.checkpointing
         self.epochs = max(c.epochs, math.ceil(c.min_steps / self.a_pass))
         self.every = c.eval_every or max(1, round(self.epochs / _LOOKS))
         self.state = _State()
@@ -312,7 +314,7 @@ def _identity(
     config: TrainingConfig,
 ) -> dict[str, Any]:
     """What two runs must share to be the same one."""
-    settings = {name: value for name, value in asdict(config).items() if name != "save_seconds"}
+    settings = {name: value for name, value in asdict(config).items() if name not in _FREE}
     return {
         "backbone": backbone.fingerprint,
         "dtype": str(backbone.dtype).removeprefix("torch."),
