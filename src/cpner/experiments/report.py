@@ -30,8 +30,8 @@ _SECTIONS = {
     ),
     "baselines": (
         "Against other ways to tune",
-        "The same backbone, data, options, grammar and number of steps; only what is trained differs. Full fine- "
-        "tuning keeps a whole model for each domain, CP-NER a prefix.",
+        "The same backbone, data, options, grammar and number of steps; only what is trained differs. Full "
+        "fine-tuning keeps a whole model for each domain, CP-NER a prefix.",
     ),
     "figure4": (
         "What each part is worth",
