@@ -33,7 +33,11 @@ from cpner.training.loop import loss_of
 TYPES = ["person", "organization", "location", "political party", "chemical compound", "event", "award", "product"]
 TEXT = (
     "The committee met in Vienna on Tuesday and heard Dr Ilse Varga describe how the Danube Institute had measured "
-    "arsenic in wells near Szeged , while two members of the Green Alliance asked for a second survey ."
+    "arsenic in wells near Szeged , while two members of the Green Alliance asked for a second survey . Nobody from "
+    "the ministry came , although its secretary , Pavel Horn , had promised three weeks before to bring the maps that "
+    "his office drew after the flood of 1970 . A farmer told reporters that her cattle drink from a ditch behind Lake "
+    "Velence ; she will not move them until someone pays . Both laboratories want money from Brussels ; talks there "
+    "begin next month , and Professor Okoro of Lagos offered to lend the committee her new spectrometer for free ."
 )
 WORDS = TEXT.split()
 BATCHES, LENGTHS, DOMAINS = (1, 8, 32), (10, 30, 60, 120), (1, 2, 8, 32)

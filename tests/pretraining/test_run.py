@@ -166,7 +166,7 @@ def test_all_text_needs_no_labels_and_measures_none(corpus: Path, tmp_path: Path
 
     folder = pretrain([corpus / "text.txt"], None, tmp_path / "run", config)
 
-    assert load(str(folder), device="cpu").window == 160
+    assert load(str(folder), device="cpu").window == 80
     assert not (tmp_path / "run" / "labelled.json").exists()
 
 

@@ -46,7 +46,7 @@ class DataConfig:
     text_share: float = 0.15  # share of batches that are span corruption of plain text
     text_share_start: float | None = None  # the share at the start of the run; None is `text_share` from the start
     text_until: float = 0.5  # part of the run over which the share goes from its start to `text_share`, linearly
-    max_source: int = 256  # longest source in pieces
+    max_source: int = 256  # longest source in pieces; the backbone's window is half of it, as few are longer
     max_options: int = 16  # types offered with a sentence, its own included
     drop: float = 0.08  # probability that a type of the sentence is not offered (and its entities are not wanted)
     merged: float = 0.2  # probability that a group's types all become the group, see `renaming.coarsen`

@@ -132,7 +132,7 @@ class _Run:
             scores = self._scores()
             self._append({"final": scores})
             self.report({"final": {**final, **scores}})
-            window = self.config.data.max_source
+            window = self.config.data.max_source // 2  # hardly a source is longer; there it marks every word
             write_backbone(self.t5, self.out / "tokenizer", self.out / "backbone", window=window)
         self.accelerator.wait_for_everyone()
 
