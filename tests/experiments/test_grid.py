@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -218,3 +220,20 @@ def test_results_that_are_none_are_refused(tmp_path):
         write_page(tmp_path, tmp_path / "page.md")
     path = write_summary({"experiment": "table1", "records": [], "comparisons": []}, tmp_path)
     assert read_summary(path)["records"] == []
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, time\n"
+        "from multiprocessing import get_context\n"
+        "from cpner.experiments.grid import end_with_parent\n\n"
+        "def work():\n    end_with_parent()\n    print(os.getpid(), flush=True)\n    time.sleep(600)\n\n"
+        "if __name__ == '__main__':\n    get_context('spawn').Process(target=work).start()\n    time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert int(parent.stdout.readline()) != parent.pid
+        parent.kill()
+        rest, _ = parent.communicate(timeout=60)  # the pipe ends when the last process that holds it does
+    assert rest == ""

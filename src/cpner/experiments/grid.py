@@ -10,13 +10,14 @@ import json
 import os
 import platform
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -227,9 +228,22 @@ def _commit() -> str | None:
 _grids: list[Grid] = []  # a worker process's
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it does, in whatever way; else it would work off its queue alone."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _begin(setup: Setup, jobs: int, number: Any) -> None:
     import torch
 
+    end_with_parent()
     with number.get_lock():
         mine, number.value = number.value, number.value + 1
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
