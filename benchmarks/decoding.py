@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +28,7 @@ from cpner.backbone.cache import Cache
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import PrefixBank, PrefixConfig, common_start
 from cpner.backbone.t5 import T5, T5Shape
+from cpner.bench import Way, interleaved
 from cpner.corpus.sentence import Sentence, Span
 from cpner.grammar import pad
 from cpner.instructor import Instructor, Source
@@ -36,7 +36,6 @@ from cpner.instructor import Instructor, Source
 T5_BASE = T5Shape(32128, 768, 64, 3072, 12, 12, 12, activation="relu", gated=False)
 TYPES = ["person", "organization", "location", "political party", "chemical compound", "event", "award", "product"]
 READ, WRITE = 128, 64  # pieces
-Way = Callable[[], object]
 
 
 def random_backbone(shape: T5Shape = T5_BASE) -> Backbone:
@@ -162,18 +161,6 @@ def _convert(model: Any, folder: Path) -> None:
     specification.optimize(quantization="int8")
     folder.mkdir(parents=True)
     specification.save(str(folder))
-
-
-def interleaved(ways: dict[str, Way], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
-    """Median seconds of each way; all ways run once before any is timed."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for timed in [False] + [True] * rounds:
-        for name, way in ways.items():
-            started = clock()
-            way()
-            if timed:
-                seconds[name].append(clock() - started)
-    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def measure(

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from decoding import READ, T5_BASE, WRITE, Way, interleaved, random_backbone, transformers_model
+from decoding import READ, T5_BASE, WRITE, random_backbone, transformers_model
 from torch.utils.flop_counter import FlopCounterMode
 
 from cpner.backbone.batch import Batch
 from cpner.backbone.prefix import PrefixConfig, Reparameterisation
 from cpner.backbone.t5 import T5Shape
+from cpner.bench import Way, interleaved
 from cpner.training.loop import loss_of
 
 ROWS = 8
@@ -112,7 +113,7 @@ def measure(rounds: int, shape: T5Shape = T5_BASE) -> dict[str, Any]:
     def products() -> None:
         rates[str(len(rates))] = product_rate()
 
-    seconds = interleaved({**ways, "products": products}, rounds, time.perf_counter)
+    seconds = interleaved({**ways, "products": products}, rounds)
     del seconds["products"]
     with FlopCounterMode(display=False) as counter:
         ways["cpner"]()

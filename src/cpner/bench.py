@@ -93,15 +93,17 @@ def run_bench(backbone: Backbone, rounds: int = 5, report: Report = lambda _: No
     return Bench(machine_of(backbone), speeds, lengths, mixed, training, domain, start, memory(backbone))
 
 
-def interleaved(ways: Mapping[str, Way], rounds: int) -> dict[str, float]:
+def interleaved(
+    ways: Mapping[str, Way], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
     """Median seconds of each way; all run once before any is timed, and then take turns."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for timed in [False] + [True] * rounds:
         for name, way in ways.items():
-            started = time.perf_counter()
+            started = clock()
             way()
             if timed:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(clock() - started)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
