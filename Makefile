@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 
 .PHONY: setup demo test check fix bench docs clean
 
@@ -28,13 +29,20 @@ fix: setup
 	$(BIN)/ruff format src tests benchmarks docs
 	$(BIN)/ruff check --fix src tests benchmarks docs
 
-bench: setup
+bench: setup $(PEERS)/.ready
 	$(BIN)/cpner bench --out bench-out
-	for name in decoding training domains; do $(BIN)/python benchmarks/$$name.py || exit 1; done
+	$(BIN)/python benchmarks/domains.py
+	for name in decoding training recognition; do \
+		$(BIN)/python benchmarks/$$name.py --peers $(PEERS)/bin/python || exit 1; done
+
+$(PEERS)/.ready: benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --requirement benchmarks/peers.txt
+	touch $@
 
 docs: setup
 	$(BIN)/pip install --quiet --constraint constraints.txt --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) build dist demo-out bench-out
+	rm -rf $(VENV) $(PEERS) build dist demo-out bench-out

@@ -4,8 +4,7 @@ A backbone of T5-base's shape with random weights reads 128 pieces and writes 64
 entities, so cpner is told what to choose: a *scripted* cache computes all that decoding computes, and then lets the
 pieces of a target win. Its target has mentions of one to three words, as in news. The peers write 64 pieces freely.
 
-Ways take turns (A B A B). What is reported is the median of the CPU time of one thread, or with `--wall` of the wall
-clock on all cores.
+Ways take turns (A B A B). What is reported is the median of the wall clock, on all cores.
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from peers import peer_ways
 from torch import Tensor
 
 import cpner.backbone.decode as decoder
@@ -118,61 +116,24 @@ def transformers_model(shape: T5Shape) -> Any:
     return T5ForConditionalGeneration(config).eval()
 
 
-def peer_ways(shape: T5Shape, rows: int, folder: Path) -> dict[str, Way]:
-    """What is installed: transformers in bfloat16, CTranslate2 in int8."""
-    model = transformers_model(shape)
-    ids = torch.randint(5, shape.vocab_size, (rows, READ), generator=torch.Generator().manual_seed(0))
-    ways: dict[str, Way] = {}
-    try:
-        import ctranslate2
-
-        if not folder.exists():
-            _convert(model, folder)
-        translator = ctranslate2.Translator(str(folder), compute_type="int8", intra_threads=torch.get_num_threads())
-        tokens = [[f"<{i}>" for i in row] for row in ids.tolist()]
-        ways["CTranslate2 int8"] = lambda: translator.translate_batch(
-            tokens, beam_size=1, min_decoding_length=WRITE, max_decoding_length=WRITE
-        )
-    except ImportError:
-        pass
-    model = model.to(torch.bfloat16)
-    ways["transformers bfloat16"] = lambda: model.generate(
-        input_ids=ids, max_new_tokens=WRITE, min_new_tokens=WRITE, do_sample=False
-    )
-    return ways
+def transformers_way(model: Any, rows: int) -> Way:
+    """Greedy generation of WRITE pieces."""
+    ids = torch.randint(5, model.config.vocab_size, (rows, READ), generator=torch.Generator().manual_seed(0))
+    return lambda: model.generate(input_ids=ids, max_new_tokens=WRITE, min_new_tokens=WRITE, do_sample=False)
 
 
-def _convert(model: Any, folder: Path) -> None:
-    """Write a model for CTranslate2, with made-up names for pieces: it asks for a tokenizer, which is not used here."""
-    from ctranslate2.converters import transformers as converters
-
-    class Pieces:
-        unk_token, pad_token, eos_token = "<2>", "<0>", "<1>"
-
-        def get_vocab(self) -> dict[str, int]:
-            return {f"<{i}>": i for i in range(model.config.vocab_size)}
-
-        def convert_ids_to_tokens(self, piece: int) -> str:
-            return f"<{piece}>"
-
-    loader = converters.T5Loader()
-    specification = loader(model, Pieces())
-    specification.validate()
-    specification.optimize(quantization="int8")
-    folder.mkdir(parents=True)
-    specification.save(str(folder))
-
-
-def measure(
-    batches: Sequence[int], rounds: int, clock: Callable[[], float], shape: T5Shape = T5_BASE
-) -> dict[str, Any]:
+def measure(batches: Sequence[int], rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) -> dict[str, Any]:
     """Seconds of every way at every batch size, and how many times as long each takes as cpner."""
-    backbone = random_backbone(shape)
+    backbone, model = random_backbone(shape), transformers_model(shape)
+    config = model.config.to_dict()
+    model = model.to(torch.bfloat16)
     figures: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+    sizes = {"config": config, "batches": list(batches), "read": READ, "write": WRITE}
+    with peer_ways(peers, "decoding", **sizes) as others, torch.inference_mode():
         for rows in batches:
-            ways = own_ways(backbone, rows) | peer_ways(shape, rows, Path(folder, "ctranslate2"))
-            seconds = interleaved(ways, rounds, clock)
+            ways = own_ways(backbone, rows) | {"transformers bfloat16": transformers_way(model, rows)}
+            ways |= {name.rpartition(" ")[0]: way for name, way in others.items() if name.endswith(f" {rows}")}
+            seconds = interleaved(ways, rounds)
             ratios = {name: value / seconds["cpner"] for name, value in seconds.items()}
             figures[f"batch {rows}"] = {"seconds": seconds, "to_cpner": ratios}
     return figures
@@ -183,12 +144,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--wall", action="store_true", help="wall clock and all cores")
+    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="of an environment as peers.py needs it")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
-    if not arguments.wall:
-        torch.set_num_threads(1)
-    figures = measure(arguments.batch, arguments.rounds, time.perf_counter if arguments.wall else time.process_time)
+    figures = measure(arguments.batch, arguments.rounds, peers=arguments.peers)
     for name, figure in figures.items():
         for way, seconds in figure["seconds"].items():
             print(f"{name:9} {way:24} {seconds:7.3f} s {figure['to_cpner'][way]:6.2f}")

@@ -2,7 +2,8 @@
 
 A backbone of T5-base's shape with random weights; a batch of 8 rows reads 128 pieces and learns 64. A step is forward,
 backward and update. cpner trains prefixes of 10 on all three attentions, PEFT its prefix on the decoder's
-self-attention or LoRA of rank 8, transformers the whole model. Ways take turns (A B A B); medians.
+self-attention or LoRA of rank 8, AdapterHub prefixes as cpner's, transformers the whole model. Ways take turns
+(A B A B); medians.
 
 The roofline is the time that the step's own matrix products would take at the rate of one large bfloat16 product,
 measured between the rounds.
@@ -12,12 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from decoding import READ, T5_BASE, WRITE, random_backbone, transformers_model
+from peers import peer_ways
 from torch.utils.flop_counter import FlopCounterMode
 
 from cpner.backbone.batch import Batch
@@ -62,7 +65,7 @@ def own_ways(shape: T5Shape) -> dict[str, Way]:
     }
 
 
-def peer_ways(shape: T5Shape) -> dict[str, Way]:
+def library_ways(shape: T5Shape) -> dict[str, Way]:
     """PEFT and transformers in bfloat16; none where PEFT is not installed."""
     try:
         from peft import LoraConfig, PrefixTuningConfig, TaskType, get_peft_model
@@ -105,20 +108,17 @@ def product_rate(seconds: float = 1.0) -> float:
     return 2 * a.shape[0] * a.shape[1] * b.shape[1] * count / (time.perf_counter() - started)
 
 
-def measure(rounds: int, shape: T5Shape = T5_BASE) -> dict[str, Any]:
+def measure(rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) -> dict[str, Any]:
     """Seconds of every way, how many times as long each takes as cpner, and cpner's share of the roofline."""
-    ways = own_ways(shape) | peer_ways(shape)
-    rates: dict[str, float] = {}
-
-    def products() -> None:
-        rates[str(len(rates))] = product_rate()
-
-    seconds = interleaved({**ways, "products": products}, rounds)
+    ways, rates = own_ways(shape) | library_ways(shape), list[float]()
+    config = transformers_model(shape).config.to_dict()
+    with peer_ways(peers, "training", config=config, rows=ROWS, read=READ, write=WRITE) as others:
+        rounds_of = {**ways, **others, "products": lambda: rates.append(product_rate())}
+        seconds = interleaved(rounds_of, rounds)
     del seconds["products"]
     with FlopCounterMode(display=False) as counter:
         ways["cpner"]()
-    rate = sorted(rates.values())[len(rates) // 2]
-    operations = counter.get_total_flops()
+    rate, operations = statistics.median(rates), counter.get_total_flops()
     return {
         "seconds": seconds,
         "to_cpner": {name: value / seconds["cpner"] for name, value in seconds.items()},
@@ -132,9 +132,10 @@ def main() -> None:
     """Measure and print, or write, the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="of an environment as peers.py needs it")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
-    figures = measure(arguments.rounds)
+    figures = measure(arguments.rounds, peers=arguments.peers)
     for way, seconds in figures["seconds"].items():
         print(f"{way:26} {seconds:7.3f} s {figures['to_cpner'][way]:6.2f}")
     print(f"{figures['operations']:.3g} operations, {figures['operations_a_second']:.3g} a second in a large product")

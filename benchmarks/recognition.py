@@ -1,0 +1,75 @@
+"""Speed from text to entities beside an encoder's: `python benchmarks/recognition.py --help`.
+
+Eight sentences of 40 words, 12 types to look for. cpner writes four entities for each sentence: with a backbone of
+T5-base's shape and random weights, which is told what to choose as in `decoding.py`, and with the embedded one, which
+finds what it finds. GLiNER reads the same with a random DeBERTa of its small and base shapes, in one pass, and finds
+nothing. Ways take turns (A B A B); medians of the wall clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from decoding import T5_BASE, random_backbone, scripted
+from peers import peer_ways
+
+from cpner.backbone.decode import Found, decode
+from cpner.backbone.load import Backbone, load
+from cpner.backbone.prefix import Prefix, PrefixConfig, common_start
+from cpner.backbone.t5 import T5Shape
+from cpner.bench import TYPES, Way, interleaved, sentences
+from cpner.corpus.sentence import Span
+from cpner.instructor import Instructor, Source
+from cpner.recognise import Task, recognise
+
+ROWS, WORDS = 8, 40
+ALL_TYPES = [*TYPES, "country", "river", "university", "book"]
+SPANS = [Span(4, 5, "location"), Span(9, 11, "person"), Span(14, 16, "organization"), Span(22, 23, "location")]
+DEBERTA = {"small": 6, "base": 12}  # layers
+
+
+def own_way(backbone: Backbone, *, script: bool) -> Way:
+    """Text to entities; with `script` the entities are SPANS."""
+    sentence, instructor = sentences(1, WORDS)[0], Instructor(backbone.vocabulary)
+    tasks = [Task(sentence, ALL_TYPES, instructor, "d")] * ROWS
+    prefixes = {"d": common_start(backbone.t5.shape, PrefixConfig()).to(backbone.dtype)}
+    target = instructor.target(instructor.source(sentence, ALL_TYPES), sentence.with_spans(SPANS))
+
+    def scripted_search(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None) -> list[list[Found]]:
+        with scripted([target] * len(sources)):
+            return decode(backbone, sources, prefix)
+
+    search = scripted_search if script else None
+    return lambda: recognise(backbone, tasks, prefixes, batch_size=ROWS, search=search)
+
+
+def measure(rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) -> dict[str, Any]:
+    """Seconds of every way, and how many times as long each takes as cpner of T5-base's shape."""
+    base = "cpner, T5-base's shape"
+    ways = {base: own_way(random_backbone(shape), script=True), "cpner-mini": own_way(load(), script=False)}
+    text = sentences(1, WORDS)[0].text
+    with peer_ways(peers, "recognition", texts=[text] * ROWS, types=ALL_TYPES, sizes=DEBERTA) as others:
+        seconds = interleaved({**ways, **others}, rounds)
+    return {"seconds": seconds, "to_cpner": {name: value / seconds[base] for name, value in seconds.items()}}
+
+
+def main() -> None:
+    """Measure and print, or write, the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="of an environment as peers.py needs it")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    arguments = parser.parse_args()
+    figures = measure(arguments.rounds, peers=arguments.peers)
+    for way, seconds in figures["seconds"].items():
+        print(f"{way:24} {seconds:7.3f} s {figures['to_cpner'][way]:6.2f}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
