@@ -9,6 +9,7 @@ by piece, in a third of the passes. Rows that are done leave the batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from cpner.corpus.sentence import Span
 from cpner.grammar import DONE, LAST, LIST, OPEN, Closed, Grammar, Parsed, State, parse, word_span
 from cpner.instructor import Source
 
-DRAFT = 12  # pieces drafted for a pass at most
+DRAFT = 12  # pieces drafted for a pass of one row at most; of n rows, where each piece costs more, 12 / √n
 
 
 @dataclass(slots=True)
@@ -75,7 +76,8 @@ def decode(
     Args:
         sources: B sentences with their options.
         prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
-        draft: pieces that the grammar may go ahead of the model; 0 is a pass for each piece. The outcome is the same.
+        draft: pieces that the grammar may go ahead of the model in a pass of one row, and draft / √n in one of n rows;
+            0 is a pass for each piece. The outcome is the same.
 
     Returns:
         For each source its entities, ascending, without overlap.
@@ -94,7 +96,7 @@ def decode(
     state, _ = grammar.advance(grammar.start(), chosen)
     score = torch.zeros(len(sources), device=device)
     while True:
-        ahead = Draft.write(grammar, state, chosen, draft)
+        ahead = Draft.write(grammar, state, chosen, math.ceil(draft / math.sqrt(len(rows))))
         hidden = cache.step(grammar.candidates.gather(1, ahead.pieces), ahead.real)
         logits = (hidden @ output.transpose(1, 2)).float()  # [B, n, C]
         best, choice = logits.masked_fill(~ahead.allowed, -torch.inf).log_softmax(-1).max(-1)  # [B, n]
