@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cpner.backbone.allocator import keep_freed_memory
 from cpner.backbone.packed import Packed
 from cpner.backbone.t5 import ACTIVATIONS, T5, FusedLinear, T5Shape
 from cpner.errors import BackboneError
@@ -82,7 +83,7 @@ def digest(t5: T5) -> str:
 
 
 def load(name: str = EMBEDDED, *, device: str | None = None, dtype: torch.dtype | None = None) -> Backbone:
-    """Load a backbone.
+    """Load a backbone. The process then keeps memory that it frees, see `allocator`.
 
     Args:
         name: "cpner-mini", a folder with a T5 checkpoint in safetensors, or a repository of the Hugging Face hub.
@@ -97,6 +98,7 @@ def load(name: str = EMBEDDED, *, device: str | None = None, dtype: torch.dtype 
     folder = locate(name)
     config, shape = read_shape(folder, name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    keep_freed_memory()
     t5 = read_weights(folder, shape, name).to(device=device, dtype=dtype or torch.bfloat16)
     return Backbone(name, t5, Vocabulary(_tokenizer(folder, name)), window=config.get("n_positions", 512))
 

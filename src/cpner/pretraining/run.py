@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
+from cpner.backbone.allocator import keep_freed_memory
 from cpner.backbone.batch import Batch
 from cpner.backbone.t5 import T5, T5Shape
 from cpner.errors import ConfigError, TrainingError
@@ -64,6 +65,7 @@ def pretrain(
     if not resume and Checkpoint(out).exists:
         raise ConfigError(f"{out} holds a checkpoint already: go on with --resume, or choose another folder")
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # text has no use for the tagger
+    keep_freed_memory()
     cpu = not torch.accelerator.is_available()  # Accelerate joins processes on CPUs only when told
     accelerator = Accelerator(mixed_precision="bf16", cpu=cpu, kwargs_handlers=[unused])
     set_seed(config.seed)
