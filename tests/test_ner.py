@@ -11,7 +11,7 @@ import torch
 
 import cpner
 from cpner.backbone.load import digest
-from cpner.backbone.prefix import PrefixConfig, common_start, fingerprint
+from cpner.backbone.prefix import PrefixConfig, common_start, fingerprint, start_fingerprint
 from cpner.corpus import Corpus, Entity, Sentence
 from cpner.errors import ConfigError, CorpusError, PrefixMismatchError, StoreError, TrainingError, UnknownDomainError
 from cpner.ner import CPNER
@@ -162,7 +162,7 @@ def test_warm_up_leaves_a_card_and_the_backbone_as_it_was(tiny, trained):
     assert (card.types, card.strategy, card.sources, card.seed) == (TYPES, "warm-up", {}, 0)
     assert card.backbone_fingerprint == tiny.fingerprint == digest(tiny.t5)
     assert card.statistics["splits"]["train"]["sentences"] == 5
-    assert card.start_fingerprint == fingerprint(common_start(tiny.t5.shape, SMALL))
+    assert card.start_fingerprint == start_fingerprint(tiny.t5.shape, SMALL)
     assert 0 <= card.metrics["dev_f1"] <= 100 and card.metrics["epochs"] == 2
     assert card.versions["cpner"] == cpner.__version__
 

@@ -14,7 +14,7 @@ import torch
 
 from cpner import __version__
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix, PrefixConfig, common_start, config_dict, fingerprint, part_shape
+from cpner.backbone.prefix import Prefix, PrefixConfig, config_dict, part_shape, start_fingerprint
 from cpner.domain_card import DomainCard, check_fits
 from cpner.errors import ConfigError, PrefixMismatchError, UnknownDomainError, did_you_mean
 from cpner.store import Store, StoredDomain
@@ -151,7 +151,7 @@ class Domains:
             backbone=self.backbone.name,
             backbone_fingerprint=self.backbone.fingerprint,
             prefix=config_dict(prefix),
-            start_fingerprint=fingerprint(common_start(self.backbone.t5.shape, prefix)),
+            start_fingerprint=start_fingerprint(self.backbone.t5.shape, prefix),
             statistics={},
             sources={},
             strategy="added",
@@ -199,4 +199,5 @@ class _Recent(OrderedDict[str, T]):
 def prefix_config(card: DomainCard) -> PrefixConfig:
     """The prefix settings of a card."""
     known = {field.name for field in fields(PrefixConfig)}
-    return PrefixConfig(**{name: value for name, value in card.prefix.items() if name in known})
+    plain = {"start_logit": 0.0}  # of a card that does not tell it
+    return PrefixConfig(**plain | {name: value for name, value in card.prefix.items() if name in known})

@@ -13,7 +13,8 @@ import torch
 from cpner.backbone.beam import beam_search
 from cpner.backbone.decode import Found
 from cpner.backbone.load import EMBEDDED, Backbone, load
-from cpner.backbone.prefix import Prefix, PrefixConfig, common_start, mix
+from cpner.backbone.prefix import Prefix, PrefixConfig, mix
+from cpner.backbone.start import quiet_start
 from cpner.corpus import Corpus, Entity, Sentence, Span, split_words
 from cpner.domain_card import VOTES, DomainCard, check_name
 from cpner.domains import Domains, prefix_config
@@ -576,10 +577,10 @@ class CPNER:
         check_types(corpus.types, ())
         queries = [self._query(name) for name in sources]
         prefix = prefix_config(self.card(sources[0]))
-        own = DualQuery(target, self.backbone.embed_types(corpus.types), common_start(self.backbone.t5.shape, prefix))
+        own = DualQuery(target, self.backbone.embed_types(corpus.types), queries[0].prefix)  # alpha leaves it out
         selection = select_domains(own, queries, alpha=1.0, temperature=temperature, top_k=top_k)
         weights = dict(zip(selection.sources, selection.weights, strict=True))
-        result = untrained(mix([query.prefix for query in queries], selection.weights))
+        result = untrained(mix([self._known.find(name).prefix for name in sources], selection.weights))
         corpus = Corpus(corpus.name, {}, types=corpus.types)
         self._learn(target, corpus, prefix, run.config, result, "zero-label", weights)
         return result
@@ -596,7 +597,9 @@ class CPNER:
 
     def _query(self, name: str) -> DualQuery:
         domain = self._known.find(name)
-        return DualQuery(name, self.backbone.embed_types(domain.card.types), domain.prefix)
+        start = quiet_start(self.backbone, prefix_config(domain.card))
+        learnt = mix([domain.prefix, start], [1.0, -1.0])  # what all have in common would make any two alike
+        return DualQuery(name, self.backbone.embed_types(domain.card.types), learnt)
 
     def _learn(
         self,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cpner.backbone.load import Backbone, digest
 from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, common_start, fingerprint
+from cpner.backbone.start import quiet_start
 from cpner.errors import ConfigError, PrefixMismatchError
 from cpner.training import TrainingConfig
 from cpner.transfer import collaborate, combine, combine_parameters, warm_up
@@ -142,7 +143,8 @@ def test_parameters_that_were_not_kept_are_refused(tiny, warm):
 
 
 def test_parameters_of_other_shapes_are_refused(tiny, warm):
-    other = Reparameterisation(tiny.t5.shape, PrefixConfig(length=3, hidden=8))
+    narrow = PrefixConfig(length=3, hidden=8)
+    other = Reparameterisation(tiny.t5.shape, narrow, quiet_start(tiny, narrow))
 
     with pytest.raises(PrefixMismatchError, match="different shapes can't be averaged"):
         combine_parameters(warm[0].reparameterisation, [other.state_dict()], [1.0])
@@ -168,7 +170,7 @@ def test_different_starts_are_warned_of():
         warn_of_starts("a", {"a": "1", "b": "2"})
 
 
-def test_a_warm_up_on_no_step_is_the_common_start(tiny):
+def test_a_warm_up_on_no_step_is_the_quiet_start(tiny):
     result = warm_up(tiny, SENTENCES, [], TYPES, STILL, prefix=SMALL)
 
-    close(result.prefix, common_start(tiny.t5.shape, SMALL))
+    close(result.prefix, quiet_start(tiny, SMALL))

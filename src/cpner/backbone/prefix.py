@@ -68,6 +68,7 @@ class PrefixConfig:
     hidden: int = 512  # width of the network's hidden layer
     start_seed: int = 0  # every warm-up on a backbone begins at this start, so that prefixes may be averaged
     start_scale: float = 0.1  # standard deviation of the start's keys and values; small, so that it disturbs little
+    start_logit: float = -2.0  # mean attention logit of the start's keys, see `start.py`; 0 leaves them as drawn
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attentions", tuple(self.attentions))
@@ -91,7 +92,7 @@ class Reparameterisation(nn.Module):
     Args:
         shape: the backbone's.
         config: the prefix's.
-        start: where to begin, each part [L, 2, H, K, D]; None for the seeded start that all warm-ups share.
+        start: where to begin, each part [L, 2, H, K, D]; None for `common_start`.
     """
 
     def __init__(self, shape: T5Shape, config: PrefixConfig, start: Prefix | None = None) -> None:
@@ -146,13 +147,19 @@ def part_shape(shape: T5Shape, config: PrefixConfig, name: str) -> tuple[int, in
 
 
 def common_start(shape: T5Shape, config: PrefixConfig) -> Prefix:
-    """The seeded prefix at which every warm-up begins."""
+    """The seeded numbers of the prefix at which every warm-up begins; `start.py` turns its keys."""
     generator = torch.Generator().manual_seed(config.start_seed)
     drawn = {
         name: torch.randn(part_shape(shape, config, name), generator=generator) * config.start_scale
         for name in ATTENTIONS  # all are drawn, so that a part is the same whichever attentions are switched on
     }
     return Prefix(**_all({name: drawn[name] for name in config.attentions}))
+
+
+def start_fingerprint(shape: T5Shape, config: PrefixConfig) -> str:
+    """Twelve hexadecimal digits that name the start of warm-ups on one backbone: they differ if the starts do."""
+    drawn = fingerprint(common_start(shape, config))
+    return hashlib.sha256(f"{drawn} {float(config.start_logit)}".encode()).hexdigest()[:12]
 
 
 def fingerprint(prefix: Prefix) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cpner.backbone.load import Backbone, load
-from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, common_start, part_shape
+from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, part_shape
+from cpner.backbone.start import quiet_start
 from cpner.corpus import Corpus, Sentence, Span
 from cpner.experiments import baselines
 from cpner.experiments.cells import BASELINES, PUBLISHED_SHOTS, Cell
@@ -85,7 +86,7 @@ class Runner:
             return False
         corpus, config = self.target_corpus(cell), self._config(cell)
         if cell.variant == "no-warm-up":
-            start = common_start(self.backbone.t5.shape, PrefixConfig())
+            start = quiet_start(self.backbone, PrefixConfig())
             ner.add(name, start, corpus.types, config=PrefixConfig())
         elif cell.variant == "dapt":
             text = [sentence.text for sentence in (*corpus.train, *corpus.dev)]
