@@ -17,15 +17,15 @@ SOFTMAXES = ("candidates", "vocabulary")
 class TrainingConfig:
     """Settings of `train_prefix`, good for ten to a few hundred sentences."""
 
-    epochs: int = 20  # passes over the data, at most
-    min_steps: int = 200  # few sentences get more passes, until they have had as many steps
+    epochs: int = 10  # passes over the data, at most
+    min_steps: int = 250  # few sentences get more passes, until they have had as many steps
     batch_sentences: int = 8  # at most; small batches make enough steps of few sentences
     batch_pieces: int = 4096  # source pieces of a batch, padding included, at most: bounds memory
     lr: float = 3e-3  # highest step size of AdamW; 1e-3 learns slower, from 1e-2 on it is unstable
     lr_ramp_steps: int = 20  # steps over which it rises from zero; then it falls as a cosine to zero
     weight_decay: float = 0.0  # the start of the prefix is small, and few steps are taken
     clip: float = 1.0  # largest norm of all gradients together
-    dropout: float = 0.0  # share of the prefix's numbers that are zero in a step
+    dropout: float = 0.1  # share of what training added to the start that is left out of a step
     shuffle_options: bool = True  # the order of the types should not matter
     option_dropout: float = 0.1  # share of the types absent from a sentence that are not offered with it
     patience: int = 0  # looks at the dev split without a better F1 until training stops; 0 never stops early

@@ -232,16 +232,16 @@ class _Training:
         self.state.pieces += pieces
 
     def _drop(self, prefix: Prefix) -> Prefix:
-        """Dropout on the generated prefix, drawn from the seed and the step."""
+        """Dropout on what training adds to the start of the prefix, drawn from the seed and the step."""
         if not self.config.dropout:
             return prefix
         keep = 1 - self.config.dropout
         seed = np.random.SeedSequence([self.config.seed, _DROPOUT, self.state.step]).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(seed[0]) >> 1)
-        dropped = {
-            name: part * (torch.rand(part.shape, generator=generator) < keep).to(part) / keep
-            for name, part in prefix.parts.items()
-        }
+        dropped = {}
+        for name, part in prefix.parts.items():
+            start, kept = self.trained.get_buffer(f"{name}_start"), torch.rand(part.shape, generator=generator) < keep
+            dropped[name] = start + (part - start) * kept.to(part) / keep
         return Prefix(*(dropped.get(name) for name in ATTENTIONS))
 
     def _lr(self, share: float) -> float:
