@@ -142,7 +142,7 @@ def test_the_loss_falls_and_the_tiny_model_learns_two_sentences_by_heart(tiny):
     """A random model can't learn to copy names in general, but its prefix can learn what to write here."""
     prefix = PrefixConfig(reparameterisation="direct")
     config = TrainingConfig(
-        epochs=60, min_steps=0, lr=1.0, clip=10.0, option_dropout=0.0, shuffle_options=False, eval_every=20
+        epochs=60, min_steps=0, lr=1.0, clip=10.0, dropout=0.0, option_dropout=0.0, shuffle_options=False, eval_every=20
     )
 
     result = train_prefix(
@@ -161,19 +161,23 @@ def test_the_same_seed_gives_the_same_prefix_and_another_another(tiny):
     assert fingerprint(first.prefix) != fingerprint(other.prefix)
 
 
-def test_dropout_takes_other_numbers_at_every_step_and_keeps_the_mean(tiny, monkeypatch):
+def test_dropout_takes_other_parts_of_what_was_added_at_every_step_and_keeps_the_mean(tiny, monkeypatch):
     import cpner.training.loop as loop
 
     seen: list[Tensor] = []
     real = loop.loss_of
     monkeypatch.setattr(loop, "loss_of", lambda b, batch, prefix: seen.append(prefix.decoder) or real(b, batch, prefix))
-    train(tiny, TrainingConfig(epochs=2, min_steps=0, lr=1e-30, batch_sentences=2, dropout=0.25), dev=[])
+    trained = Reparameterisation(tiny.t5.shape, PrefixConfig(length=3, reparameterisation="direct"))
+    for matrix in trained.parameters():
+        torch.nn.init.ones_(matrix)  # what training added to the start, so far
+    config = TrainingConfig(epochs=2, min_steps=0, lr=1e-30, batch_sentences=2, dropout=0.25)
+    train_prefix(tiny, trained, SENTENCES, [], TYPES, config)
 
-    start = common_start(tiny.t5.shape, SMALL).decoder
-    kept = [part != 0 for part in seen]
+    added = [part - trained.decoder_start for part in seen]
+    kept = [part > 0.5 for part in added]
     assert len(seen) == 6 and not any(torch.equal(a, b) for a, b in itertools.combinations(kept, 2))
-    for part, mask in zip(seen, kept, strict=True):
-        torch.testing.assert_close(part, start / 0.75 * mask)
+    for part, mask in zip(added, kept, strict=True):
+        torch.testing.assert_close(part, mask / 0.75)
         assert 0.6 < mask.float().mean() < 0.9
 
 

@@ -121,7 +121,7 @@ class Runner:
             sources, config = (_chain_name(cell),), _twice(config)
         elif strategy == "search":
             facts["search"] = search(ner, name, sources, corpus.dev)
-            mixing |= {key: facts["search"][key] for key in ("alpha", "temperature")}
+            mixing |= {key: facts["search"][key] for key in ("alpha", "temperature", "share")}
             strategy = "collaborate"
         result = ner.transfer(name, sources, corpus, config, strategy=strategy, **mixing)
         card = ner.card(name)

@@ -1,4 +1,4 @@
-"""The selector's alpha and temperature, searched on the dev split (section 3.4, Eq. 7-8)."""
+"""The selector's alpha and temperature, and the share of the sources, searched on dev (section 3.4, Eq. 7-10)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cpner.transfer import combine
 
 ALPHAS = (0.0, 0.5, 1.0)
 TEMPERATURES = (1.0, 0.1, 0.02)
+SHARES = (0.5, 0.25, 0.1)
 
 
 def search(
@@ -23,6 +24,7 @@ def search(
     *,
     alphas: Sequence[float] = ALPHAS,
     temperatures: Sequence[float] = TEMPERATURES,
+    shares: Sequence[float] = SHARES,
 ) -> dict[str, Any]:
     """Try settings of the selector by the dev F1 of the average that they give, before it is trained on.
 
@@ -33,14 +35,14 @@ def search(
         dev: labelled sentences of the target; without any, the paper's settings are taken.
 
     Returns:
-        `alpha` and `temperature`, the best (the first of equals), and `tried`: each pair with its F1.
+        `alpha`, `temperature` and `share`, the best (the first of equals), and `tried`: each triple with its F1.
     """
     tried: list[dict[str, float]] = []
     types = ner.card(target).types
-    for alpha, temperature in product(alphas, temperatures) if dev else ():
+    for alpha, temperature, share in product(alphas, temperatures, shares) if dev else ():
         weights = ner.select(target, sources, alpha=alpha, temperature=temperature).weights
-        ner.add("search", combine(ner.prefix(target), [ner.prefix(name) for name in sources], weights), types)
+        ner.add("search", combine(ner.prefix(target), [ner.prefix(name) for name in sources], weights, share), types)
         f1 = evaluate(dev, ner.predict_spans(dev, "search"), types).f1
-        tried.append({"alpha": alpha, "temperature": temperature, "f1": f1})
-    best = max(tried, key=lambda row: row["f1"], default={"alpha": 0.5, "temperature": 1.0})
-    return {"alpha": best["alpha"], "temperature": best["temperature"], "tried": tried}
+        tried.append({"alpha": alpha, "temperature": temperature, "share": share, "f1": f1})
+    best = max(tried, key=lambda row: row["f1"], default={"alpha": 0.5, "temperature": 1.0, "share": 0.5})
+    return {**{name: best[name] for name in ("alpha", "temperature", "share")}, "tried": tried}

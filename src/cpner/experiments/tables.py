@@ -186,8 +186,9 @@ def _searched(records: Sequence[Record], cell: Cell) -> list[str]:
     plain = [r for r in records if cell_of(r).strategy == "collaborate" and cell_of(r).sources == cell.sources]
     if not searched or not plain:
         return []
-    chosen = ", ".join(f"({r['search']['alpha']}, {r['search']['temperature']})" for r in searched)
+    names = ("alpha", "temperature", "share")
+    chosen = ", ".join("(" + ", ".join(str(r["search"][name]) for name in names) + ")" for r in searched)
     return [
-        f"- {cell.target}: F1 {mean_f1(searched)} with (alpha, temperature) searched on dev, {chosen} by seed; "
-        f"{mean_f1(plain)} with the paper's (0.5, 1)."
+        f"- {cell.target}: F1 {mean_f1(searched)} with (alpha, temperature, share) searched on dev, {chosen} by seed; "
+        f"{mean_f1(plain)} with the paper's (0.5, 1, 0.5)."
     ]
