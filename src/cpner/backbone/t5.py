@@ -144,8 +144,8 @@ class Attention(nn.Module):
         else:
             (q,), (k, v) = self.split(self.q(x), 1), self.split(self.kv(memory), 2)
         if prefix is not None:
-            k = torch.cat([prefix[:, 0].to(k.dtype), k], dim=2)
-            v = torch.cat([prefix[:, 1].to(v.dtype), v], dim=2)
+            keys, values = prefix.unbind(1)
+            k, v = torch.cat([keys, k], dim=2), torch.cat([values, v], dim=2)
         return self.merge(attend(q, k, v, bias))
 
 
@@ -277,9 +277,10 @@ class T5(nn.Module):
         positions = torch.arange(ids.shape[1], device=ids.device)
         bias = self.encoder.relative_bias(positions, positions)[None] + mask_bias(mask, torch.float32)[:, None, None, :]
         states = None if prefix is None else prefix.encoder
-        bias = before_prefix(bias, states, None if prefix is None else prefix.mask).to(_compute_dtype(x))
-        for i, layer in enumerate(self.encoder.layers):
-            x = self._pass(layer, x, bias, None if states is None else states[:, i])
+        dtype = _compute_dtype(x)
+        bias = before_prefix(bias, states, None if prefix is None else prefix.mask).to(dtype)
+        for layer, own in zip(self.encoder.layers, _by_layer(states, dtype, self.encoder), strict=True):
+            x = self._pass(layer, x, bias, own)
         encoded: Tensor = self.encoder.norm(x)
         return encoded
 
@@ -303,9 +304,9 @@ class T5(nn.Module):
         self_bias = (self.decoder.relative_bias(positions, positions) + causal)[None]
         self_bias = before_prefix(self_bias, states, prefix_mask).to(dtype)
         cross_bias = before_prefix(mask_bias(mask, torch.float32)[:, None, None, :], cross, prefix_mask).to(dtype)
-        for i, layer in enumerate(self.decoder.layers):
-            own = None if states is None else states[:, i]
-            x = self._pass(layer, x, self_bias, own, encoded, cross_bias, None if cross is None else cross[:, i])
+        prefixes = _by_layer(states, dtype, self.decoder), _by_layer(cross, dtype, self.decoder)
+        for layer, own, own_cross in zip(self.decoder.layers, *prefixes, strict=True):
+            x = self._pass(layer, x, self_bias, own, encoded, cross_bias, own_cross)
         return self.scale(self.decoder.norm(x))
 
     def _pass(self, layer: Layer, *inputs: Tensor | None) -> Tensor:
@@ -336,6 +337,11 @@ class T5(nn.Module):
             else:
                 width = {"q": s.d_model * s.d_kv, "o": inner, "wo": s.d_ff, "embedding": 1}.get(leaf[-2], s.d_model)
                 parameter.data.normal_(0, width**-0.5, generator=generator)
+
+
+def _by_layer(prefix: Tensor | None, dtype: torch.dtype, stack: Stack) -> Sequence[Tensor | None]:
+    """[B, L, 2, H, K, D] as L tensors; in one operation, whose gradient is one too."""
+    return [None] * len(stack.layers) if prefix is None else prefix.to(dtype).unbind(1)
 
 
 def _compute_dtype(x: Tensor) -> torch.dtype:
