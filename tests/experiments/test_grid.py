@@ -162,6 +162,17 @@ def test_table_gives_mean_and_deviation_over_seeds_and_the_gain():
     )
 
 
+def test_gains_are_averaged_over_rows():
+    several = {"sources": SEVERAL, "strategy": "collaborate"}
+    records = []
+    for target, none, ours in (("ai", 40.0, 45.0), ("science", 50.0, 49.0), ("mit_movie", 30.0, 32.0)):
+        records += [record(Cell(target), none), record(Cell(target, **several), ours)]
+
+    table = markdown({"experiment": "table2", "records": records, "comparisons": []})
+
+    assert "| CP-NER | conll2003, politics, literature, music | +2.0, better in 2 of 3 |  |" in table
+
+
 def test_learning_curves_are_drawn_for_each_target(tmp_path):
     records = [record(Cell("ai", count=count), 4.0 * count) for count in (5, 10, 20)]
 

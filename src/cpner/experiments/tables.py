@@ -59,7 +59,7 @@ def markdown(summary: Summary) -> str:
 
 def told(cell: Cell) -> str:
     """How a cell was trained, in words."""
-    words = "CP-NER" if cell.strategy == "collaborate" else cell.strategy
+    words = _name(cell.strategy)
     return f"{words}, {VARIANTS[cell.variant]}" if cell.variant else words
 
 
@@ -82,7 +82,7 @@ def _scores(summary: Summary) -> list[str]:
     references = REFERENCES.get(summary["experiment"], ())
     costs = summary["experiment"] == "baselines"
     head = ["target", "sentences", "how", "sources", "F1", "published (T5-base)"]
-    head += [f"gain on {'CP-NER' if name == 'collaborate' else name} (p)" for name in references]
+    head += [f"gain on {_name(name)} (p)" for name in references]
     head += ["numbers trained", "kilobytes a domain"] if costs else []
     rows = []
     for key, own in by_row(records).items():
@@ -93,7 +93,7 @@ def _scores(summary: Summary) -> list[str]:
         if costs:
             row += [f"{own[0]['trained_parameters']:,}", f"{own[0]['bytes'] / 1000:,.0f}"]
         rows.append(row)
-    return [*table(head, rows), *_averages(records), *_legend(records)]
+    return [*table(head, rows), *_averages(records), *_mean_gains(records, references), *_legend(records)]
 
 
 def _gain(summary: Summary, records: Sequence[Record], cell: Cell, own: Sequence[Record], strategy: str) -> str:
@@ -105,6 +105,33 @@ def _gain(summary: Summary, records: Sequence[Record], cell: Cell, own: Sequence
     p = next((c["p_value"] for c in summary["comparisons"] if c["row"] == cell.key and c["against"] in keys), None)
     shown = ("+" if difference.mean >= 0 else "") + str(difference)
     return shown if p is None else f"{shown} ({p:.3f})"
+
+
+def _mean_gains(records: Sequence[Record], references: Sequence[str]) -> list[str]:
+    """For each way that stands in several rows, its gain over all of them, and in how many it gains at all."""
+    gains: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for own in by_row(records).values():
+        cell = cell_of(own[0])
+        for strategy in references:
+            if (difference := gain(own, reference_of(records, cell, strategy))) is not None:
+                way = told(cell), ", ".join(cell.sources) or "none"
+                gains.setdefault(way, {}).setdefault(strategy, []).append(difference.mean)
+    if not any(len(values) > 1 for each in gains.values() for values in each.values()):
+        return []
+    head = ["how, over all rows", "sources", *(f"mean gain on {_name(strategy)}" for strategy in references)]
+    rows = [[*way, *(_gain_told(each.get(name, [])) for name in references)] for way, each in gains.items()]
+    return ["", *table(head, rows)]
+
+
+def _gain_told(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    better = sum(value > 0 for value in values)
+    return f"{fmean(values):+.1f}, better in {better} of {len(values)}"
+
+
+def _name(strategy: str) -> str:
+    return "CP-NER" if strategy == "collaborate" else strategy
 
 
 def _averages(records: Sequence[Record]) -> list[str]:
