@@ -31,9 +31,10 @@ fix: setup
 
 bench: setup $(PEERS)/.ready
 	$(BIN)/cpner bench --out bench-out
-	$(BIN)/python benchmarks/domains.py
+	$(BIN)/python benchmarks/domains.py --json bench-out/domains.json
 	for name in decoding training recognition; do \
-		$(BIN)/python benchmarks/$$name.py --peers $(PEERS)/bin/python || exit 1; done
+		$(BIN)/python benchmarks/$$name.py --peers $(PEERS)/bin/python --json bench-out/$$name.json || exit 1; done
+	$(BIN)/python benchmarks/page.py bench-out
 
 $(PEERS)/.ready: benchmarks/peers.txt
 	$(PYTHON) -m venv $(PEERS)
