@@ -18,7 +18,7 @@ from cpner.experiments.grid import Grid, Setup, read_spans, write_spans
 from cpner.experiments.report import write_page
 from cpner.experiments.runner import Budget
 from cpner.experiments.statistics import spearman
-from cpner.experiments.summary import find_cases, read_summary, summarise, write_summary
+from cpner.experiments.summary import cell_of, find_cases, read_summary, summarise, write_summary
 from cpner.experiments.tables import markdown
 from cpner.training import TrainingConfig
 from tests.cli.conftest import cpner
@@ -126,11 +126,25 @@ def test_reproduce_prints_draws_and_reports(data, tiny_folder, tmp_path, experim
         assert f"(results/{picture.name})" in text and (page.parent / "results" / picture.name).is_file()
 
 
+def test_reproduce_runs_only_the_variant_that_is_asked_for(data, tiny_folder, tmp_path):
+    result = cpner(
+        "reproduce", "table1", "--data", data, "--out", tmp_path, "--backbone", tiny_folder, "--seeds", 1, "--json",
+        "--epochs", 1, "--target", "ai", "--variant", "plain", "--strategy", "none", "--test-sentences", 2,
+        "--device", "cpu",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    summary = json.loads(result.stdout)
+    assert [cell_of(record) for record in summary["records"]] == [Cell("ai")]
+    assert "--variant plain" in summary["command"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("table1", "--data", "nowhere"), "no folder of public datasets at nowhere"),
-        (("table1", "--data", ".", "--target", "food"), "no cell with target"),
+        (("table1", "--data", ".", "--target", "food"), "no cell with target food"),
+        (("table1", "--data", ".", "--target", "ai", "--variant", "sum"), "no cell with target ai, variant sum"),
         (("tables",), "'tables' is not one of"),
     ],
 )

@@ -9,9 +9,10 @@ import click
 
 from cpner.cli._common import json_option, print_json
 from cpner.errors import ConfigError
-from cpner.experiments.cells import EXPERIMENTS, STRATEGIES
+from cpner.experiments.cells import EXPERIMENTS, STRATEGIES, VARIANTS
 
 _AT_LEAST_1 = click.IntRange(min=1)
+_PLAIN = "plain"  # no variant, in a word
 
 
 @click.command()
@@ -28,6 +29,8 @@ _AT_LEAST_1 = click.IntRange(min=1)
 @click.option("--target", "targets", multiple=True, help="Only cells of this target; may be repeated.")
 @click.option("--strategy", "strategies", multiple=True, type=click.Choice(list(STRATEGIES)),
               help="Only cells of this strategy; may be repeated.")  # fmt: skip
+@click.option("--variant", "variants", multiple=True, type=click.Choice([name or _PLAIN for name in VARIANTS]),
+              help="Only cells of this variant; may be repeated.")  # fmt: skip
 @click.option("--epochs", type=_AT_LEAST_1, help="Of a target; default: that of the training settings.")
 @click.option("--count", type=_AT_LEAST_1, help="Training sentences of a target, at most; default: all.")
 @click.option("--source-epochs", type=_AT_LEAST_1, default=3, show_default=True, help="Of a large source.")
@@ -49,6 +52,7 @@ def reproduce(
     seeds: int,
     targets: tuple[str, ...],
     strategies: tuple[str, ...],
+    variants: tuple[str, ...],
     epochs: int | None,
     count: int | None,
     source_epochs: int,
@@ -97,10 +101,14 @@ def reproduce(
     cells = [
         cell
         for cell in EXPERIMENTS[experiment](range(seeds))
-        if (not targets or cell.target in targets) and (not strategies or cell.strategy in strategies)
+        if (not targets or cell.target in targets)
+        and (not strategies or cell.strategy in strategies)
+        and (not variants or (cell.variant or _PLAIN) in variants)
     ]
     if not cells:
-        raise ConfigError(f"{experiment} has no cell with target {targets or 'any'} and strategy {strategies or 'any'}")
+        asked = {"target": targets, "strategy": strategies, "variant": variants}
+        told = ", ".join(f"{name} {' or '.join(values)}" for name, values in asked.items() if values)
+        raise ConfigError(f"{experiment} has no cell with {told}")
     from cpner.experiments.figures import draw
     from cpner.experiments.grid import Grid, Setup
     from cpner.experiments.runner import Budget
