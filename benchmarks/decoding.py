@@ -9,14 +9,13 @@ Ways take turns (A B A B). What is reported is the median of the wall clock, on 
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import command
 import torch
 from peers import peer_ways
 from torch import Tensor
@@ -133,26 +132,19 @@ def measure(batches: Sequence[int], rounds: int, shape: T5Shape = T5_BASE, peers
         for rows in batches:
             ways = own_ways(backbone, rows) | {"transformers bfloat16": transformers_way(model, rows)}
             ways |= {name.rpartition(" ")[0]: way for name, way in others.items() if name.endswith(f" {rows}")}
-            seconds = interleaved(ways, rounds)
-            ratios = {name: value / seconds["cpner"] for name, value in seconds.items()}
-            figures[f"batch {rows}"] = {"seconds": seconds, "to_cpner": ratios}
+            figures[f"batch {rows}"] = command.beside(interleaved(ways, rounds))
     return figures
 
 
 def main() -> None:
     """Measure and print, or write, the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command.parser(__doc__, rounds=5)
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="of an environment as peers.py needs it")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
     figures = measure(arguments.batch, arguments.rounds, peers=arguments.peers)
     for name, figure in figures.items():
-        for way, seconds in figure["seconds"].items():
-            print(f"{name:9} {way:24} {seconds:7.3f} s {figure['to_cpner'][way]:6.2f}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+        command.tell(figure, f"{name:9} ")
+    command.write(figures, arguments.json)
 
 
 if __name__ == "__main__":

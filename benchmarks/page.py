@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import html
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from matplotlib.figure import Figure
 
-INK, BLUE, GREY = "#5c6875", "#1f5f99", "#aab4bf"
+from cpner.bench_page import BLUE, INK, plain, svg
+
+GREY = "#aab4bf"
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -45,9 +45,9 @@ def bars(groups: Mapping[str, Mapping[str, float]]) -> str:
         axes.bar_label(drawn, fmt="%.2f s", padding=3, fontsize=8, color=INK)
         axes.set_xlim(0, 1.25 * max(seconds.values()))
         axes.invert_yaxis()
-        _plain(axes, title)
+        plain(axes, title)
         axes.set_xticks([])
-    return _svg(figure)
+    return svg(figure)
 
 
 def curve(domains: Mapping[str, Mapping[str, float]]) -> str:
@@ -59,20 +59,8 @@ def curve(domains: Mapping[str, Mapping[str, float]]) -> str:
     axes.set_xscale("log")
     axes.set_ylim(0, 1.2 * max(own["cold"] for own in domains.values()))
     axes.legend(frameon=False, fontsize=8)
-    _plain(axes, "milliseconds of a request")
-    return _svg(figure)
-
-
-def _plain(axes: Any, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=9, color=INK)
-    axes.tick_params(length=0, labelsize=8, colors=INK)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _svg(figure: Figure) -> str:
-    file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
-    return file.getvalue()[file.getvalue().index("<svg") :]
+    plain(axes, "milliseconds of a request")
+    return svg(figure)
 
 
 def page(folder: Path) -> str:

@@ -8,12 +8,11 @@ nothing. Ways take turns (A B A B); medians of the wall clock.
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import command
 from decoding import T5_BASE, random_backbone, scripted
 from peers import peer_ways
 
@@ -54,21 +53,15 @@ def measure(rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) ->
     text = sentences(1, WORDS)[0].text
     with peer_ways(peers, "recognition", texts=[text] * ROWS, types=ALL_TYPES, sizes=DEBERTA) as others:
         seconds = interleaved({**ways, **others}, rounds)
-    return {"seconds": seconds, "to_cpner": {name: value / seconds[base] for name, value in seconds.items()}}
+    return command.beside(seconds, base)
 
 
 def main() -> None:
     """Measure and print, or write, the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="of an environment as peers.py needs it")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    arguments = parser.parse_args()
+    arguments = command.parser(__doc__, rounds=9).parse_args()
     figures = measure(arguments.rounds, peers=arguments.peers)
-    for way, seconds in figures["seconds"].items():
-        print(f"{way:24} {seconds:7.3f} s {figures['to_cpner'][way]:6.2f}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    command.tell(figures)
+    command.write(figures, arguments.json)
 
 
 if __name__ == "__main__":

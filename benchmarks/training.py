@@ -11,13 +11,11 @@ measured between the rounds.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import time
 from pathlib import Path
 from typing import Any
 
+import command
 import torch
 from decoding import READ, T5_BASE, WRITE, random_backbone, transformers_model
 from peers import peer_ways
@@ -26,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from cpner.backbone.batch import Batch
 from cpner.backbone.prefix import PrefixConfig, Reparameterisation
 from cpner.backbone.t5 import T5Shape
-from cpner.bench import Way, interleaved
+from cpner.bench import Way, interleaved, product_rate
 from cpner.training.loop import loss_of
 
 ROWS = 8
@@ -97,31 +95,21 @@ def library_ways(shape: T5Shape) -> dict[str, Way]:
     }
 
 
-def product_rate(seconds: float = 1.0) -> float:
-    """Floating-point operations a second of a bfloat16 product of this step's widest shape."""
-    a, b = (torch.randn(size, dtype=torch.bfloat16) for size in ((ROWS * READ, 768), (768, 3072)))
-    a @ b
-    count, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        a @ b
-        count += 1
-    return 2 * a.shape[0] * a.shape[1] * b.shape[1] * count / (time.perf_counter() - started)
-
-
 def measure(rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) -> dict[str, Any]:
     """Seconds of every way, how many times as long each takes as cpner, and cpner's share of the roofline."""
-    ways, rates = own_ways(shape) | library_ways(shape), list[float]()
+    ways = own_ways(shape) | library_ways(shape)
+    states, weights = (torch.randn(n, m, dtype=torch.bfloat16) for n, m in ((ROWS * READ, 768), (768, 3072)))
+    rates: list[float] = []
     config = transformers_model(shape).config.to_dict()
     with peer_ways(peers, "training", config=config, rows=ROWS, read=READ, write=WRITE) as others:
-        rounds_of = {**ways, **others, "products": lambda: rates.append(product_rate())}
+        rounds_of = {**ways, **others, "products": lambda: rates.append(product_rate(states, weights, 1.0))}
         seconds = interleaved(rounds_of, rounds)
     del seconds["products"]
     with FlopCounterMode(display=False) as counter:
         ways["cpner"]()
     rate, operations = statistics.median(rates), counter.get_total_flops()
     return {
-        "seconds": seconds,
-        "to_cpner": {name: value / seconds["cpner"] for name, value in seconds.items()},
+        **command.beside(seconds),
         "operations": operations,
         "operations_a_second": rate,
         "of_roofline": operations / rate / seconds["cpner"],
@@ -130,18 +118,12 @@ def measure(rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) ->
 
 def main() -> None:
     """Measure and print, or write, the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="of an environment as peers.py needs it")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    arguments = parser.parse_args()
+    arguments = command.parser(__doc__, rounds=5).parse_args()
     figures = measure(arguments.rounds, peers=arguments.peers)
-    for way, seconds in figures["seconds"].items():
-        print(f"{way:26} {seconds:7.3f} s {figures['to_cpner'][way]:6.2f}")
+    command.tell(figures)
     print(f"{figures['operations']:.3g} operations, {figures['operations_a_second']:.3g} a second in a large product")
     print(f"cpner reaches {figures['of_roofline']:.0%} of the roofline")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    command.write(figures, arguments.json)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from cpner import __version__
@@ -159,10 +160,12 @@ def training_step(backbone: Backbone, rounds: int) -> dict[str, float]:
         optimizer.zero_grad(set_to_none=True)
         loss_of(backbone, batch, network()).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        _wait(backbone)
+        _wait(backbone.device)
 
+    size = 8192 if backbone.device.type == "cuda" else 1024
+    a, b = (torch.randn(size, size, dtype=backbone.dtype, device=backbone.device) for _ in range(2))
     rates: list[float] = []
-    seconds = interleaved({"step": step, "product": lambda: rates.append(product_rate(backbone))}, rounds)["step"]
+    seconds = interleaved({"step": step, "product": lambda: rates.append(product_rate(a, b))}, rounds)["step"]
     with FlopCounterMode(display=False) as counter:
         step()
     operations, rate = float(counter.get_total_flops()), statistics.median(rates)
@@ -174,21 +177,20 @@ def training_step(backbone: Backbone, rounds: int) -> dict[str, float]:
     }
 
 
-def product_rate(backbone: Backbone, seconds: float = 0.2) -> float:
-    """Floating-point operations a second of one large matrix product in the backbone's dtype, on its device."""
-    size = 8192 if backbone.device.type == "cuda" else 1024
-    a, b = (torch.randn(size, size, dtype=backbone.dtype, device=backbone.device) for _ in range(2))
+def product_rate(a: Tensor, b: Tensor, seconds: float = 0.2) -> float:
+    """Floating-point operations a second of the product of two matrices, on their device."""
+    a @ b
     count, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
         a @ b
-        _wait(backbone)
+        _wait(a.device)
         count += 1
-    return 2.0 * size**3 * count / (time.perf_counter() - started)
+    return 2.0 * a.shape[0] * a.shape[1] * b.shape[1] * count / (time.perf_counter() - started)
 
 
-def _wait(backbone: Backbone) -> None:
-    if backbone.device.type == "cuda":
-        torch.cuda.synchronize(backbone.device)
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def storing(backbone: Backbone, rounds: int) -> dict[str, float]:

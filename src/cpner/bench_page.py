@@ -6,11 +6,12 @@ import html
 import io
 from collections.abc import Mapping
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cpner.bench import Bench
 
-_INK, _BLUE = "#5c6875", "#1f5f99"
+INK, BLUE = "#5c6875", "#1f5f99"
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -65,12 +66,22 @@ def _plots(bench: Bench) -> str:
         ("time to that of one domain", "domains in a batch of 32", bench.mixed_domains),
     ]
     for axes, (title, label, values) in zip(figure.subplots(1, len(curves)), curves, strict=True):
-        axes.plot(list(values), list(values.values()), color=_BLUE, marker="o")
+        axes.plot(list(values), list(values.values()), color=BLUE, marker="o")
         axes.set_ylim(0, 1.2 * max(values.values()))
-        axes.set_title(title, loc="left", fontsize=10, color=_INK)
-        axes.set_xlabel(label, fontsize=9, color=_INK)
-        axes.tick_params(length=0, labelsize=9, colors=_INK)
-        axes.spines[["top", "right"]].set_visible(False)
+        plain(axes, title)
+        axes.set_xlabel(label, fontsize=9, color=INK)
+    return svg(figure)
+
+
+def plain(axes: Axes, title: str) -> None:
+    """A panel with a title and no more lines than it needs."""
+    axes.set_title(title, loc="left", fontsize=10, color=INK)
+    axes.tick_params(length=0, labelsize=9, colors=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def svg(figure: Figure) -> str:
+    """A figure as an element that a page can hold."""
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     return file.getvalue()[file.getvalue().index("<svg") :]
