@@ -46,7 +46,7 @@ def own_ways(shape: T5Shape) -> dict[str, Way]:
     def way(batch: Batch, dtype: torch.dtype) -> Way:
         backbone = random_backbone(shape)
         backbone.t5.to(dtype).requires_grad_(False)
-        network = Reparameterisation(shape, PrefixConfig())
+        network = Reparameterisation(shape, PrefixConfig.paper())
         optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
 
         def step() -> None:

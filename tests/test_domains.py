@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 import torch
 
-from cpner.backbone.prefix import PrefixConfig, common_start
+from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start
 from cpner.domains import Domains
 from cpner.errors import UnknownDomainError
 from cpner.store import Store, StoredDomain
 
-SMALL = PrefixConfig(length=2)
+SMALL = PrefixConfig(2, ATTENTIONS)
 
 
 def domain(domains: Domains, name: str, scale: float = 1.0) -> StoredDomain:
-    prefix = common_start(domains.backbone.t5.shape, PrefixConfig(length=2, start_scale=scale))
+    prefix = common_start(domains.backbone.t5.shape, PrefixConfig(2, ATTENTIONS, start_scale=scale))
     return StoredDomain(domains.new_card(name, ["person"], SMALL), prefix)
 
 

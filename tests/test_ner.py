@@ -11,7 +11,7 @@ import torch
 
 import cpner
 from cpner.backbone.load import digest
-from cpner.backbone.prefix import PrefixConfig, common_start, fingerprint, start_fingerprint
+from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start, config_dict, fingerprint, start_fingerprint
 from cpner.corpus import Corpus, Entity, Sentence
 from cpner.errors import ConfigError, CorpusError, PrefixMismatchError, StoreError, TrainingError, UnknownDomainError
 from cpner.ner import CPNER
@@ -19,7 +19,7 @@ from cpner.training import TrainingConfig
 from tests.conftest import make_backbone
 from tests.training.sentences import SENTENCES, TYPES, long_sentence
 
-SMALL = PrefixConfig(length=3, hidden=16)
+SMALL = PrefixConfig(3, ATTENTIONS, "mlp", hidden=16)
 QUICK = TrainingConfig(epochs=2, min_steps=0, lr=0.05, batch_sentences=2)
 TEXTS = ["Johnson joined the Whigs in Baltimore.", "Ada Lovelace left  for\nRome", "", "Joseph met Joseph", " \n\t"]
 
@@ -34,7 +34,7 @@ def trained(tiny) -> CPNER:
     ner = CPNER(tiny)
     ner.warm_up("news", corpus(), QUICK, prefix=SMALL)
     ner.warm_up("music", corpus(first=2), QUICK, prefix=SMALL)
-    ner.add("longer", common_start(tiny.t5.shape, PrefixConfig(5, start_scale=3.0)), ["song", "band"])
+    ner.add("longer", common_start(tiny.t5.shape, PrefixConfig(5, ATTENTIONS, start_scale=3.0)), ["song", "band"])
     return ner
 
 
@@ -109,9 +109,9 @@ def test_adding_a_domain_changes_no_output_of_another(ner, tiny, tmp_path: Path)
     fresh = CPNER(tiny, tmp_path)
     before = {name: ner.predict(TEXTS * 3, name) for name in ner.domains}
 
-    ner.add("other", common_start(tiny.t5.shape, PrefixConfig(9, start_scale=5.0)), ["person"])
+    ner.add("other", common_start(tiny.t5.shape, PrefixConfig(9, ATTENTIONS, start_scale=5.0)), ["person"])
     ner.add("partial", common_start(tiny.t5.shape, PrefixConfig(2, ("encoder",))), ["person"])
-    ner.warm_up("third", corpus(), QUICK, prefix=PrefixConfig(length=7, hidden=8))
+    ner.warm_up("third", corpus(), QUICK, prefix=PrefixConfig(7, ATTENTIONS, "mlp", hidden=8))
     ner.predict(TEXTS, ["other", "partial", "third", "news", "music"])
     ner.save(tmp_path)
 
@@ -241,6 +241,14 @@ def test_fit_is_warm_up_selection_and_collaboration(trained, tiny, tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == {"warm-up", "collaborate"}
     again = whole.fit("new", corpus(first=1), ["news", "music"], QUICK, prefix=SMALL, run_dir=tmp_path, resume=True)
     assert fingerprint(again.prefix) == fingerprint(fitted.prefix)
+
+
+def test_fit_takes_the_shape_of_the_first_source_that_is_named(ner):
+    ner.fit("new", corpus(), ["news", "music"], QUICK)
+    ner.fit("alone", corpus(), (), QUICK)
+
+    assert ner.card("new").prefix == config_dict(SMALL)
+    assert ner.card("alone").prefix == config_dict(PrefixConfig())
 
 
 def test_fit_with_auto_takes_all_others_that_fit(ner):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cpner.backbone.decode import decode
-from cpner.backbone.prefix import PrefixBank, PrefixConfig, common_start
+from cpner.backbone.prefix import ATTENTIONS, PrefixBank, PrefixConfig, common_start
 from cpner.corpus.sentence import Sentence, Span
 from cpner.corpus.words import split_words
 from cpner.instructor import Instructor
@@ -21,8 +21,8 @@ from tests.training.sentences import SENTENCES, TYPES, long_sentence
 def prefixes(tiny):
     shape = tiny.t5.shape
     return {
-        "a": common_start(shape, PrefixConfig(3, start_seed=7, start_scale=3.0)),
-        "b": common_start(shape, PrefixConfig(5, start_seed=8, start_scale=3.0)),
+        "a": common_start(shape, PrefixConfig(3, ATTENTIONS, start_seed=7, start_scale=3.0)),
+        "b": common_start(shape, PrefixConfig(5, ATTENTIONS, start_seed=8, start_scale=3.0)),
         "decoder only": common_start(shape, PrefixConfig(4, ("decoder", "cross"), start_seed=9, start_scale=3.0)),
     }
 

@@ -37,7 +37,7 @@ def make_card(name: str = "music", **changes) -> DomainCard:
         types=["musical artist", "song"],
         backbone="cpner-mini",
         backbone_fingerprint="0123456789ab",
-        prefix=config_dict(PrefixConfig(length=4)),
+        prefix=config_dict(PrefixConfig.paper(4)),
         start_fingerprint="ba9876543210",
         statistics={"splits": {"train": {"sentences": 12, "entities": 30, "types": {"song": 30}}}},
         sources={"news": 0.625, "politics": 0.375},
@@ -115,7 +115,7 @@ def test_attentions_that_are_off_stay_off(store):
 
 
 def test_reparameterisation_comes_back_when_asked(store):
-    config = PrefixConfig(length=4, hidden=8)
+    config = PrefixConfig(4, ATTENTIONS, "mlp", hidden=8)
     network = Reparameterisation(SHAPE, config)
 
     store.save(StoredDomain(make_card(prefix=config_dict(config)), network.bake(), network.state_dict()))
@@ -139,7 +139,7 @@ def test_parts_that_share_memory_or_are_views_are_stored(store):
 
 def test_t5_base_domain_takes_at_most_1_2_megabytes(store):
     parts = {kind: torch.randn(12, 2, 12, 10, 64) for kind in ATTENTIONS}
-    card = make_card(prefix=config_dict(PrefixConfig()), types=[f"entity type {i}" for i in range(17)])
+    card = make_card(prefix=config_dict(PrefixConfig.paper()), types=[f"entity type {i}" for i in range(17)])
 
     store.save(StoredDomain(card, Prefix(**parts)))
 
@@ -330,7 +330,7 @@ DAMAGE = {
     "no digest": (lambda s: edit_card(s, sha256=None), "domain.json is damaged: it has no sha256"),
     "another digest": (lambda s: edit_card(s, sha256={}), "prefix.safetensors is damaged: its sha256"),
     "another length": (
-        lambda s: edit_card(s, prefix=config_dict(PrefixConfig(length=5))),
+        lambda s: edit_card(s, prefix=config_dict(PrefixConfig.paper(5))),
         "prefix.safetensors: .* has shape .*; its card asks for .* 5,",
     ),
     "other shapes": (

@@ -153,7 +153,7 @@ def training_step(backbone: Backbone, rounds: int) -> dict[str, float]:
     targets = [instructor.target(source, sentence) for source, sentence in zip(sources, marked, strict=True)]
     grammar = Grammar.build(sources, backbone.vocabulary)
     batch = Batch.build([s.ids for s in sources], targets, backbone.vocabulary, grammar).to(backbone.device)
-    network = Reparameterisation(shape, PrefixConfig()).to(backbone.device)
+    network = Reparameterisation(shape, PrefixConfig.paper()).to(backbone.device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
 
     def step() -> None:

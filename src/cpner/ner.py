@@ -353,9 +353,12 @@ class CPNER:
 
         Args:
             sources: names of domains; "auto" takes all others whose prefixes fit; none is a warm-up alone.
+            prefix: shape of the prefix; None for that of the first named source, or for the defaults.
             run_dir: the two stages have folders of their own in it.
             The rest is as in `warm_up`, `select` and `collaborate`.
         """
+        if prefix is None and sources and sources != "auto":
+            prefix = prefix_config(self.card(sources[0]))
         prefix = prefix or PrefixConfig()
         names = self._known.fitting(domain, prefix) if sources == "auto" else list(sources)
         _check_sources(domain, names)

@@ -11,7 +11,7 @@ import torch
 from cpner.backbone.cache import Cache, kept
 from cpner.backbone.decode import Found, decode, decode_freely
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix, PrefixBank, PrefixConfig, common_start
+from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixBank, PrefixConfig, common_start
 from cpner.backbone.t5 import T5
 from cpner.corpus.sentence import Sentence
 from cpner.grammar import LIST, Grammar, parse, word_span
@@ -48,7 +48,7 @@ def backbone(tiny) -> Backbone:
 @pytest.fixture(scope="module")
 def bank(backbone) -> PrefixBank:
     prefixes = {
-        name: common_start(backbone.t5.shape, PrefixConfig(length, start_seed=length, start_scale=1.0))
+        name: common_start(backbone.t5.shape, PrefixConfig(length, ATTENTIONS, start_seed=length, start_scale=1.0))
         for name, length in [("short", 2), ("middle", 5), ("long", 9)]
     }
     return PrefixBank(prefixes, device="cpu", dtype=torch.float64)

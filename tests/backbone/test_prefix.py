@@ -283,7 +283,7 @@ def test_start_depends_on_the_seed_alone(tiny):
 @pytest.mark.parametrize("kind", ["mlp", "direct"])
 @pytest.mark.parametrize("given", [False, True])
 def test_reparameterisation_begins_exactly_at_its_start(tiny, kind, given):
-    shape, config = tiny.t5.shape, PrefixConfig(length=4, reparameterisation=kind, hidden=8)
+    shape, config = tiny.t5.shape, PrefixConfig(4, ATTENTIONS, kind, hidden=8)
     start = random_prefix(shape, 4, seed=9) if given else common_start(shape, config)
     network = Reparameterisation(shape, config, start if given else None)
 
@@ -293,7 +293,7 @@ def test_reparameterisation_begins_exactly_at_its_start(tiny, kind, given):
 
 @pytest.mark.parametrize("kind", ["mlp", "direct"])
 def test_reparameterisation_learns_and_bakes_what_it_yields(tiny, batch, kind):
-    t5, config = tiny.t5, PrefixConfig(length=4, reparameterisation=kind, hidden=8)
+    t5, config = tiny.t5, PrefixConfig(4, ATTENTIONS, kind, hidden=8)
     network = Reparameterisation(t5.shape, config)
     before, weights = network.bake(), {name: weight.clone() for name, weight in t5.state_dict().items()}
     optimizer = torch.optim.Adam(network.parameters(), lr=0.1)
@@ -314,7 +314,7 @@ def test_reparameterisation_is_the_same_for_the_same_seed(tiny):
     states = []
     for noise in (1, 2):
         torch.manual_seed(noise)
-        states.append(Reparameterisation(tiny.t5.shape, PrefixConfig()).state_dict())
+        states.append(Reparameterisation(tiny.t5.shape, PrefixConfig.paper()).state_dict())
 
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
@@ -324,9 +324,9 @@ def test_reparameterisation_refuses_a_start_of_another_shape(tiny):
     shape = tiny.t5.shape
 
     with pytest.raises(PrefixMismatchError, match=r"the encoder prefix to start from has shape \(2, 2, 3, 5, 8\)"):
-        Reparameterisation(shape, PrefixConfig(length=4), random_prefix(shape, 5))
+        Reparameterisation(shape, PrefixConfig(4, ATTENTIONS), random_prefix(shape, 5))
     with pytest.raises(PrefixMismatchError, match="the encoder prefix to start from has shape None"):
-        Reparameterisation(shape, PrefixConfig(length=4), random_prefix(shape, 4, ("cross",)))
+        Reparameterisation(shape, PrefixConfig(4, ATTENTIONS), random_prefix(shape, 4, ("cross",)))
 
 
 def test_fingerprint_names_exact_values(tiny):
@@ -361,6 +361,15 @@ def test_fingerprint_does_not_see_how_exact_values_are_held(tiny):
 def test_config_refuses_what_is_not_possible(settings, message):
     with pytest.raises(ConfigError, match=message):
         PrefixConfig(**settings)
+
+
+def test_the_papers_prefix_is_at_all_attentions_and_from_a_network(tiny):
+    network = Reparameterisation(tiny.t5.shape, PrefixConfig.paper(4))
+
+    assert tuple(network().parts) == ATTENTIONS and network().length == 4
+    assert {name.partition(".")[0] for name, _ in network.named_parameters()} == {
+        f"{attention}_{part}" for attention in ATTENTIONS for part in ("matrix", "network")
+    }
 
 
 def test_config_goes_through_a_dictionary():

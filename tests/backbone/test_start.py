@@ -14,7 +14,8 @@ from cpner.corpus import Corpus
 from cpner.training import TrainingConfig
 from cpner.training.batches import Examples
 
-PLAIN = PrefixConfig(start_logit=0.0)
+QUIET = PrefixConfig(attentions=ATTENTIONS)
+PLAIN = replace(QUIET, start_logit=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +35,14 @@ def losses(backbone: Backbone, start: Prefix | None) -> Tensor:
 
 def test_a_backbone_with_the_start_does_nearly_as_well_as_without(mini):
     alone = losses(mini, None)
-    plain, quiet = losses(mini, common_start(mini.t5.shape, PLAIN)), losses(mini, quiet_start(mini, PrefixConfig()))
+    plain, quiet = losses(mini, common_start(mini.t5.shape, PLAIN)), losses(mini, quiet_start(mini, QUIET))
 
     assert (quiet - alone).abs().mean() < 0.5 * (plain - alone).abs().mean()
     assert quiet.mean() < plain.mean()
 
 
 def test_only_keys_are_turned_and_all_positions_of_a_head_alike(mini):
-    plain, quiet = common_start(mini.t5.shape, PLAIN), quiet_start(mini, PrefixConfig())
+    plain, quiet = common_start(mini.t5.shape, PLAIN), quiet_start(mini, QUIET)
 
     for name in ATTENTIONS:
         before, after = getattr(plain, name), getattr(quiet, name)
@@ -56,15 +57,15 @@ def test_a_start_without_a_logit_is_the_numbers_drawn(mini):
 
 
 def test_it_is_the_same_every_time_and_leaves_no_hook(mini):
-    first = fingerprint(quiet_start(mini, PrefixConfig()))
+    first = fingerprint(quiet_start(mini, QUIET))
 
-    assert fingerprint(quiet_start(load("cpner-mini", device="cpu", dtype=torch.float32), PrefixConfig())) == first
+    assert fingerprint(quiet_start(load("cpner-mini", device="cpu", dtype=torch.float32), QUIET)) == first
     assert not any(module._forward_hooks for module in mini.t5.modules())
 
 
 def test_starts_are_told_apart(mini):
     names = {
-        start_fingerprint(mini.t5.shape, replace(PrefixConfig(), **change))
+        start_fingerprint(mini.t5.shape, replace(QUIET, **change))
         for change in ({}, {"start_logit": 0.0}, {"start_logit": -3.0}, {"start_seed": 1})
     }
 

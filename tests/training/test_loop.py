@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cpner.backbone.load import Backbone, digest
-from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, common_start, fingerprint
+from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, Reparameterisation, common_start, fingerprint
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import ConfigError, CorpusError, TrainingError
 from cpner.progress import Progress
@@ -21,7 +21,7 @@ from cpner.training.batches import Examples
 from tests.training.sentences import SENTENCES, TYPES, long_sentence
 
 QUICK = TrainingConfig(epochs=4, min_steps=0, lr=0.01, batch_sentences=2)
-SMALL = PrefixConfig(length=3, hidden=16)
+SMALL = PrefixConfig(3, ATTENTIONS, "mlp", hidden=16)
 
 
 def train(tiny: Backbone, config: TrainingConfig = QUICK, dev: list[Sentence] | None = None, **kwargs: Any):
@@ -59,7 +59,7 @@ def test_only_the_matrix_and_its_network_move_and_the_backbone_stays(tiny):
 
 
 def test_direct_trains_the_prefix_itself(tiny):
-    result = train(tiny, prefix=PrefixConfig(length=3, reparameterisation="direct"), dev=[])
+    result = train(tiny, prefix=PrefixConfig(3, ATTENTIONS), dev=[])
 
     changed = {name for name in ("encoder", "decoder", "cross") if result.reparameterisation[f"{name}_matrix"].any()}
     assert changed == {"encoder", "decoder", "cross"}
@@ -140,7 +140,7 @@ def test_checkpointing_keeps_less_and_gives_the_same_gradients(tiny):
 
 def test_the_loss_falls_and_the_tiny_model_learns_two_sentences_by_heart(tiny):
     """A random model can't learn to copy names in general, but its prefix can learn what to write here."""
-    prefix = PrefixConfig(reparameterisation="direct")
+    prefix = PrefixConfig(10, ATTENTIONS)
     config = TrainingConfig(
         epochs=60, min_steps=0, lr=1.0, clip=10.0, dropout=0.0, option_dropout=0.0, shuffle_options=False, eval_every=20
     )
@@ -167,7 +167,7 @@ def test_dropout_takes_other_parts_of_what_was_added_at_every_step_and_keeps_the
     seen: list[Tensor] = []
     real = loop.loss_of
     monkeypatch.setattr(loop, "loss_of", lambda b, batch, prefix: seen.append(prefix.decoder) or real(b, batch, prefix))
-    trained = Reparameterisation(tiny.t5.shape, PrefixConfig(length=3, reparameterisation="direct"))
+    trained = Reparameterisation(tiny.t5.shape, PrefixConfig(3, ATTENTIONS))
     for matrix in trained.parameters():
         torch.nn.init.ones_(matrix)  # what training added to the start, so far
     config = TrainingConfig(epochs=2, min_steps=0, lr=1e-30, batch_sentences=2, dropout=0.25)
@@ -236,6 +236,13 @@ def test_the_step_size_rises_in_a_line_and_falls_as_a_cosine(tiny):
     assert sizes[:3] == sorted(sizes[:3]) and sizes[4:] == sorted(sizes[4:], reverse=True)
     assert max(sizes) <= 0.01 and sizes[-1] < 0.0005
     assert sizes[0] == pytest.approx(0.01 / 4)
+
+
+@pytest.mark.parametrize(("prefix", "highest"), [(PrefixConfig(3), 0.2), (SMALL, 0.003)])
+def test_a_prefix_itself_is_trained_in_larger_steps_than_a_network(tiny, prefix, highest):
+    result = train(tiny, TrainingConfig(epochs=3, min_steps=0, lr_ramp_steps=0), prefix=prefix, dev=[])
+
+    assert 0.9 * highest < result.curve[0]["lr"] <= highest
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cpner.backbone.prefix import PrefixConfig, Reparameterisation, fingerprint
+from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, Reparameterisation, fingerprint
 from cpner.errors import TrainingError
 from cpner.training import RunDir, TrainingConfig, train_prefix
 from tests.training.sentences import SENTENCES, TYPES
@@ -19,7 +19,7 @@ from tests.training.sentences import SENTENCES, TYPES
 CONFIG = TrainingConfig(
     epochs=4, min_steps=0, lr=0.01, batch_sentences=2, dropout=0.1, eval_every=1, save_seconds=0.0
 )  # 12 steps, a checkpoint after each
-PREFIX = PrefixConfig(length=3, hidden=16)
+PREFIX = PrefixConfig(3, ATTENTIONS, "mlp", hidden=16)
 
 # A process that loads the backbone once and then, for each line it reads, trains in a fork of itself and kills that
 # with SIGKILL: at a step, or when the n-th file is about to take its place ("before") or just has ("after").
@@ -133,7 +133,7 @@ def test_without_resume_a_run_starts_over(tiny, tmp_path: Path):
     [
         ({"config": TrainingConfig(**{**vars(CONFIG), "lr": 0.02})}, "lr 0.01; asked for lr 0.02"),
         ({"train": SENTENCES[:3]}, "train sentences"),
-        ({"prefix": PrefixConfig(length=4, hidden=16)}, "prefix"),
+        ({"prefix": PrefixConfig(4, ATTENTIONS, "mlp", hidden=16)}, "prefix"),
     ],
 )
 @pytest.mark.parametrize("resume", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cpner.backbone.load import Backbone, digest
-from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, common_start, fingerprint
+from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, Reparameterisation, common_start, fingerprint
 from cpner.backbone.start import quiet_start
 from cpner.errors import ConfigError, PrefixMismatchError
 from cpner.training import TrainingConfig
@@ -17,7 +18,7 @@ from cpner.transfer import collaborate, combine, combine_parameters, warm_up
 from cpner.transfer.collaborate import warn_of_starts
 from tests.training.sentences import SENTENCES, TYPES
 
-SMALL = PrefixConfig(length=3, hidden=16)
+SMALL = PrefixConfig(3, ATTENTIONS, "mlp", hidden=16)
 QUICK = TrainingConfig(epochs=2, min_steps=0, lr=0.01)
 STILL = TrainingConfig(epochs=1, min_steps=0, lr=1e-30)  # trains nothing: shows where training begins
 
@@ -36,7 +37,7 @@ def close(first: Prefix, second: Prefix) -> None:
 
 
 def random_prefixes(tiny: Backbone, count: int) -> list[Prefix]:
-    return [common_start(tiny.t5.shape, PrefixConfig(3, start_seed=i, start_scale=1.0)) for i in range(count)]
+    return [common_start(tiny.t5.shape, replace(SMALL, start_seed=i, start_scale=1.0)) for i in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ def test_the_two_spaces_agree_where_nothing_is_to_average(tiny, warm):
 @pytest.mark.parametrize("reparameterisation", ["mlp", "direct"])
 def test_the_two_spaces_differ_through_the_network_alone(tiny, reparameterisation):
     """A direct P is the prefix, so that an average of one is the average of the other."""
-    prefix = PrefixConfig(length=3, hidden=16, reparameterisation=reparameterisation)
+    prefix = PrefixConfig(3, ATTENTIONS, reparameterisation, hidden=16)
     results = [warm_up(tiny, SENTENCES[i : i + 2], [], TYPES, QUICK, prefix=prefix) for i in range(3)]
     domains = [Warm(result.prefix, result.reparameterisation) for result in results]
     first, second = (run(tiny, domains, prefix=prefix, space=space).prefix for space in ("prefix", "parameters"))
@@ -131,7 +132,7 @@ def test_what_comes_of_it_is_trained_on_and_the_backbone_and_the_sources_stay(ti
 
 
 def test_parameters_of_other_starts_are_refused(tiny, warm):
-    other = Reparameterisation(tiny.t5.shape, PrefixConfig(length=3, hidden=16, start_seed=1))
+    other = Reparameterisation(tiny.t5.shape, replace(SMALL, start_seed=1))
 
     with pytest.raises(PrefixMismatchError, match="different starts can't be averaged"):
         run(tiny, [*warm[:2], Warm(other.bake(), other.state_dict())], space="parameters")
@@ -143,17 +144,17 @@ def test_parameters_that_were_not_kept_are_refused(tiny, warm):
 
 
 def test_parameters_of_other_shapes_are_refused(tiny, warm):
-    narrow = PrefixConfig(length=3, hidden=8)
+    narrow = replace(SMALL, hidden=8)
     other = Reparameterisation(tiny.t5.shape, narrow, quiet_start(tiny, narrow))
 
     with pytest.raises(PrefixMismatchError, match="different shapes can't be averaged"):
         combine_parameters(warm[0].reparameterisation, [other.state_dict()], [1.0])
     with pytest.raises(PrefixMismatchError, match="other prefix settings"):
-        run(tiny, warm, space="parameters", prefix=PrefixConfig(length=3, hidden=8))
+        run(tiny, warm, space="parameters", prefix=replace(SMALL, hidden=8))
 
 
 def test_prefixes_of_other_shapes_are_refused(tiny, warm):
-    longer = common_start(tiny.t5.shape, PrefixConfig(length=4))
+    longer = common_start(tiny.t5.shape, PrefixConfig.paper(4))
 
     with pytest.raises(PrefixMismatchError, match="different shapes can't be combined"):
         run(tiny, [*warm[:2], Warm(longer, None)])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cpner.backbone.load import digest, load
-from cpner.backbone.prefix import PrefixConfig, common_start, fingerprint
+from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start, fingerprint
 from cpner.corpus import Corpus
 from cpner.errors import BackboneError, ConfigError, TrainingError
 from cpner.ner import CPNER
@@ -16,7 +16,7 @@ from cpner.training import TrainingConfig
 from cpner.transfer import DaptConfig, dapt_backbone, dapt_prefix, write_tuned
 from tests.training.sentences import SENTENCES, TYPES
 
-SMALL = PrefixConfig(length=3, hidden=16)
+SMALL = PrefixConfig(3, ATTENTIONS, "mlp", hidden=16)
 LINES = [sentence.text for sentence in SENTENCES]
 QUICK = DaptConfig(steps=30, lines=4, lr=0.02, backbone_lr=0.01)
 
@@ -81,7 +81,7 @@ def test_a_domain_begins_at_its_text_and_goes_on_with_labels(tiny, tmp_path: Pat
     [
         (lambda tiny: dapt_prefix(tiny, ["", "a"], QUICK), TrainingError, "no line of at least"),
         (lambda tiny: DaptConfig(steps=0), ConfigError, "steps=0 is out of range"),
-        (lambda tiny: DaptConfig(lr=0.0), ConfigError, "lr=0.0 is out of range"),
+        (lambda tiny: DaptConfig(lr=-1.0), ConfigError, "lr=-1.0 is out of range"),
         (lambda tiny: CPNER(tiny).dapt("c", LINES, []), ConfigError, "at least one type"),
     ],
 )

@@ -10,7 +10,7 @@ import torch
 from cpner.backbone.decode import Found, decode
 from cpner.backbone.ensemble import apart, decode_together, together
 from cpner.backbone.load import digest
-from cpner.backbone.prefix import Prefix, PrefixConfig, common_start, fingerprint, mix
+from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, common_start, fingerprint, mix
 from cpner.corpus import Corpus, Span
 from cpner.ensemble import vote
 from cpner.errors import ConfigError, PrefixMismatchError
@@ -20,7 +20,7 @@ from cpner.training import TrainingConfig
 from cpner.transfer import STRATEGIES, combine
 from tests.training.sentences import SENTENCES, TYPES
 
-SMALL = PrefixConfig(length=3, hidden=16)
+SMALL = PrefixConfig(3, ATTENTIONS, "mlp", hidden=16)
 QUICK = TrainingConfig(epochs=2, min_steps=0, lr=0.05, batch_sentences=2)
 STILL = TrainingConfig(epochs=1, min_steps=0, lr=1e-30)  # trains nothing: shows where training begins
 TEXTS = ["Johnson joined the Whigs in Baltimore.", "Ada Lovelace left for Rome", "Joseph met Joseph"]
@@ -46,8 +46,15 @@ def ner(tiny) -> CPNER:
     ner = CPNER(tiny)
     types = [["song"], ["person", "location"], ["party"]]
     for i, (name, own) in enumerate(zip(SOURCES, types, strict=True)):
-        ner.add(name, common_start(tiny.t5.shape, PrefixConfig(3, start_seed=i, start_scale=2.0)), own, config=SMALL)
-    ner.add("bystander", common_start(tiny.t5.shape, PrefixConfig(5, start_seed=9, start_scale=3.0)), ["band"])
+        ner.add(
+            name,
+            common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=i, start_scale=2.0)),
+            own,
+            config=SMALL,
+        )
+    ner.add(
+        "bystander", common_start(tiny.t5.shape, PrefixConfig(5, ATTENTIONS, start_seed=9, start_scale=3.0)), ["band"]
+    )
     ner.warm_up("target", corpus(), QUICK, prefix=SMALL)
     return ner
 
@@ -183,7 +190,7 @@ def answers(found: list[list[Found]]) -> list[list[Span]]:
 def test_members_that_are_the_same_decide_as_one_alone(tiny):
     entities = 0
     for seed in range(8):
-        one = common_start(tiny.t5.shape, PrefixConfig(3, start_seed=seed, start_scale=4.0))
+        one = common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=seed, start_scale=4.0))
         sources, prefixes = rows(tiny, [one, one, one])
 
         ours = decode_together(tiny, sources, prefixes, members=3)
@@ -197,7 +204,9 @@ def test_members_that_are_the_same_decide_as_one_alone(tiny):
 
 
 def test_the_order_of_members_does_not_matter(tiny):
-    members = [common_start(tiny.t5.shape, PrefixConfig(3, start_seed=i, start_scale=3.0)) for i in range(3)]
+    members = [
+        common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=i, start_scale=3.0)) for i in range(3)
+    ]
     first, second = (
         decode_together(tiny, *rows(tiny, order), members=3) for order in (members, [*members[1:], members[0]])
     )
@@ -206,12 +215,12 @@ def test_the_order_of_members_does_not_matter(tiny):
 
 
 def test_together_and_apart_are_inverse(tiny):
-    members = [common_start(tiny.t5.shape, PrefixConfig(3, start_seed=i)) for i in range(3)]
+    members = [common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=i)) for i in range(3)]
 
     for member, other in zip(members, apart(together(members), 3), strict=True):
         assert fingerprint(member) == fingerprint(other)
     with pytest.raises(PrefixMismatchError, match="different shapes"):
-        together([members[0], common_start(tiny.t5.shape, PrefixConfig(4))])
+        together([members[0], common_start(tiny.t5.shape, PrefixConfig(4, ATTENTIONS))])
 
 
 def test_the_vote_keeps_what_half_of_the_members_found():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -60,15 +60,20 @@ class Prefix(NamedTuple):
 
 @dataclass(frozen=True)
 class PrefixConfig:
-    """The shape of a prefix and of its reparameterisation."""
+    """The shape of a prefix and of its reparameterisation; `paper` gives the paper's."""
 
-    length: int = 10  # K; the paper's code uses 10
-    attentions: tuple[str, ...] = ATTENTIONS  # which attentions carry a prefix
-    reparameterisation: str = "mlp"  # Li and Liang's network, or "direct": P is the prefix itself
+    length: int = 30  # K; on the encoder of a T5-base as many numbers as 10 positions at all attentions
+    attentions: tuple[str, ...] = ("encoder",)  # which attentions carry a prefix; in the decoder it overfits first
+    reparameterisation: str = "direct"  # P is the prefix itself; "mlp" is Li and Liang's network
     hidden: int = 512  # width of the network's hidden layer
     start_seed: int = 0  # every warm-up on a backbone begins at this start, so that prefixes may be averaged
     start_scale: float = 0.1  # standard deviation of the start's keys and values; small, so that it disturbs little
     start_logit: float = -2.0  # mean attention logit of the start's keys, see `start.py`; 0 leaves them as drawn
+
+    @classmethod
+    def paper(cls, length: int = 10) -> Self:
+        """The paper's prefix: at all three attentions, from a network (section 3.3); 10 positions as in its code."""
+        return cls(length, ATTENTIONS, "mlp")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attentions", tuple(self.attentions))
@@ -87,7 +92,8 @@ class Reparameterisation(nn.Module):
 
     Reading: the prefix is `start + network(P)` with the network's last layer zero at first. Every warm-up on a
     backbone thus begins at exactly the same prefix, which Eq. 9-10 need for an average to mean something, and
-    training may also begin at any given prefix (`start`), which collaboration on prefixes uses.
+    training may also begin at any given prefix (`start`), which collaboration on prefixes uses. A "direct" prefix is
+    `start + P`, with P zero at first.
 
     Args:
         shape: the backbone's.
@@ -121,6 +127,11 @@ class Reparameterisation(nn.Module):
             nn.init.zeros_(out.bias)
             self.register_parameter(f"{name}_matrix", nn.Parameter(matrix))
             self.add_module(f"{name}_network", nn.Sequential(hidden, nn.Tanh(), out))
+
+    @property
+    def lr(self) -> float:
+        """A step size of AdamW that suits: keys and values themselves bear larger steps than a network's weights."""
+        return 0.2 if self.config.reparameterisation == "direct" else 3e-3
 
     def forward(self) -> Prefix:
         """The prefix, each part [L, 2, H, K, D], in float32, with gradient."""

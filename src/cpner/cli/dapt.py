@@ -39,7 +39,7 @@ from cpner.errors import ConfigError
 @type_names_option
 @click.option("--steps", type=click.IntRange(min=1), default=300, show_default=True, help="Updates.")
 @click.option(
-    "--lr", type=click.FloatRange(min=0, min_open=True), help="Learning rate; default: 0.003, or 0.0003 with --out."
+    "--lr", type=click.FloatRange(min=0, min_open=True), help="Learning rate; default: 0.2, or 0.0003 with --out."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the lines drawn and the spans hidden.")
 @length_option

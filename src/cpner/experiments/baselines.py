@@ -203,7 +203,7 @@ def _prompt(work: Backbone, config: TrainingConfig, settings: BaselineConfig, st
 def _prefix(work: Backbone, config: TrainingConfig, settings: BaselineConfig, start: Prefix | None) -> _Change:
     trained = Reparameterisation(work.t5.shape, PrefixConfig(), start or quiet_start(work, PrefixConfig()))
     trained.to(work.device)
-    return _Change([{"params": list(trained.parameters()), "lr": config.lr}], trained)
+    return _Change([{"params": list(trained.parameters()), "lr": config.lr or trained.lr}], trained)
 
 
 def _prefix_embedding(

@@ -40,12 +40,13 @@ VARIANTS = {
     "no-warm-up": "without a warm-up of the target",
     "no-options": "without options in the instructor",
     "sum": "similarities divided by their sum",
-    "parameters": "P and the network averaged, not the prefix",
+    "paper": "the paper's prefix: 10 positions at all attentions, yielded by a network",
+    "parameters": "the same, and P and the network averaged, not the prefix",
     "embedding": "the backbone's embedding trained too",
     "dapt": "DAPT of the prefix first",
 }
 
-_OWN_STORE = ("no-options", "parameters")  # variants whose sources must be warmed up in another way
+_OWN_STORE = ("no-options", "paper", "parameters")  # variants whose sources must be warmed up in another way
 
 
 @dataclass(frozen=True, order=True)

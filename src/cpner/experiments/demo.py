@@ -58,7 +58,7 @@ class DemoConfig:
     few: int = 10  # training sentences of the target, besides all of them
     warm_up_steps: int = 64  # updates of a warm-up; the sum over all trainings is 8 warm-ups and 6 transfers
     transfer_steps: int = 32  # updates after the sources came in
-    lr: float = 3e-3  # few steps need large ones
+    lr: float = 0.0  # as in `TrainingConfig`
     seed: int = 0
 
     def __post_init__(self) -> None:

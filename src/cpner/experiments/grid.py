@@ -21,6 +21,7 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cpner.backbone.prefix import PrefixConfig, config_dict
 from cpner.corpus import Span
 from cpner.corpus.files import write_text
 from cpner.evaluation import Evaluation, evaluate
@@ -163,7 +164,8 @@ class Grid:
         }
 
     def _settings(self) -> dict[str, Any]:
-        settings = {"budget": asdict(self.setup.budget), "training": asdict(self.setup.config)}
+        budget, training = asdict(self.setup.budget), asdict(self.setup.config)
+        settings = {"budget": budget, "training": training, "prefix": config_dict(PrefixConfig())}
         return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
 
     def _file(self, cell: Cell) -> Path:

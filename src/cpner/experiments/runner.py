@@ -64,7 +64,7 @@ class Runner:
         corpus, config = self.source_corpus(cell.target, cell.seed), self._config(cell)
         if len(corpus.train) > 1000:
             config = replace(config, epochs=self.budget.source_epochs, min_steps=0)
-        ner.warm_up(cell.target, corpus, config)
+        ner.warm_up(cell.target, corpus, config, prefix=_prefix(cell))
         self._save(ner, cell)
         return True
 
@@ -93,7 +93,7 @@ class Runner:
             ner.dapt(name, text, corpus.types, DaptConfig(steps=self.budget.dapt_steps, seed=cell.seed))
             ner.transfer(name, [], corpus, config, strategy="none")
         else:
-            ner.warm_up(name, corpus, config)
+            ner.warm_up(name, corpus, config, prefix=_prefix(cell))
         self._save(ner, cell)
         return True
 
@@ -125,7 +125,7 @@ class Runner:
             strategy = "collaborate"
         result = ner.transfer(name, sources, corpus, config, strategy=strategy, **mixing)
         card = ner.card(name)
-        size, trained = self._sizes(PrefixConfig())
+        size, trained = self._sizes(_prefix(cell))
         facts |= {"weights": card.sources, "dev_f1": result.best_f1, "trained_parameters": trained}
         facts["bytes"] = size * max(1, len(card.members))
         return Outcome(corpus, ner.predict_spans(corpus.test, name), facts)
@@ -207,6 +207,11 @@ _MIXING: dict[str, dict[str, Any]] = {
     "sum": {"weighting": "sum"},
     "parameters": {"space": "parameters"},
 }
+
+
+def _prefix(cell: Cell) -> PrefixConfig:
+    """The prefix that a cell and its sources have."""
+    return PrefixConfig.paper() if cell.variant in ("paper", "parameters") else PrefixConfig()
 
 
 def _twice(config: TrainingConfig) -> TrainingConfig:

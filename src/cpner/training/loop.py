@@ -159,8 +159,9 @@ class _Training:
         self.backbone, self.trained, self.examples, self.dev = backbone, reparameterisation, examples, dev
         self.run_dir, self.progress, self.config = run, progress, examples.config
         c = self.config
+        self.lr = c.lr or reparameterisation.lr  # the highest
         self.optimizer = torch.optim.AdamW(
-            reparameterisation.parameters(), lr=c.lr, weight_decay=c.weight_decay, fused=True
+            reparameterisation.parameters(), lr=self.lr, weight_decay=c.weight_decay, fused=True
         )
         self.a_pass = len(examples.epoch(0))  # batches of an epoch, about
         backbone.t5.checkpointing = c.checkpointing
@@ -222,7 +223,7 @@ class _Training:
             what = "loss" if not math.isfinite(value) else "gradient"
             raise TrainingError(
                 f"the {what} is not a number in epoch {self.state.epoch + 1}, step {self.state.step + 1}: "
-                f"try a smaller lr than {self.config.lr}"
+                f"try a smaller lr than {self.lr}"
             )
         for group in self.optimizer.param_groups:
             group["lr"] = lr
@@ -247,7 +248,7 @@ class _Training:
     def _lr(self, share: float) -> float:
         """The step size when this share of the training is over: a linear ramp, then a cosine to zero."""
         ramp = min(1.0, (self.state.step + 1) / max(1, self.config.lr_ramp_steps))
-        return self.config.lr * ramp * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+        return self.lr * ramp * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
     def _look(self) -> float:
         """Strict F1 on the dev split; the best state is kept."""

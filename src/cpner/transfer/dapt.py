@@ -42,7 +42,7 @@ class DaptConfig:
     steps: int = 300  # updates
     lines: int = 16  # lines of text in a batch
     pieces: int = 96  # of a line, at most; of a longer one some part is taken
-    lr: float = 3e-3  # highest step size of AdamW for a prefix, as in warm-up; it falls as a cosine to zero
+    lr: float = 0.0  # highest step size of AdamW for a prefix, as in warm-up; it falls as a cosine to zero
     backbone_lr: float = 3e-4  # the same for a whole backbone, which small steps keep able
     clip: float = 1.0  # largest norm of all gradients together
     noise: float = 0.15  # share of text that is hidden (T5's)
@@ -54,9 +54,11 @@ class DaptConfig:
         for name in ("steps", "lines", "pieces", "mean_span"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"DAPT setting {name}={getattr(self, name)} is out of range; expected at least 1")
-        for name in ("lr", "backbone_lr", "clip", "noise"):
+        for name in ("backbone_lr", "clip", "noise"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"DAPT setting {name}={getattr(self, name)} is out of range; expected above 0")
+        if not self.lr >= 0:
+            raise ConfigError(f"DAPT setting lr={self.lr} is out of range; expected at least 0")
 
 
 def dapt_prefix(
@@ -82,7 +84,7 @@ def dapt_prefix(
     started = time.monotonic()
     prefix = prefix or PrefixConfig()
     trained = Reparameterisation(backbone.t5.shape, prefix, quiet_start(backbone, prefix))
-    curve = _train(backbone, list(trained.parameters()), trained, lines, config, config.lr, progress)
+    curve = _train(backbone, list(trained.parameters()), trained, lines, config, config.lr or trained.lr, progress)
     return TrainingResult(
         prefix=trained.bake(),
         reparameterisation={name: tensor.detach().clone() for name, tensor in trained.state_dict().items()},
