@@ -66,6 +66,14 @@ def test_windows_with_overlap_hold_every_word_move_on_and_fit(case):
         assert sum(lengths[slice(*window)]) <= room or window.end == window.start + 1
 
 
+def test_a_window_starts_after_the_one_before_it_even_if_that_is_as_short_as_the_overlap():
+    sentence = split("a a a a . a a a")
+
+    windows = cut(sentence, [1, 1, 1, 2, 1, 1, 1, 1], 3, overlap=1)
+
+    assert windows == [Window(0, 3), Window(2, 4), Window(4, 5), Window(5, 8)]
+
+
 def test_what_fits_is_one_window_and_nothing_is_none():
     sentence = split("Ada met Charles.")
 

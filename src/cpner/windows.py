@@ -59,7 +59,7 @@ def cut(sentence: Sentence, lengths: Sequence[int], room: int, *, overlap: int =
         while done in inside:
             done += 1
         windows.append(Window(start, done))
-        start = _back(at, done, overlap, ends) if overlap else done
+        start = max(start + 1, _back(at, done, overlap, ends)) if overlap else done
     return windows
 
 
