@@ -31,7 +31,7 @@ fix: setup
 
 bench: setup $(PEERS)/.ready
 	$(BIN)/cpner bench --out bench-out
-	$(BIN)/python benchmarks/domains.py --json bench-out/domains.json
+	for name in domains sizes; do $(BIN)/python benchmarks/$$name.py --json bench-out/$$name.json || exit 1; done
 	for name in decoding training recognition; do \
 		$(BIN)/python benchmarks/$$name.py --peers $(PEERS)/bin/python --json bench-out/$$name.json || exit 1; done
 	$(BIN)/python benchmarks/page.py bench-out

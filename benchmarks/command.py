@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 
-def parser(description: str | None, rounds: int) -> argparse.ArgumentParser:
-    """Options `--rounds`, `--peers` and `--json`."""
+def parser(description: str | None, rounds: int, *, peers: bool = True) -> argparse.ArgumentParser:
+    """Options `--rounds`, `--json`, and `--peers` where there are any."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds)
-    parser.add_argument("--peers", type=Path, metavar="PYTHON", help="of an environment as peers.py needs it")
+    if peers:
+        parser.add_argument("--peers", type=Path, metavar="PYTHON", help="of an environment as peers.py needs it")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     return parser
 

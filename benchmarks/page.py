@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -50,16 +50,19 @@ def bars(groups: Mapping[str, Mapping[str, float]]) -> str:
     return svg(figure)
 
 
-def curve(domains: Mapping[str, Mapping[str, float]]) -> str:
-    """Milliseconds of a request by the domains of the store, warm and cold; SVG."""
+def curves(places: Sequence[float], lines: Mapping[str, Sequence[float]], title: str, *, log: bool = False) -> str:
+    """Two lines over places on a logarithmic axis, the second in blue; SVG."""
     figure = Figure(figsize=(10, 2.6), layout="constrained")
     axes = figure.subplots()
-    for kind, colour in (("warm", GREY), ("cold", BLUE)):
-        axes.plot([int(n) for n in domains], [own[kind] for own in domains.values()], "o-", color=colour, label=kind)
+    for (name, values), colour in zip(lines.items(), (GREY, BLUE), strict=True):
+        axes.plot(places, values, "o-", color=colour, label=name)
     axes.set_xscale("log")
-    axes.set_ylim(0, 1.2 * max(own["cold"] for own in domains.values()))
+    if log:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0, 1.2 * max(map(max, lines.values())))
     axes.legend(frameon=False, fontsize=8)
-    plain(axes, "milliseconds of a request")
+    plain(axes, title)
     return svg(figure)
 
 
@@ -73,14 +76,21 @@ def page(folder: Path) -> str:
             sections.append(f"<h2>{html.escape(title)}</h2>\n{bars(groups)}")
     if (folder / "domains.json").is_file():
         domains = json.loads((folder / "domains.json").read_text("utf-8"))
-        sections.append(f"<h2>Many domains: a sentence for one of so many in the store</h2>\n{curve(domains)}")
+        lines = {kind: [own[kind] for own in domains.values()] for kind in ("warm", "cold")}
+        drawn = curves([int(n) for n in domains], lines, "milliseconds of a request")
+        sections.append(f"<h2>Many domains: a sentence for one of so many in the store</h2>\n{drawn}")
+    if (folder / "sizes.json").is_file():
+        sizes = json.loads((folder / "sizes.json").read_text("utf-8"))
+        lines = {way: [own["seconds"][way] for own in sizes.values()] for way in ("training step", "recognition")}
+        drawn = curves([own["parameters"] for own in sizes.values()], lines, "seconds, by parameters", log=True)
+        sections.append(f"<h2>Backbones of other sizes: {html.escape(', '.join(sizes))}</h2>\n{drawn}")
     return PAGE.format(sections="\n".join(sections))
 
 
 def main() -> None:
     """Write FOLDER/peers.html."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="with decoding.json, training.json, recognition.json, domains.json")
+    parser.add_argument("folder", type=Path, help="with decoding, training, recognition, domains, sizes .json")
     folder = parser.parse_args().folder
     (folder / "peers.html").write_text(page(folder), "utf-8")
     print(f"wrote {folder / 'peers.html'}")

@@ -31,8 +31,8 @@ ROWS = 8
 CANDIDATES = 160  # pieces that a row of some types and some thirty words could write
 
 
-def own_ways(shape: T5Shape) -> dict[str, Way]:
-    """cpner's step in bfloat16 and in float32, and with the softmax over all pieces, as the peers' is."""
+def own_way(shape: T5Shape, dtype: torch.dtype = torch.bfloat16, *, all_pieces: bool = False) -> Way:
+    """cpner's step; with `all_pieces` the softmax runs over all of them, as the peers' does."""
     dice = torch.Generator().manual_seed(0)
     source = torch.randint(5, shape.vocab_size, (ROWS, READ), generator=dice)
     candidates = torch.randint(5, shape.vocab_size, (ROWS, CANDIDATES), generator=dice)
@@ -40,27 +40,20 @@ def own_ways(shape: T5Shape) -> dict[str, Way]:
     written = candidates.gather(1, places)
     inputs = torch.cat([torch.zeros_like(written[:, :1]), written[:, :-1]], 1)
     mask, real = torch.ones_like(source, dtype=torch.bool), torch.ones_like(candidates, dtype=torch.bool)
-    narrow = Batch(source, mask, inputs, places, candidates, real)
-    wide = Batch(source, mask, inputs, written, None, None)
+    batch = Batch(source, mask, inputs, places, candidates, real)
+    if all_pieces:
+        batch = Batch(source, mask, inputs, written, None, None)
+    backbone = random_backbone(shape)
+    backbone.t5.to(dtype).requires_grad_(False)
+    network = Reparameterisation(shape, PrefixConfig.paper())
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
 
-    def way(batch: Batch, dtype: torch.dtype) -> Way:
-        backbone = random_backbone(shape)
-        backbone.t5.to(dtype).requires_grad_(False)
-        network = Reparameterisation(shape, PrefixConfig.paper())
-        optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+    def step() -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss_of(backbone, batch, network()).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
 
-        def step() -> None:
-            optimizer.zero_grad(set_to_none=True)
-            loss_of(backbone, batch, network()).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-
-        return step
-
-    return {
-        "cpner": way(narrow, torch.bfloat16),
-        "cpner, all pieces": way(wide, torch.bfloat16),
-        "cpner, float32": way(narrow, torch.float32),
-    }
+    return step
 
 
 def library_ways(shape: T5Shape) -> dict[str, Way]:
@@ -97,7 +90,12 @@ def library_ways(shape: T5Shape) -> dict[str, Way]:
 
 def measure(rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) -> dict[str, Any]:
     """Seconds of every way, how many times as long each takes as cpner, and cpner's share of the roofline."""
-    ways = own_ways(shape) | library_ways(shape)
+    ways = {
+        "cpner": own_way(shape),
+        "cpner, all pieces": own_way(shape, all_pieces=True),
+        "cpner, float32": own_way(shape, torch.float32),
+        **library_ways(shape),
+    }
     states, weights = (torch.randn(n, m, dtype=torch.bfloat16) for n, m in ((ROWS * READ, 768), (768, 3072)))
     rates: list[float] = []
     config = transformers_model(shape).config.to_dict()
