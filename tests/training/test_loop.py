@@ -140,7 +140,7 @@ def test_checkpointing_keeps_less_and_gives_the_same_gradients(tiny):
 
 def test_the_loss_falls_and_the_tiny_model_learns_two_sentences_by_heart(tiny):
     """A random model can't learn to copy names in general, but its prefix can learn what to write here."""
-    prefix = PrefixConfig(10, ATTENTIONS)
+    prefix = PrefixConfig(10, ATTENTIONS, start_scale=0.1)
     config = TrainingConfig(
         epochs=60, min_steps=0, lr=1.0, clip=10.0, dropout=0.0, option_dropout=0.0, shuffle_options=False, eval_every=20
     )

@@ -67,7 +67,7 @@ class PrefixConfig:
     reparameterisation: str = "direct"  # P is the prefix itself; "mlp" is Li and Liang's network
     hidden: int = 512  # width of the network's hidden layer
     start_seed: int = 0  # every warm-up on a backbone begins at this start, so that prefixes may be averaged
-    start_scale: float = 0.1  # standard deviation of the start's keys and values; small, so that it disturbs little
+    start_scale: float = 0.5  # standard deviation of the start's keys and values; enough to tell positions apart
     start_logit: float = -2.0  # mean attention logit of the start's keys, see `start.py`; 0 leaves them as drawn
 
     @classmethod
