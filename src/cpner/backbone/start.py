@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix, PrefixConfig, common_start
+from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, common_start
 from cpner.backbone.t5 import T5
 from cpner.corpus.sentence import Sentence, Span
 from cpner.instructor import Instructor
@@ -53,6 +53,12 @@ def quiet_start(backbone: Backbone, config: PrefixConfig) -> Prefix:
                 keys = config.start_logit * queries / queries.square().sum(-1, keepdim=True).clamp(min=_LEAST**2)
                 part[:, 0] += keys[:, :, None]  # [L, H, K, D]
     return start
+
+
+def fresh(backbone: Backbone, config: PrefixConfig | None = None) -> Reparameterisation:
+    """What a warm-up trains: it yields `quiet_start` at first; None takes the default settings."""
+    config = config or PrefixConfig()
+    return Reparameterisation(backbone.t5.shape, config, quiet_start(backbone, config))
 
 
 @torch.inference_mode()

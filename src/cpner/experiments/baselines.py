@@ -21,7 +21,7 @@ from cpner.backbone.batch import cross_entropy
 from cpner.backbone.decode import Found
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation
-from cpner.backbone.start import quiet_start
+from cpner.backbone.start import fresh
 from cpner.corpus import Corpus, Sentence
 from cpner.errors import ConfigError, TrainingError, did_you_mean
 from cpner.evaluation import evaluate
@@ -201,7 +201,7 @@ def _prompt(work: Backbone, config: TrainingConfig, settings: BaselineConfig, st
 
 
 def _prefix(work: Backbone, config: TrainingConfig, settings: BaselineConfig, start: Prefix | None) -> _Change:
-    trained = Reparameterisation(work.t5.shape, PrefixConfig(), start or quiet_start(work, PrefixConfig()))
+    trained = fresh(work) if start is None else Reparameterisation(work.t5.shape, PrefixConfig(), start)
     trained.to(work.device)
     return _Change([{"params": list(trained.parameters()), "lr": config.lr or trained.lr}], trained)
 

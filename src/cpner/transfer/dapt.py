@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from cpner.backbone.batch import Batch, cross_entropy
 from cpner.backbone.load import Backbone, hugging_face_state, locate
-from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation
-from cpner.backbone.start import quiet_start
+from cpner.backbone.prefix import Prefix, PrefixConfig
+from cpner.backbone.start import fresh
 from cpner.corpus.words import split_words
 from cpner.errors import BackboneError, ConfigError, TrainingError
 from cpner.instructor import Vocabulary
@@ -82,8 +82,7 @@ def dapt_prefix(
     """
     config = config or DaptConfig()
     started = time.monotonic()
-    prefix = prefix or PrefixConfig()
-    trained = Reparameterisation(backbone.t5.shape, prefix, quiet_start(backbone, prefix))
+    trained = fresh(backbone, prefix)
     curve = _train(backbone, list(trained.parameters()), trained, lines, config, config.lr or trained.lr, progress)
     return TrainingResult(
         prefix=trained.bake(),

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import PrefixConfig, Reparameterisation
-from cpner.backbone.start import quiet_start
+from cpner.backbone.prefix import PrefixConfig
+from cpner.backbone.start import fresh
 from cpner.corpus.sentence import Sentence
 from cpner.progress import Report
 from cpner.training import TrainingConfig, TrainingResult, train_prefix
@@ -33,8 +33,5 @@ def warm_up(
     Raises:
         ConfigError, TrainingError: see `train_prefix`.
     """
-    prefix = prefix or PrefixConfig()
-    reparameterisation = Reparameterisation(backbone.t5.shape, prefix, quiet_start(backbone, prefix))
-    return train_prefix(
-        backbone, reparameterisation, train, dev, types, config, run_dir=run_dir, resume=resume, progress=progress
-    )
+    trained = fresh(backbone, prefix)
+    return train_prefix(backbone, trained, train, dev, types, config, run_dir=run_dir, resume=resume, progress=progress)
