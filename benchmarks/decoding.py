@@ -89,7 +89,7 @@ def scripted(targets: Sequence[Sequence[int]]) -> Iterator[None]:
 
 
 def own_ways(backbone: Backbone, rows: int) -> dict[str, Way]:
-    """cpner with a prefix of 10 on all attentions: as it is, and piece by piece."""
+    """cpner with the paper's prefix, 10 on all attentions: as it is, and piece by piece."""
     sources, targets = task(backbone, rows)
     bank = PrefixBank({"d": common_start(backbone.t5.shape, PrefixConfig.paper())}, device="cpu", dtype=backbone.dtype)
     prefix = bank.rows(["d"] * rows)

@@ -1,7 +1,7 @@
 """Speed of a training step beside its peers: `python benchmarks/training.py --help`.
 
 A backbone of T5-base's shape with random weights; a batch of 8 rows reads 128 pieces and learns 64. A step is forward,
-backward and update. cpner trains prefixes of 10 on all three attentions, PEFT its prefix on the decoder's
+backward and update. cpner trains the paper's prefix, 10 on all three attentions, PEFT its prefix on the decoder's
 self-attention or LoRA of rank 8, AdapterHub prefixes as cpner's, transformers the whole model. Ways take turns
 (A B A B); medians.
 

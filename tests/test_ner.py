@@ -257,6 +257,11 @@ def test_fit_with_auto_takes_all_others_that_fit(ner):
     assert list(ner.card("new").sources) == ["music", "news"]  # "longer" has five positions
 
 
+def test_fit_with_auto_tells_of_domains_that_all_have_another_shape(ner):
+    with pytest.warns(UserWarning, match="3 stored domains can't be a source.*'longer'"):
+        ner.fit("new", corpus(), "auto", QUICK)
+
+
 def test_fit_without_sources_is_a_warm_up(tiny):
     ner = CPNER(tiny)
 
@@ -311,7 +316,8 @@ def test_domains_of_another_backbone_are_refused(ner, tmp_path: Path):
 
     with pytest.raises(PrefixMismatchError, match="domain 'news' was made for the backbone"):
         other.predict("x", "news")
-    other.fit("new", corpus(), "auto", QUICK, prefix=SMALL)  # leaves out what does not fit
+    with pytest.warns(UserWarning, match="1 stored domain can't be a source"):
+        other.fit("new", corpus(), "auto", QUICK, prefix=SMALL)  # leaves out what does not fit
     assert other.card("new").sources == {}
 
 

@@ -54,8 +54,9 @@ class Bench(NamedTuple):
         sentences_per_second: of 30 words and eight types, text to entities, by the sentences of a batch.
         milliseconds_per_sentence: in batches of 8, by the words of a sentence.
         mixed_domains: time of a batch of 32 to that of one domain alone, by the domains in it.
-        training: `seconds` of a step on 8 sentences, its `operations`, the machine's `operations_per_second` in one
-            large product of the backbone's dtype, and the share `of_roofline` that the step reaches of it.
+        training: `seconds` of a step of the paper's prefix on 8 sentences, its `operations`, the machine's
+            `operations_per_second` in one large product of the backbone's dtype, and the share `of_roofline` that the
+            step reaches of it.
         domain: `bytes` in the store and `load_milliseconds`.
         start: `import_seconds` of the package beyond an empty interpreter's.
         memory_megabytes: the most that the process has had; on CUDA, of the device.
@@ -145,7 +146,7 @@ def _prefix(backbone: Backbone) -> Prefix:
 
 
 def training_step(backbone: Backbone, rounds: int) -> dict[str, float]:
-    """Forward, backward and update on 8 sentences of 30 words with six entities, prefixes on all attentions."""
+    """Forward, backward and update on 8 sentences of 30 words with six entities, the paper's prefix."""
     instructor, shape = Instructor(backbone.vocabulary), backbone.t5.shape
     places = [(4, 5), (9, 11), (14, 16), (19, 20), (22, 23), (27, 29)]
     marked = [s.with_spans([Span(a, b, TYPES[i]) for i, (a, b) in enumerate(places)]) for s in sentences(8)]

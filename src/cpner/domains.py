@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
@@ -119,14 +120,21 @@ class Domains:
 
     def fitting(self, target: str, config: PrefixConfig) -> list[str]:
         """All other domains whose prefixes fit the backbone and a prefix configuration."""
-        names = []
+        names: list[str] = []
+        others: list[str] = []
         for name in self.names():
             try:
                 if name != target:
                     self.check_shape(name, self.find(name).prefix, config)
                     names.append(name)
             except PrefixMismatchError:
-                continue
+                others.append(name)
+        if others and not names:
+            warnings.warn(
+                f"{len(others)} stored domain{'s' * (len(others) > 1)} can't be a source, as prefixes of another shape "
+                f"or backbone: {others[0]!r}; a source that is named gives its shape",
+                stacklevel=3,
+            )
         return names
 
     def check_shape(self, name: str, prefix: Prefix, config: PrefixConfig) -> None:

@@ -133,7 +133,8 @@ class CPNER:
         """Take a prefix that was made elsewhere as a domain; `save` stores it.
 
         Raises:
-            PrefixMismatchError: the prefix has another shape than `config` (default: its own length) gives it here.
+            PrefixMismatchError: the prefix has another shape than `config` gives it here (default: the configuration
+                of its length and attentions).
         """
         config = config or PrefixConfig(length=prefix.length or 1, attentions=tuple(prefix.parts))
         check_types(types, ())
@@ -519,7 +520,8 @@ class CPNER:
         Args:
             store: folder; made if it doesn't exist. None takes that of `load`.
             domains: which; None for all that were trained or added since they were last saved.
-            reparameterisation: keep P and its network too (tens of megabytes), for collaboration on parameters.
+            reparameterisation: keep P and its network too, for collaboration on parameters; a network has
+                millions of numbers.
 
         Raises:
             ConfigError: there is no folder to save to.

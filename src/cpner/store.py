@@ -1,7 +1,7 @@
 """The prefix store: a folder with one sub-folder a domain, about a megabyte each.
 
     STORE/NAME/prefix.safetensors              the baked keys and values, one tensor an attention, [L, 2, H, K, D]
-               reparameterisation.safetensors  the matrix P and its network, where they were kept
+               reparameterisation.safetensors  the matrix P, and its network if it has one, where kept
                domain.json                     the `DomainCard`, the format's version, a sha256 for each tensor file
                README.md                       the card to be read by people
 

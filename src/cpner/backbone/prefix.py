@@ -1,4 +1,4 @@
-"""Prefixes: keys and values before every attention's own, and the network that yields them (section 3.3).
+"""Prefixes: keys and values before attention's own, and what yields them in training (section 3.3).
 
 A prefix δ has up to three parts, one for each kind of attention (encoder self, decoder self, decoder cross), each
 [L, 2, H, K, D]: layers, keys and values, heads, length, head width.
@@ -65,15 +65,15 @@ class PrefixConfig:
     length: int = 30  # K; on the encoder of a T5-base as many numbers as 10 positions at all attentions
     attentions: tuple[str, ...] = ("encoder",)  # which attentions carry a prefix; in the decoder it overfits first
     reparameterisation: str = "direct"  # P is the prefix itself; "mlp" is Li and Liang's network
-    hidden: int = 512  # width of the network's hidden layer
+    hidden: int = 512  # width of the hidden layer of the "mlp"
     start_seed: int = 0  # every warm-up on a backbone begins at this start, so that prefixes may be averaged
     start_scale: float = 0.5  # standard deviation of the start's keys and values; enough to tell positions apart
-    start_logit: float = -2.0  # mean attention logit of the start's keys, see `start.py`; 0 leaves them as drawn
+    start_logit: float = -2.0  # added to the attention logits of the start's keys, see `start.py`; 0 adds nothing
 
     @classmethod
     def paper(cls, length: int = 10) -> Self:
         """The paper's prefix: at all three attentions, from a network (section 3.3); 10 positions as in its code."""
-        return cls(length, ATTENTIONS, "mlp")
+        return cls(length, ATTENTIONS, "mlp", start_scale=0.1)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "attentions", tuple(self.attentions))
@@ -86,14 +86,15 @@ class PrefixConfig:
 
 
 class Reparameterisation(nn.Module):
-    """The trained side of a prefix: the matrix P and the network that yields δ from it (section 3.3).
+    """The trained side of a prefix: the matrix P, and the network that yields δ from it if there is one (section 3.3).
 
-    For each kind of attention P is [K, d] and a two-layer tanh network maps it to [L, 2, H, K, D], as in Li and Liang.
+    For each kind of attention a "direct" prefix is `start + P`, where P is [L, 2, H, K, D] and zero at first. With
+    "mlp" P is [K, d], a two-layer tanh network maps it to [L, 2, H, K, D], as in Li and Liang, and the prefix is
+    `start + network(P)`.
 
-    Reading: the prefix is `start + network(P)` with the network's last layer zero at first. Every warm-up on a
-    backbone thus begins at exactly the same prefix, which Eq. 9-10 need for an average to mean something, and
-    training may also begin at any given prefix (`start`), which collaboration on prefixes uses. A "direct" prefix is
-    `start + P`, with P zero at first.
+    Reading: the network's last layer is zero at first. Every warm-up on a backbone thus begins at exactly the same
+    prefix, which Eq. 9-10 need for an average to mean something, and training may also begin at any given prefix
+    (`start`), which collaboration on prefixes uses.
 
     Args:
         shape: the backbone's.

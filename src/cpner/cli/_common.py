@@ -62,7 +62,7 @@ length_option = click.option(
     "--length",
     type=click.IntRange(min=1),
     metavar="K",
-    help="Positions of the prefix; default: 10, as in the code of the paper.",
+    help="Positions of the prefix; default: 30, or those of the first source named.",
 )
 batch_option = click.option(
     "--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Sentences per step."
@@ -221,7 +221,7 @@ training_options = gather(
     click.option("--count", type=click.IntRange(min=1), metavar="N", help="Learn from N sentences in all."),
     click.option("--seed", type=int, help="Of the sample and of the training."),
     click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training sentences."),
-    click.option("--lr", type=float, help="Learning rate."),
+    click.option("--lr", type=float, help="Learning rate; default: 0.2, or 0.003 for a prefix from a network."),
     click.option(
         "--config",
         "config_file",

@@ -35,7 +35,7 @@ _PLAIN = "plain"  # no variant, in a word
 @click.option("--count", type=_AT_LEAST_1, help="Training sentences of a target, at most; default: all.")
 @click.option("--source-epochs", type=_AT_LEAST_1, default=3, show_default=True, help="Of a large source.")
 @click.option("--source-sentences", type=_AT_LEAST_1, default=3000, show_default=True, help="Of a source, at most.")
-@click.option("--dev-sentences", type=click.IntRange(min=0), default=150, show_default=True, help="To stop early by.")
+@click.option("--dev-sentences", type=click.IntRange(min=0), default=150, show_default=True, help="For best epochs.")
 @click.option("--test-sentences", type=_AT_LEAST_1, help="Score on the first so many only; default: all.")
 @click.option("--lr", type=float, help="Learning rate; default: that of the training settings.")
 @json_option

@@ -36,7 +36,7 @@ METHODS = {
     "lora": "LoRA (PEFT) on the projections of all attentions",
     "peft-prefix": "PEFT's prefix encoder: keys and values before the decoder's self-attention alone",
     "prompt": "embeddings before the source",
-    "prefix": "a prefix on all three attentions, as in warm-up",
+    "prefix": "a prefix, as in warm-up",
     "prefix-embedding": "the same, and the backbone's embedding, as the authors' code does",
 }
 _LOOKS = 8  # at the dev split

@@ -41,7 +41,7 @@ VARIANTS = {
     "no-options": "without options in the instructor",
     "sum": "similarities divided by their sum",
     "paper": "the paper's prefix: 10 positions at all attentions, yielded by a network",
-    "parameters": "the same, and P and the network averaged, not the prefix",
+    "parameters": "the paper's prefix, with P and its network averaged, not the prefix",
     "embedding": "the backbone's embedding trained too",
     "dapt": "DAPT of the prefix first",
 }

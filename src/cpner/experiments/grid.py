@@ -26,7 +26,7 @@ from cpner.corpus import Span
 from cpner.corpus.files import write_text
 from cpner.evaluation import Evaluation, evaluate
 from cpner.experiments.cells import BASELINES, Cell
-from cpner.experiments.runner import Budget, Outcome, Runner
+from cpner.experiments.runner import Budget, Outcome, Runner, prefix_of
 from cpner.training import TrainingConfig
 from cpner.training.run_dir import digest_sentences
 
@@ -153,7 +153,7 @@ class Grid:
             "cell": cell.to_json(),
             "backbone": self.setup.backbone,
             "backbone_fingerprint": self.backbone.fingerprint,
-            "settings": self._settings(),
+            "settings": self._settings(prefix_of(cell)),
             **scores,
             **outcome.facts,
             "sentences": {split: len(sentences) for split, sentences in corpus.splits.items()},
@@ -163,9 +163,9 @@ class Grid:
             "found": None if outcome.found is None else [write_spans(spans) for spans in outcome.found],
         }
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, prefix: PrefixConfig | None = None) -> dict[str, Any]:
         budget, training = asdict(self.setup.budget), asdict(self.setup.config)
-        settings = {"budget": budget, "training": training, "prefix": config_dict(PrefixConfig())}
+        settings = {"budget": budget, "training": training, "prefix": config_dict(prefix or PrefixConfig())}
         return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
 
     def _file(self, cell: Cell) -> Path:

@@ -59,7 +59,7 @@ _SECTIONS = {
     ),
 }
 _INTRODUCTION = """\
-One frozen model reads the sentence and the names of the entity types it shall find; a *prefix* of about a megabyte,
+One frozen model reads the sentence and the names of the entity types it shall find; a small *prefix*,
 trained for each domain, tells it how that domain speaks. A new domain (the *target*) can begin at a mixture of the
 prefixes of older ones (its *sources*). This page shows what that brings.
 

@@ -28,7 +28,7 @@ class Budget:
     source_epochs: int = 3  # of a source with more than 1,000 sentences; small ones take as many as a target
     epochs: int | None = None  # of a target's training; None for the default of `TrainingConfig`
     sentences: int | None = None  # of a target's training split, at most; None for all
-    dev_sentences: int = 150  # of the dev split for early stopping; decoding them is most of an epoch's cost
+    dev_sentences: int = 150  # of the dev split, to choose the best epoch by; decoding them is most of an epoch's cost
     test_sentences: int | None = None  # None for the whole test split
     dapt_steps: int = 300  # updates on unlabelled text
 
@@ -64,7 +64,7 @@ class Runner:
         corpus, config = self.source_corpus(cell.target, cell.seed), self._config(cell)
         if len(corpus.train) > 1000:
             config = replace(config, epochs=self.budget.source_epochs, min_steps=0)
-        ner.warm_up(cell.target, corpus, config, prefix=_prefix(cell))
+        ner.warm_up(cell.target, corpus, config, prefix=prefix_of(cell))
         self._save(ner, cell)
         return True
 
@@ -93,7 +93,7 @@ class Runner:
             ner.dapt(name, text, corpus.types, DaptConfig(steps=self.budget.dapt_steps, seed=cell.seed))
             ner.transfer(name, [], corpus, config, strategy="none")
         else:
-            ner.warm_up(name, corpus, config, prefix=_prefix(cell))
+            ner.warm_up(name, corpus, config, prefix=prefix_of(cell))
         self._save(ner, cell)
         return True
 
@@ -125,7 +125,7 @@ class Runner:
             strategy = "collaborate"
         result = ner.transfer(name, sources, corpus, config, strategy=strategy, **mixing)
         card = ner.card(name)
-        size, trained = self._sizes(_prefix(cell))
+        size, trained = self._sizes(prefix_of(cell))
         facts |= {"weights": card.sources, "dev_f1": result.best_f1, "trained_parameters": trained}
         facts["bytes"] = size * max(1, len(card.members))
         return Outcome(corpus, ner.predict_spans(corpus.test, name), facts)
@@ -209,7 +209,7 @@ _MIXING: dict[str, dict[str, Any]] = {
 }
 
 
-def _prefix(cell: Cell) -> PrefixConfig:
+def prefix_of(cell: Cell) -> PrefixConfig:
     """The prefix that a cell and its sources have."""
     return PrefixConfig.paper() if cell.variant in ("paper", "parameters") else PrefixConfig()
 

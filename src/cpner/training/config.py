@@ -23,7 +23,7 @@ class TrainingConfig:
     batch_pieces: int = 4096  # source pieces of a batch, padding included, at most: bounds memory
     lr: float = 0.0  # highest step size of AdamW; 0 takes 0.2 for a prefix itself, 0.003 for a network that yields it
     lr_ramp_steps: int = 20  # steps over which it rises from zero; then it falls as a cosine to zero
-    weight_decay: float = 0.0  # the start of the prefix is small, and few steps are taken
+    weight_decay: float = 0.0  # it would pull back to the start of the prefix, and few steps are taken
     clip: float = 1.0  # largest norm of all gradients together
     dropout: float = 0.1  # share of what training added to the start that is left out of a step
     shuffle_options: bool = True  # the order of the types should not matter
@@ -75,7 +75,7 @@ class TrainingConfig:
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
-        """Read settings from a TOML file, as `lr = 0.002`.
+        """Read settings from a TOML file, as `lr = 0.1`.
 
         Raises:
             ConfigError: The file can't be read, or see `from_dict`.

@@ -38,7 +38,7 @@ class TrainingResult:
 
     Attributes:
         prefix: the best prefix, baked, in float32 on the CPU.
-        reparameterisation: the state that yields it: P, the network, the start.
+        reparameterisation: the state that yields it: P, its network if it has one, the start.
         curve: for each epoch `epoch`, `step`, `loss` (nats a target piece), `lr`, and `f1` (dev, 0 to 100, or None).
         best_f1: strict F1 on the dev split (0 to 100) of the prefix; None without a dev split.
         best_epoch: the epoch after which the prefix was taken, from 1.
@@ -213,7 +213,7 @@ class _Training:
             self._save()
 
     def _step(self, batch: Batch, lr: float) -> None:
-        """One update of P and its network; raises before anything changes if the loss is not a number."""
+        """One update of what is trained; raises before anything changes if the loss is not a number."""
         loss = loss_of(self.backbone, batch, self._drop(self.trained()))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -29,7 +29,7 @@ class Warm(Protocol):
 
     @property
     def reparameterisation(self) -> dict[str, Tensor] | None:
-        """P, the network and the start; None where they were not kept."""
+        """P, its network if it has one, and the start; None where they were not kept."""
 
 
 def collaborate(
@@ -56,8 +56,8 @@ def collaborate(
         sources: the domains to learn from, by name.
         weights: S_total of each source (Eq. 8), in the same order.
         prefix: the settings of the target's prefix, which the sources share; None takes the defaults.
-        space: "prefix" averages the baked prefixes and trains a fresh P and network that start at that average;
-            "parameters" averages P and the network themselves, as Eq. 9-10 are written.
+        space: "prefix" averages the baked prefixes and trains a fresh P that starts at that average;
+            "parameters" averages P and its network themselves, as Eq. 9-10 are written.
         share: what the sources make up of the average, 0 to 1; 1/2 is the paper's.
 
     Returns:
@@ -100,7 +100,7 @@ def combine(target: Prefix, sources: Sequence[Prefix], weights: Sequence[float],
 def combine_parameters(
     target: Mapping[str, Tensor], sources: Sequence[Mapping[str, Tensor]], weights: Sequence[float], share: float = 0.5
 ) -> dict[str, Tensor]:
-    """`combine` on P and the network's weights.
+    """`combine` on P and its network's weights.
 
     Raises:
         PrefixMismatchError: the starts differ, so that an average would mean nothing; or the shapes do.

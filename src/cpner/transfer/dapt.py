@@ -42,7 +42,7 @@ class DaptConfig:
     steps: int = 300  # updates
     lines: int = 16  # lines of text in a batch
     pieces: int = 96  # of a line, at most; of a longer one some part is taken
-    lr: float = 0.0  # highest step size of AdamW for a prefix, as in warm-up; it falls as a cosine to zero
+    lr: float = 0.0  # highest step size of AdamW for a prefix, 0 as in warm-up; it falls as a cosine to zero
     backbone_lr: float = 3e-4  # the same for a whole backbone, which small steps keep able
     clip: float = 1.0  # largest norm of all gradients together
     noise: float = 0.15  # share of text that is hidden (T5's)
