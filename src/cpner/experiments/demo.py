@@ -58,7 +58,6 @@ class DemoConfig:
     few: int = 10  # training sentences of the target, besides all of them
     warm_up_steps: int = 64  # updates of a warm-up; the sum over all trainings is 8 warm-ups and 6 transfers
     transfer_steps: int = 32  # updates after the sources came in
-    lr: float = 0.0  # as in `TrainingConfig`
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -194,7 +193,7 @@ class _Demo:
     def _training(self, sentences: int, steps: int) -> TrainingConfig:
         from cpner.training import TrainingConfig
 
-        config = TrainingConfig(lr=self.config.lr, seed=self.config.seed)
+        config = TrainingConfig(seed=self.config.seed)
         epochs = max(1, round(steps / -(-sentences // config.batch_sentences)))
         return replace(config, epochs=epochs, min_steps=0, eval_every=max(1, round(epochs / _LOOKS)))
 
