@@ -14,7 +14,7 @@ from cpner.corpus.public import datasets
 
 pytestmark = [
     pytest.mark.data,
-    pytest.mark.skipif("CPNER_DATA" not in os.environ, reason="CPNER_DATA names no folder with the public datasets"),
+    pytest.mark.skipif(not os.environ.get("CPNER_DATA"), reason="CPNER_DATA names no folder with the public datasets"),
 ]
 
 # Per split: sentences, words, words of the longest sentence, entities, sentences without entities
