@@ -24,7 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from cpner import __version__
 from cpner.backbone.batch import Batch
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, common_start
+from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation
+from cpner.backbone.start import quiet_start
 from cpner.corpus.sentence import Sentence, Span
 from cpner.grammar import Grammar
 from cpner.instructor import Instructor
@@ -142,7 +143,7 @@ def _recognition(backbone: Backbone, texts: list[Sentence], *, batch: int = 32, 
 
 
 def _prefix(backbone: Backbone) -> Prefix:
-    return common_start(backbone.t5.shape, PrefixConfig()).to(backbone.device).to(backbone.dtype)
+    return quiet_start(backbone, PrefixConfig()).to(backbone.device).to(backbone.dtype)
 
 
 def training_step(backbone: Backbone, rounds: int) -> dict[str, float]:
