@@ -17,7 +17,7 @@ from decoding import T5_BASE, random_backbone
 
 from cpner.backbone.load import load
 from cpner.backbone.prefix import PrefixConfig, common_start
-from cpner.backbone.t5 import T5, T5Shape
+from cpner.backbone.t5 import T5Shape
 from cpner.bench import interleaved
 
 SHAPES = {
@@ -29,13 +29,13 @@ SHAPES = {
 
 def measure(shape: T5Shape, rounds: int) -> dict[str, Any]:
     """Seconds of a training step and of recognition, parameters, and bytes of a domain."""
-    prefix = common_start(shape, PrefixConfig())
+    prefix, backbone = common_start(shape, PrefixConfig()), random_backbone(shape)
     ways = {
         "training step": training.own_way(shape),
-        "recognition": recognition.own_way(random_backbone(shape), script=True),
+        "recognition": recognition.own_way(backbone, script=True),
     }
     return {
-        "parameters": sum(weights.numel() for weights in T5(shape).parameters()),
+        "parameters": sum(weights.numel() for weights in backbone.t5.parameters()),
         "bytes": sum(2 * part.numel() for part in prefix.parts.values()),
         "seconds": interleaved(ways, rounds),
     }

@@ -251,6 +251,12 @@ def test_fit_takes_the_shape_of_the_first_source_that_is_named(ner):
     assert ner.card("alone").prefix == config_dict(PrefixConfig())
 
 
+@pytest.mark.parametrize("sources", [["new", "news"], ["news", "news"]])
+def test_fit_refuses_sources_that_make_no_sense_before_it_asks_for_their_shape(ner, sources):
+    with pytest.raises(ConfigError, match="must be a list of other domains, each named once"):
+        ner.fit("new", corpus(), sources, QUICK)
+
+
 def test_fit_with_auto_takes_all_others_that_fit(ner):
     ner.fit("new", corpus(), "auto", QUICK, prefix=SMALL)
 

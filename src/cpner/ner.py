@@ -358,11 +358,10 @@ class CPNER:
             run_dir: the two stages have folders of their own in it.
             The rest is as in `warm_up`, `select` and `collaborate`.
         """
-        if prefix is None and sources and sources != "auto":
-            prefix = prefix_config(self.card(sources[0]))
-        prefix = prefix or PrefixConfig()
-        names = self._known.fitting(domain, prefix) if sources == "auto" else list(sources)
-        _check_sources(domain, names)
+        named = [] if sources == "auto" else list(sources)
+        _check_sources(domain, named)
+        prefix = prefix or (prefix_config(self.card(named[0])) if named else PrefixConfig())
+        names = self._known.fitting(domain, prefix) if sources == "auto" else named
         for name in names:
             self._known.check_shape(name, self._known.find(name).prefix, prefix)
         folders = [None if run_dir is None else Path(run_dir) / stage for stage in ("warm-up", "collaborate")]
