@@ -46,8 +46,8 @@ class DomainCard:
         created: date and time, ISO 8601.
         options: whether the instructor lists the entity types.
         instruction: the instructor's first words.
-        members: of an ensemble, by the source that each came from; their prefixes stand one after another, so that
-            each has `length / len(members)` positions. Empty: one prefix.
+        members: of an ensemble, by the source or seed that each came from; their prefixes stand one after another, so
+            that each has `length / len(members)` positions. Empty: one prefix.
         vote: how members agree: on "probabilities" or on "predictions".
         shapes: of the tensors by attention, [L, 2, H, K, D]; `Store.save` fills it in.
 

@@ -277,6 +277,7 @@ class CPNER:
         strategy: str = "collaborate",
         corpora: Mapping[str, Corpus] | None = None,
         vote: str = "probabilities",
+        members: int = 4,
         alpha: Alpha = 0.5,
         temperature: float = 1.0,
         top_k: int | None = None,
@@ -294,6 +295,7 @@ class CPNER:
             strategy: one of `cpner.transfer.STRATEGIES`.
             corpora: for "chain", the corpora of all sources but the first, by name.
             vote: for "ensemble", whether members agree on "probabilities", piece by piece, or on "predictions".
+            members: of an "ensemble" without sources: trainings, with seeds from `members * config.seed` on.
             The rest is as in `collaborate`; "zero-label" takes nothing of the corpus but its types.
 
         Returns:
@@ -309,6 +311,8 @@ class CPNER:
         run = _Run(config or TrainingConfig(), run_dir, resume, progress)
         if strategy == "none":
             return self._train_on(target, corpus, run)
+        if strategy == "ensemble" and not sources:
+            return self._seeds(target, corpus, run, members, vote)
         _check_sources(target, sources)
         if strategy == "chain":
             return self._chain(target, sources, corpus, corpora or {}, run)
@@ -327,7 +331,7 @@ class CPNER:
                 run_dir=run.folder(names[0]) if strategy == "ensemble" else run_dir, resume=resume, progress=progress,
             )  # fmt: skip
         if strategy == "ensemble":
-            return self._gather(target, results, corpus, run, vote)
+            return self._gather(target, sources, results, corpus, run, vote)
         made = self._known.find(target)
         self._known.keep(replace(made, card=replace(made.card, strategy=strategy)))
         return results[sources[0]]
@@ -562,15 +566,32 @@ class CPNER:
         self._learn(target, corpus, prefix, run.config, result, "chain", dict.fromkeys(sources, 1.0))
         return result
 
+    def _seeds(self, target: str, corpus: Corpus, run: _Run, members: int, vote: str) -> TrainingResult:
+        """An ensemble without sources."""
+        if members < 2:
+            raise ConfigError(f"an ensemble of {members} members; expected at least 2")
+        warm, results = self._known.find(target), {}
+        for seed in range(members * run.config.seed, members * (run.config.seed + 1)):
+            self._known.keep(warm)
+            one = _Run(replace(run.config, seed=seed), run.folder(f"seed-{seed}"), run.resume, run.progress)
+            results[f"seed {seed}"] = self._train_on(target, corpus, one)
+        return self._gather(target, (), results, corpus, run, vote)
+
     def _gather(
-        self, target: str, results: Mapping[str, TrainingResult], corpus: Corpus, run: _Run, vote: str
+        self,
+        target: str,
+        sources: Sequence[str],
+        results: Mapping[str, TrainingResult],
+        corpus: Corpus,
+        run: _Run,
+        vote: str,
     ) -> TrainingResult:
         """Keep the members of an ensemble as one domain."""
         card, result = self.card(target), gather(results)
         one = prefix_config(card)
         prefix = replace(one, length=one.length * len(results))
         corpus = Corpus(corpus.name, corpus.splits, types=card.types)
-        equal = dict.fromkeys(results, 1 / len(results))
+        equal = {name: 1 / len(results) for name in sources}
         self._learn(target, corpus, prefix, run.config, result, "ensemble", equal, members=list(results), vote=vote)
         return result
 

@@ -218,6 +218,16 @@ def test_transfer_knows_other_strategies(corpus, store, strategy):
     assert (predicted.exit_code, predicted.stderr) == (0, "")
 
 
+def test_an_ensemble_needs_no_sources(corpus, store):
+    result = cpner(
+        "transfer", corpus, "--target", "one", "--strategy", "ensemble", "--members", 2, "--store", store, "--epochs", 1,
+    )  # fmt: skip
+
+    assert result.exit_code == 0
+    assert Store(store).card("one").members == ["seed 0", "seed 1"]
+    assert not (store / ".runs").exists()
+
+
 def test_transfer_needs_no_corpus_where_types_are_named(store):
     arguments = ("--target", "new", "--sources", "one", "--strategy", "zero-label", "--store", store)
 

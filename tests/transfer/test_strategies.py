@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,18 @@ def test_an_ensemble_holds_a_collaboration_with_each_source(ner, vote_on):
         close(member, alone.prefix)
 
 
+def test_an_ensemble_without_sources_holds_a_training_for_each_seed(ner):
+    warm = ner._known.find("target")
+    ner.transfer("target", [], corpus(), replace(QUICK, seed=2), strategy="ensemble", members=3)
+
+    card, members = ner.card("target"), apart(prefix(ner, "target"), 3)
+    assert (card.members, card.sources, card.seed) == (["seed 6", "seed 7", "seed 8"], {}, 2)
+    assert len({fingerprint(member) for member in members}) == 3
+    for seed, member in zip((6, 7, 8), members, strict=True):
+        ner._known.keep(warm)
+        close(member, ner.transfer("target", [], corpus(), replace(QUICK, seed=seed), strategy="none").prefix)
+
+
 def test_an_ensemble_can_not_be_a_source_of_single_prefixes(ner):
     transfer(ner, "ensemble")
 
@@ -249,6 +262,7 @@ def test_sums_and_equal_weights_are_choices_of_the_selector(ner):
         ({"strategy": "none"}, "none has no source"),
         ({"sources": []}, "none has no source"),
         ({"strategy": "chain"}, "trains on the sentences of 'second' too"),
+        ({"strategy": "ensemble", "sources": [], "members": 1}, "ensemble of 1 members"),
         ({"strategy": "ensemble", "vote": "hands"}, "no vote on 'hands'"),
         ({"weighting": "median"}, "no weighting 'median'"),
         ({"sources": ["target"]}, "list of other domains"),

@@ -39,6 +39,8 @@ _STRATEGIES = ("collaborate", "none", "single", "uniform", "chain", "ensemble", 
               help="Where the sentences of a source are; chain needs them for all sources but the first.")  # fmt: skip
 @click.option("--vote", type=click.Choice(VOTES), default=VOTES[0], show_default=True,
               help="What an ensemble agrees on, piece by piece or entity by entity.")  # fmt: skip
+@click.option("--members", type=click.IntRange(2), default=4, show_default=True,
+              help="How many trainings an ensemble without sources has.")  # fmt: skip
 @type_names_option
 @mix_options
 @click.option("--share", type=click.FloatRange(0, 1), default=0.5, show_default=True,
@@ -53,6 +55,7 @@ def transfer(
     strategy: str,
     corpora: tuple[str, ...],
     vote: str,
+    members: int,
     type_names: tuple[str, ...],
     mixing: MixOptions,
     share: float,
@@ -71,13 +74,14 @@ def transfer(
       single       collaborate with the source that the selector weighs most
       uniform      the same with equal weights for all sources
       chain        train the first source's prefix on the second source, and so on, then on the target
-      ensemble     collaborate with each source alone; the resulting prefixes decide together
+      ensemble     collaborate with each source alone, or without any train on with several seeds; all decide together
       zero-label   average the sources by the names of the target's types; takes no sentence of the target
 
     \b
     Example:
       cpner transfer sample:music --target music --sources news,politics --store store
       cpner transfer sample:music --target music --sources news,politics --strategy ensemble --store store
+      cpner transfer sample:music --target music --strategy ensemble --members 4 --store store
       cpner transfer sample:music --target music --sources news,art --strategy chain --corpus-of art=data/art --store s
       cpner transfer --target food --type-names dish,restaurant --sources news --strategy zero-label --store store
     """
@@ -99,6 +103,7 @@ def transfer(
             strategy=strategy,
             corpora=named,
             vote=vote,
+            members=members,
             alpha=mixing.alpha,
             temperature=mixing.temperature,
             top_k=mixing.top_k,

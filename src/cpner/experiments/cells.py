@@ -25,6 +25,7 @@ STRATEGIES = {
     "uniform": "all sources, weighed alike",
     "chain": "one prefix trained on all sources in turn, then on the target",
     "ensemble": "one prefix for each source, which vote on each piece",
+    "seeds": "an ensemble without sources: one prefix for each of four seeds",
     "zero-label": "sources mixed by the names of types; no target sentence",
     "select": "the selector's numbers; nothing is trained but warm-ups",
     "search": "collaborate, with alpha, temperature and share of the sources that are best on dev",
@@ -131,7 +132,7 @@ def table2(seeds: Sequence[int]) -> list[Cell]:
 
     Settings are searched where there is a dev split to search them on.
     """
-    strategies = ("none", "single", "collaborate", "uniform", "chain", "ensemble")
+    strategies = ("none", "single", "collaborate", "uniform", "chain", "ensemble", "seeds")
     targets = [("science", None), ("ai", None), *product(MIT, PUBLISHED_SHOTS)]
     return [
         Cell(target, shots=shots, sources=_sources(strategy), strategy=strategy, seed=seed)
@@ -171,7 +172,7 @@ def figure4(seeds: Sequence[int]) -> list[Cell]:
 
 def learning_curve(seeds: Sequence[int]) -> list[Cell]:
     """Each strategy with few sentences and with many."""
-    strategies = ("none", "single", "collaborate", "uniform", "chain", "ensemble", "zero-label")
+    strategies = ("none", "single", "collaborate", "uniform", "chain", "ensemble", "seeds", "zero-label")
     return [
         Cell(target, count=count, sources=_sources(strategy), strategy=strategy, seed=seed)
         for target, strategy, count, seed in product(

@@ -123,6 +123,8 @@ class Runner:
             facts["search"] = search(ner, name, sources, corpus.dev)
             mixing |= {key: facts["search"][key] for key in ("alpha", "temperature", "share")}
             strategy = "collaborate"
+        elif strategy == "seeds":
+            strategy = "ensemble"
         result = ner.transfer(name, sources, corpus, config, strategy=strategy, **mixing)
         card = ner.card(name)
         size, trained = self._sizes(prefix_of(cell))

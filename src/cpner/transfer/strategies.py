@@ -24,7 +24,7 @@ STRATEGIES = {
     "collaborate": "average the sources, weighed by the selector, with the target, and train on (Eq. 5-10)",
     "uniform": "the same with equal weights for all sources",
     "chain": "train the first source's prefix on the second source, and so on, then on the target",
-    "ensemble": "collaborate with each source alone; the resulting prefixes decide together",
+    "ensemble": "collaborate with each source alone, or without any train on with several seeds; all decide together",
     "zero-label": "average the sources by their types' likeness to the target's; needs and takes no target sentence",
 }
 
@@ -47,8 +47,11 @@ def check_strategy(strategy: str, sources: Sequence[str]) -> None:
     if strategy not in STRATEGIES:
         known = ", ".join(STRATEGIES)
         raise ConfigError(f"no strategy {strategy!r}; there are {known}.{did_you_mean(strategy, STRATEGIES)}")
-    if (strategy == "none") == bool(sources):
-        raise ConfigError(f"strategy {strategy!r} with sources {list(sources)}: none has no source, all others have")
+    if strategy != "ensemble" and (strategy == "none") == bool(sources):
+        raise ConfigError(
+            f"strategy {strategy!r} with sources {list(sources)}: none has no source, ensemble may have some, all "
+            "others have"
+        )
 
 
 def train_on(
