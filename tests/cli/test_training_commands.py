@@ -220,7 +220,8 @@ def test_transfer_knows_other_strategies(corpus, store, strategy):
 
 def test_an_ensemble_needs_no_sources(corpus, store):
     result = cpner(
-        "transfer", corpus, "--target", "one", "--strategy", "ensemble", "--members", 2, "--store", store, "--epochs", 1,
+        "transfer", corpus, "--target", "one", "--strategy", "ensemble", "--members", 2,
+        "--store", store, "--epochs", 1,
     )  # fmt: skip
 
     assert result.exit_code == 0
