@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from cpner.backbone.decode import Found
-from cpner.backbone.ensemble import apart, decode_together
+from cpner.backbone.decode import Found, decode
+from cpner.backbone.ensemble import apart
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
 from cpner.domain_card import DomainCard
@@ -90,7 +90,7 @@ def _ensemble(
             raise ConfigError(f"domain {name!r} is an ensemble by probabilities: it can't generate without the grammar")
         if search is not None:
             raise ConfigError(f"domain {name!r} is an ensemble by probabilities: it searches greedily, with one beam")
-        search = partial(decode_together, members=members)
+        search = partial(decode, members=members)
         return recognise(backbone, tasks, {name: prefix}, batch_size=batch_size, search=search, progress=progress)
     answers = [
         recognise(

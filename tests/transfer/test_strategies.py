@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from cpner.backbone.batch import pad_masked
 from cpner.backbone.decode import Found, decode
-from cpner.backbone.ensemble import apart, decode_together, together
+from cpner.backbone.ensemble import apart, together
 from cpner.backbone.load import digest
 from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, common_start, fingerprint, mix
 from cpner.corpus import Corpus, Span
 from cpner.ensemble import vote
 from cpner.errors import ConfigError, PrefixMismatchError
-from cpner.instructor import Instructor
+from cpner.grammar import DONE, LAST, OPEN, Grammar, parse
+from cpner.instructor import Instructor, Source
 from cpner.ner import CPNER
 from cpner.training import TrainingConfig
 from cpner.transfer import STRATEGIES, combine
@@ -206,7 +209,7 @@ def test_members_that_are_the_same_decide_as_one_alone(tiny):
         one = common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=seed, start_scale=4.0))
         sources, prefixes = rows(tiny, [one, one, one])
 
-        ours = decode_together(tiny, sources, prefixes, members=3)
+        ours = decode(tiny, sources, prefixes, members=3)
         alone = decode(tiny, sources, one.expand(len(sources)))
 
         assert answers(ours) == answers(alone)
@@ -216,13 +219,57 @@ def test_members_that_are_the_same_decide_as_one_alone(tiny):
     assert entities
 
 
+def plainly(tiny, sources: list[Source], members: list[Prefix]) -> list[list[tuple[int, float]]]:
+    """What three members write together, a whole pass of each for each piece: (piece, log-probability)."""
+    written = []
+    for source in sources:
+        ids, mask = pad_masked([source.ids], tiny.vocabulary.pad)
+        grammar = Grammar.build([source], tiny.vocabulary)
+        state, _ = grammar.advance(grammar.start(), torch.tensor([OPEN]))
+        target, choices = torch.tensor([[tiny.vocabulary.pad, tiny.vocabulary.open]]), []
+        while state.mode not in (LAST, DONE):
+            p = torch.zeros(())
+            for prefix in members:
+                own = prefix.expand(1)
+                hidden = tiny.t5.decode(target, tiny.t5.encode(ids, mask, own), mask, own)[:, -1]
+                logits = (hidden @ tiny.t5.output_weight[grammar.candidates[0]].T).float()
+                p = p + logits.masked_fill(~grammar.allowed(state), -torch.inf).softmax(-1) / len(members)
+            best, chosen = p.max(-1)
+            choices.append((int(grammar.candidates[0, chosen]), float(best.log())))
+            target = torch.cat([target, grammar.candidates.gather(1, chosen[:, None])], dim=1)
+            state, _ = grammar.advance(state, chosen)
+        written.append(choices)
+    return written
+
+
+@pytest.mark.parametrize("draft", [0, 12])
+def test_an_ensemble_writes_what_is_likeliest_by_the_mean_of_probabilities(tiny, draft):
+    entities = 0
+    for seed in range(0, 12, 3):
+        members = [
+            common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=seed + i, start_scale=4.0))
+            for i in range(3)
+        ]
+        sources, prefixes = rows(tiny, members)
+
+        found = decode(tiny, sources, prefixes, members=3, draft=draft)
+
+        with torch.inference_mode():
+            expected = plainly(tiny, sources, members)
+        for source, own, choices in zip(sources, found, expected, strict=True):
+            read = parse([tiny.vocabulary.open, *(piece for piece, _ in choices)], source, tiny.vocabulary)
+            assert [f.span for f in own] == sorted(read.spans)
+            before_the_end = sum(p for _, p in choices[:-1])
+            assert sum(math.log(f.score) for f in own) == pytest.approx(before_the_end, abs=1e-3)
+        entities += sum(map(len, found))
+    assert entities
+
+
 def test_the_order_of_members_does_not_matter(tiny):
     members = [
         common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=i, start_scale=3.0)) for i in range(3)
     ]
-    first, second = (
-        decode_together(tiny, *rows(tiny, order), members=3) for order in (members, [*members[1:], members[0]])
-    )
+    first, second = (decode(tiny, *rows(tiny, order), members=3) for order in (members, [*members[1:], members[0]]))
 
     assert answers(first) == answers(second)
 

@@ -5,6 +5,9 @@ the whole vocabulary. The grammar goes ahead of the model: it drafts what must f
 a word, the template's signs) and what is likely to, and one pass of the model verifies the draft. What is drafted
 right is written, the first piece that is not is replaced by the model's choice: the outcome is that of choosing piece
 by piece, in a third of the passes. Rows that are done leave the batch.
+
+The members of an ensemble are rows that read the same source with different prefixes; they write what is likeliest by
+the mean of their probabilities (section 4.3, ensemble).
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from torch import Tensor
 
 from cpner.backbone.batch import pad_masked
 from cpner.backbone.cache import Cache, kept
+from cpner.backbone.ensemble import rows_of_members
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
 from cpner.corpus.sentence import Span
@@ -69,13 +73,19 @@ class Draft(NamedTuple):
 
 @torch.inference_mode()
 def decode(
-    backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None, *, draft: int = DRAFT
+    backbone: Backbone,
+    sources: Sequence[Source],
+    prefix: Prefix | None = None,
+    *,
+    members: int = 1,
+    draft: int = DRAFT,
 ) -> list[list[Found]]:
     """Recognise the entities of a batch by greedy search under the grammar.
 
     Args:
         sources: B sentences with their options.
-        prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
+        prefix: the rows' prefixes, each part [B, L, 2, H, members * K, D]; None for none.
+        members: prefixes that decide together on each sentence, laid out as `together` does.
         draft: pieces that the grammar may go ahead of the model in a pass of one row, and draft / √n in one of n rows;
             0 is a pass for each piece. The outcome is the same.
 
@@ -87,8 +97,11 @@ def decode(
     t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
     found: list[list[Found]] = [[] for _ in sources]
     ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
+    ids, mask = _for_each(ids, members), _for_each(mask, members)
+    if prefix is not None and members > 1:
+        prefix = rows_of_members(prefix, members)
     cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix, backbone.packed)
-    cache.step(torch.full((len(sources), 1), vocabulary.pad, device=device))
+    cache.step(torch.full_like(ids[:, :1], vocabulary.pad))
     grammar = Grammar.build(sources, vocabulary).to(device)
     output = t5.output_weight[grammar.candidates]  # [B, C, d]
     rows = torch.arange(len(sources), device=device)
@@ -96,10 +109,11 @@ def decode(
     state, _ = grammar.advance(grammar.start(), chosen)
     score = torch.zeros(len(sources), device=device)
     while True:
-        ahead = Draft.write(grammar, state, chosen, math.ceil(draft / math.sqrt(len(rows))))
-        hidden = cache.step(grammar.candidates.gather(1, ahead.pieces), ahead.real)
-        logits = (hidden @ output.transpose(1, 2)).float()  # [B, n, C]
-        best, choice = logits.masked_fill(~ahead.allowed, -torch.inf).log_softmax(-1).max(-1)  # [B, n]
+        ahead = Draft.write(grammar, state, chosen, math.ceil(draft / math.sqrt(len(rows) * members)))
+        pieces = grammar.candidates.gather(1, ahead.pieces)
+        hidden = cache.step(_for_each(pieces, members), _for_each(ahead.real, members)).unflatten(0, (-1, members))
+        logits = (hidden @ output.transpose(1, 2)[:, None]).float()  # [B, I, n, C]
+        best, choice = _agree(logits.masked_fill(~ahead.allowed[:, None], -torch.inf)).max(-1)  # [B, n]
         taken = ahead.verify(choice)
         scores = _scores(score, best, ahead.states)
         chosen, score = (tensor.gather(1, taken[:, None])[:, 0] for tensor in (choice, scores))
@@ -115,10 +129,10 @@ def decode(
         left = int(going.sum())
         if left == 0:
             return [sorted(row, key=lambda f: f.span) for row in found]
-        cache.take_back(ahead.pieces.shape[1] - 1 - taken, ahead.pieces.shape[1])
+        cache.take_back(_for_each(ahead.pieces.shape[1] - 1 - taken, members), ahead.pieces.shape[1])
         if left < len(going):
             keep = _stay(going)
-            cache.keep(keep)
+            cache.keep((keep[:, None] * members + torch.arange(members, device=device)).flatten())
             output = kept(output, keep)
             grammar, state = grammar.select(keep), state.select(keep)
             rows, score, chosen = rows[keep], score[keep], chosen[keep]
@@ -143,6 +157,17 @@ def decode_freely(
         done |= written[:, 0] == vocabulary.eos
     rows = torch.stack(output, 1).tolist()
     return [parse(row, source, vocabulary) for row, source in zip(rows, sources, strict=True)]
+
+
+def _for_each(rows: Tensor, members: int) -> Tensor:
+    """Rows of sentences [B, ...] as rows of their members [B * I, ...]."""
+    return rows if members == 1 else rows.repeat_interleave(members, 0)
+
+
+def _agree(logits: Tensor) -> Tensor:
+    """[B, n, C] the logarithm of the members' mean probability, of logits [B, I, n, C]."""
+    own = logits.log_softmax(-1)
+    return own[:, 0] if own.shape[1] == 1 else own.logsumexp(1) - math.log(own.shape[1])
 
 
 def _scores(score: Tensor, best: Tensor, states: Sequence[State]) -> Tensor:
