@@ -111,7 +111,8 @@ def decode(
     while True:
         ahead = Draft.write(grammar, state, chosen, math.ceil(draft / math.sqrt(len(rows) * members)))
         pieces = grammar.candidates.gather(1, ahead.pieces)
-        hidden = cache.step(_for_each(pieces, members), _for_each(ahead.real, members)).unflatten(0, (-1, members))
+        hidden = cache.step(_for_each(pieces, members), _for_each(ahead.real, members))
+        hidden = hidden.view(len(rows), members, *hidden.shape[1:])  # [B, I, n, d]
         logits = (hidden @ output.transpose(1, 2)[:, None]).float()  # [B, I, n, C]
         best, choice = _agree(logits.masked_fill(~ahead.allowed[:, None], -torch.inf)).max(-1)  # [B, n]
         taken = ahead.verify(choice)
