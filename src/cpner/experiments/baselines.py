@@ -48,8 +48,8 @@ class BaselineConfig:
 
     lr_full: float = 5e-4  # all weights move, so each by little
     lr_lora: float = 3e-3
-    lr_peft_prefix: float = 1e-2  # PEFT's encoder is a table of keys and values: no network spreads a step
-    lr_prompt: float = 3e-2  # few numbers, far from the output
+    lr_peft_prefix: float = 0.3  # a table of keys and values that begin at a deviation of 1: no network spreads a step
+    lr_prompt: float = 0.3  # few numbers, far from the output
     lr_embedding: float = 5e-4  # of the embedding beside a prefix
     rank: int = 8  # of LoRA's products
     positions: int = 10  # of PEFT's prefix
