@@ -175,6 +175,20 @@ def test_table_gives_mean_and_deviation_over_seeds_and_the_gain():
         "| ai | all | CP-NER | conll2003, politics, literature, music | 46.0 ± 1.4 | 64.9 | +4.0 ± 1.4 (0.012) |"
         in table
     )
+    assert "| target | sentences | none | CP-NER | none, published | CP-NER, published |" in table
+    assert "| ai | all | 42.0 | **46.0** | 60.2 | 64.9 |" in table
+
+
+def test_a_page_folds_the_long_table_where_a_short_one_stands_before_it():
+    several = {"sources": SEVERAL, "strategy": "collaborate"}
+    two = [record(Cell("ai"), 40.0), record(Cell("ai", **several), 41.0)]
+    other = record(Cell("ai", sources=SEVERAL[:2], strategy="collaborate"), 42.0)
+
+    def folded(records: list[dict]) -> bool:
+        return "<details" in markdown({"experiment": "table2", "records": records, "comparisons": []}, fold=True)
+
+    assert folded(two) and not folded(two[:1])
+    assert not folded([*two, other])  # one way with two sets of sources
 
 
 def test_gains_are_averaged_over_rows():

@@ -85,7 +85,7 @@ def write_page(results: Path, page: Path) -> list[str]:
     for name, (title, text) in _SECTIONS.items():
         lines += [f"## {title}", "", text, ""]
         if name in summaries:
-            lines += [*_pictures(name, results, page), markdown(summaries[name]), ""]
+            lines += [*_pictures(name, results, page), markdown(summaries[name], fold=True), ""]
             lines += _provenance(name, summaries[name])
         else:
             lines += [f"Not run yet: `cpner reproduce {name} --data data`.", ""]

@@ -49,12 +49,26 @@ _AVERAGES = {
 }
 
 
-def markdown(summary: Summary) -> str:
-    """An experiment's results as Markdown."""
+_FOLD = ['<details markdown="1">', "<summary>Each row: deviation, gains, significance</summary>", ""]
+_UNFOLD = ["", "</details>"]
+
+
+def markdown(summary: Summary, *, fold: bool = False) -> str:
+    """An experiment's results as Markdown.
+
+    Args:
+        fold: hide the long table behind a line that opens it, where a short one says what it comes to.
+    """
     special = {"table3": _cases, "figure3": _similarities, "selection": _selection}
     if summary["experiment"] in special:
         return "\n".join(special[summary["experiment"]](summary))
-    return "\n".join(_scores(summary))
+    records: list[Record] = [record for record in summary["records"] if record["f1"] is not None]
+    references = REFERENCES.get(summary["experiment"], ())
+    rows, glance = _rows(summary, records, references), _at_a_glance(records)
+    short = [*glance, *_averages(records), *_mean_gains(records, references), *_legend(records)]
+    if not glance:
+        return "\n".join([*rows, *short])
+    return "\n".join([*short, "", *(_FOLD if fold else []), *rows, *(_UNFOLD if fold else [])])
 
 
 def told(cell: Cell) -> str:
@@ -76,10 +90,32 @@ def table(head: Sequence[str], rows: Iterator[Sequence[object]] | Sequence[Seque
     return ["| " + " | ".join(str(value).replace("|", "\\|") for value in line) + " |" for line in lines]
 
 
-def _scores(summary: Summary) -> list[str]:
+def _at_a_glance(records: Sequence[Record]) -> list[str]:
+    """Mean F1, a row for each target and size, a column for each way, the best in bold; then what was published."""
+    ours: dict[tuple[str, str], dict[str, float]] = {}
+    theirs: dict[tuple[str, str], dict[str, float]] = {}
+    for key, own in by_row(records).items():
+        cell = cell_of(own[0])
+        place, way = (cell.target, size_told(cell)), told(cell)
+        if way in ours.setdefault(place, {}):  # the same way with other sources: no table of two axes
+            return []
+        ours[place][way] = mean_f1(own).mean
+        if key in PUBLISHED:
+            theirs.setdefault(place, {})[f"{way}, published"] = PUBLISHED[key]
+    ways, published = (list(dict.fromkeys(way for row in rows.values() for way in row)) for rows in (ours, theirs))
+    if len(ways) < 2:
+        return []
+    lines = []
+    for place, row in ours.items():
+        best = max(row.values())
+        shown = {way: f"**{f1:.1f}**" if f1 == best else f"{f1:.1f}" for way, f1 in row.items()}
+        shown |= {way: f"{f1:.1f}" for way, f1 in theirs.get(place, {}).items()}
+        lines.append([*place, *(shown.get(way, "") for way in [*ways, *published])])
+    return table(["target", "sentences", *ways, *published], lines)
+
+
+def _rows(summary: Summary, records: Sequence[Record], references: Sequence[str]) -> list[str]:
     """A row for each kind of cell: F1, what was published, and the gain on what it is compared with."""
-    records: list[Record] = [record for record in summary["records"] if record["f1"] is not None]
-    references = REFERENCES.get(summary["experiment"], ())
     costs = summary["experiment"] == "baselines"
     head = ["target", "sentences", "how", "sources", "F1", "published (T5-base)"]
     head += [f"gain on {_name(name)} (p)" for name in references]
@@ -93,7 +129,7 @@ def _scores(summary: Summary) -> list[str]:
         if costs:
             row += [f"{own[0]['trained_parameters']:,}", f"{own[0]['bytes'] / 1000:,.0f}"]
         rows.append(row)
-    return [*table(head, rows), *_averages(records), *_mean_gains(records, references), *_legend(records)]
+    return table(head, rows)
 
 
 def _gain(summary: Summary, records: Sequence[Record], cell: Cell, own: Sequence[Record], strategy: str) -> str:
