@@ -191,6 +191,19 @@ def test_a_page_folds_the_long_table_where_a_short_one_stands_before_it():
     assert not folded([*two, other])  # one way with two sets of sources
 
 
+def test_many_ways_stand_in_rows():
+    rows = [{"sources": tuple(s for s in SEVERAL if s != left), "strategy": "collaborate"} for left in SEVERAL]
+    rows += [{"sources": SEVERAL, "strategy": "collaborate", "variant": variant} for variant in list(VARIANTS)[:5]]
+    records = [record(Cell("ai", **row), 40.0 + i) for i, row in enumerate(rows)]
+
+    table = markdown({"experiment": "figure4", "records": records, "comparisons": []})
+
+    assert table.startswith(
+        "| target | ai |\n| --- | --- |\n| sentences | all |\n| CP-NER, without conll2003 | 40.0 |\n"
+    )
+    assert "| CP-NER, without options in the instructor | **48.0** |\n" in table
+
+
 def test_gains_are_averaged_over_rows():
     several = {"sources": SEVERAL, "strategy": "collaborate"}
     records = []

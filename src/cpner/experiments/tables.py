@@ -49,6 +49,7 @@ _AVERAGES = {
 }
 
 
+_WIDE = 8  # ways that a page has columns for
 _FOLD = ['<details markdown="1">', "<summary>Each row: deviation, gains, significance</summary>", ""]
 _UNFOLD = ["", "</details>"]
 
@@ -73,8 +74,9 @@ def markdown(summary: Summary, *, fold: bool = False) -> str:
 
 def told(cell: Cell) -> str:
     """How a cell was trained, in words."""
-    words = _name(cell.strategy)
-    return f"{words}, {VARIANTS[cell.variant]}" if cell.variant else words
+    left = [name for name in SEVERAL if name not in cell.sources]
+    without = f"without {left[0]}" if len(left) == 1 and cell.sources else ""
+    return ", ".join(filter(None, [_name(cell.strategy), VARIANTS[cell.variant], without]))
 
 
 def size_told(cell: Cell) -> str:
@@ -91,7 +93,10 @@ def table(head: Sequence[str], rows: Iterator[Sequence[object]] | Sequence[Seque
 
 
 def _at_a_glance(records: Sequence[Record]) -> list[str]:
-    """Mean F1, a row for each target and size, a column for each way, the best in bold; then what was published."""
+    """Mean F1, a row for each target and size, a column for each way, the best in bold; then what was published.
+
+    Where there are more ways than a page is wide, rows and columns change places.
+    """
     ours: dict[tuple[str, str], dict[str, float]] = {}
     theirs: dict[tuple[str, str], dict[str, float]] = {}
     for key, own in by_row(records).items():
@@ -105,13 +110,15 @@ def _at_a_glance(records: Sequence[Record]) -> list[str]:
     ways, published = (list(dict.fromkeys(way for row in rows.values() for way in row)) for rows in (ours, theirs))
     if len(ways) < 2:
         return []
-    lines = []
+    lines = [["target", "sentences", *ways, *published]]
     for place, row in ours.items():
         best = max(row.values())
         shown = {way: f"**{f1:.1f}**" if f1 == best else f"{f1:.1f}" for way, f1 in row.items()}
         shown |= {way: f"{f1:.1f}" for way, f1 in theirs.get(place, {}).items()}
         lines.append([*place, *(shown.get(way, "") for way in [*ways, *published])])
-    return table(["target", "sentences", *ways, *published], lines)
+    if len(ways) > _WIDE:
+        lines = [list(column) for column in zip(*lines, strict=True)]
+    return table(lines[0], lines[1:])
 
 
 def _rows(summary: Summary, records: Sequence[Record], references: Sequence[str]) -> list[str]:
