@@ -226,6 +226,7 @@ def test_an_ensemble_needs_no_sources(corpus, store):
 
     assert result.exit_code == 0
     assert Store(store).card("one").members == ["seed 0", "seed 1"]
+    assert "seed 0, seed 1; they agree on probabilities" in cpner("domains", "show", "one", "--store", store).stdout
     assert not (store / ".runs").exists()
 
 

@@ -156,6 +156,7 @@ def _card_table(card: DomainCard, size_bytes: int) -> Table:
         "backbone": f"{card.backbone} ({card.backbone_fingerprint})",
         "prefix": f"{card.prefix['length']} positions in {', '.join(card.prefix['attentions'])}",
         "made by": card.strategy,
+        **({"members": f"{', '.join(card.members)}; they agree on {card.vote}"} if card.members else {}),
         "sources": ", ".join(f"{name} {weight:.3f}" for name, weight in card.sources.items()) or "none",
         "metrics": ", ".join(f"{name} {_figure(value)}" for name, value in card.metrics.items()) or "none",
         "training data": _training_data(card.statistics),
