@@ -181,13 +181,18 @@ def read_json(data: bytes, path: Path, name: str | None = None) -> tuple[DomainC
     return card, sha256
 
 
+def members_row(card: DomainCard) -> dict[str, str]:
+    """What a listing of the card's facts says of an ensemble; nothing of a single prefix."""
+    return {"members": f"{', '.join(card.members)}; they agree on {card.vote}"} if card.members else {}
+
+
 def readme(card: DomainCard) -> str:
     """The card as Markdown."""
     facts = {
         "backbone": f"{card.backbone}, weights {card.backbone_fingerprint}",
         "prefix": f"{card.prefix['length']} positions before the attentions {', '.join(card.prefix['attentions'])}",
         "made by": card.strategy,
-        **({"members": f"{', '.join(card.members)}; they agree on {card.vote}"} if card.members else {}),
+        **members_row(card),
         "instruction": f"{card.instruction}, {'with' if card.options else 'without'} options",
         "seed": card.seed,
         "created": card.created,

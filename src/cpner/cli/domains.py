@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.cli._common import json_option, open_store, print_json, store_option
+from cpner.domain_card import members_row
 from cpner.errors import CpnerError
 from cpner.render import size_text
 from cpner.store import DomainCard, Store
@@ -156,7 +157,7 @@ def _card_table(card: DomainCard, size_bytes: int) -> Table:
         "backbone": f"{card.backbone} ({card.backbone_fingerprint})",
         "prefix": f"{card.prefix['length']} positions in {', '.join(card.prefix['attentions'])}",
         "made by": card.strategy,
-        **({"members": f"{', '.join(card.members)}; they agree on {card.vote}"} if card.members else {}),
+        **members_row(card),
         "sources": ", ".join(f"{name} {weight:.3f}" for name, weight in card.sources.items()) or "none",
         "metrics": ", ".join(f"{name} {_figure(value)}" for name, value in card.metrics.items()) or "none",
         "training data": _training_data(card.statistics),

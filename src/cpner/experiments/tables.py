@@ -75,7 +75,7 @@ def markdown(summary: Summary, *, fold: bool = False) -> str:
 def told(cell: Cell) -> str:
     """How a cell was trained, in words."""
     left = [name for name in SEVERAL if name not in cell.sources]
-    without = f"without {left[0]}" if len(left) == 1 and cell.sources else ""
+    without = f"without {left[0]}" if len(left) == 1 else ""
     return ", ".join(filter(None, [_name(cell.strategy), VARIANTS[cell.variant], without]))
 
 
