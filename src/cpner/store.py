@@ -30,7 +30,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cpner.corpus.files import replacing
 from cpner.domain_card import (
-    ATTENTIONS,
     FORMAT,
     DomainCard,
     check_fits,
@@ -355,7 +354,7 @@ def _unpack(read: Callable[[str], bytes], where: Path, name: str | None, whole: 
     _check_parts(parts, card, where / PREFIX)
     state = tensors(REPARAMETERISATION) if whole and REPARAMETERISATION in sha256 else None
     _check_finite(state or {}, where / REPARAMETERISATION)
-    return StoredDomain(card, Prefix(**{kind: parts.get(kind) for kind in ATTENTIONS}), state)
+    return StoredDomain(card, Prefix(**parts), state)
 
 
 def _parse(data: bytes, path: Path) -> dict[str, Tensor]:

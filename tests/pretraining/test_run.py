@@ -29,6 +29,8 @@ from cpner.pretraining.prepare import Prepared, prepare
 from cpner.pretraining.run import pretrain
 from tests.pretraining.conftest import tiny_config
 
+VARIANTS = [{}, {"activation": "relu", "gated": False, "buckets": 16, "max_distance": 40, "scale_output": False}]
+
 
 class Stopped(Exception):
     """The power went off."""
@@ -138,6 +140,26 @@ def test_two_devices_take_the_steps_of_one_that_accumulates(prepared_folder: Pat
     assert norms["together"] == pytest.approx(norms["alone"], rel=0.01)  # of the gradients of both batches, averaged
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_run_goes_on_from_a_backbone_with_its_vocabulary_and_kind(
+    variant: dict[str, Any], corpus: Path, prepared_folder: Path, tmp_path: Path
+) -> None:
+    older = T5(T5Shape(vocab_size=1152, **tiny_config().sizes, **variant))  # type: ignore[arg-type]
+    older.initialise(5)
+    write_backbone(older, prepared_folder / "tokenizer", tmp_path / "older", window=80)
+    config = tiny_config(steps=2, lr=1e-6, start=str(tmp_path / "older"), shape={"encoder_layers": 2})
+
+    folder = pretrain([corpus / "text.txt"], corpus / "ner", tmp_path / "run", config)
+
+    assert not (tmp_path / "run" / "lexicon.npy").exists()
+    newer = load(str(folder), device="cpu", dtype=torch.float32)
+    assert newer.t5.shape == replace(older.shape, encoder_layers=2)
+    assert newer.vocabulary.phrase("Ada Byron met") == load(config.start or "").vocabulary.phrase("Ada Byron met")
+    torch.testing.assert_close(newer.t5.embedding.weight, older.embedding.weight, rtol=1e-2, atol=1e-2)
+    with pytest.raises(ConfigError, match="was made with start"):
+        prepare([], None, tmp_path / "run", replace(config, start=None))
+
+
 def test_time_limit_stops_a_run_and_keeps_its_last_step(prepared_folder: Path, tmp_path: Path) -> None:
     out = fresh(prepared_folder, tmp_path / "run")
 
@@ -209,9 +231,14 @@ def test_cost_is_that_of_all_batches(t5: T5, data: Prepared) -> None:
     assert cost.flops == pytest.approx(sum(batch_flops(t5, batches[i]) for i in range(8)))
 
 
-def test_backbone_loads_here_and_in_transformers(t5: T5, prepared_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_backbone_loads_here_and_in_transformers(
+    variant: dict[str, Any], prepared_folder: Path, tmp_path: Path
+) -> None:
     from transformers import T5ForConditionalGeneration
 
+    t5 = T5(T5Shape(vocab_size=1024, **tiny_config().sizes, **variant))  # type: ignore[arg-type]
+    t5.initialise(0)
     write_backbone(t5, prepared_folder / "tokenizer", tmp_path, window=77, shard_bytes=10_000)
 
     shards = sorted(tmp_path.glob("*.safetensors"))

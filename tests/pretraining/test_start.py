@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from cpner.backbone.t5 import T5, T5Shape
-from cpner.pretraining.start import blend, copying_heads, lexicon
+from cpner.errors import ConfigError
+from cpner.pretraining.start import blend, copying_heads, grown, lexicon
 from cpner.pretraining.text import Text
 
 SHAPE = T5Shape(vocab_size=1000, d_model=256, d_kv=64, d_ff=704, heads=4, encoder_layers=4, decoder_layers=2)
@@ -104,3 +105,41 @@ def test_a_blend_keeps_what_has_no_embedding() -> None:
     after = t5.embedding.weight.detach()
     assert torch.allclose(after[7], 0.8 + 0.6 * before[7])
     assert torch.equal(after[8:], before[8:])
+
+
+def states(t5: T5) -> Tensor:
+    source, target = torch.randint(100, (2, 20)), torch.randint(100, (2, 6))
+    mask = torch.ones_like(source, dtype=torch.bool)
+    with torch.no_grad():
+        return t5.decode(target, t5.encode(source, mask), mask)
+
+
+def test_a_grown_model_has_more_layers_and_says_almost_the_same() -> None:
+    t5 = T5(SHAPE)
+    t5.initialise(0)
+    same, larger, other = grown(t5), grown(t5, encoder_layers=6, decoder_layers=3), T5(SHAPE)
+    other.initialise(1)
+    outcomes = []
+    for model in (t5, same, larger, other):
+        torch.manual_seed(0)
+        outcomes.append(states(model))
+
+    assert (len(larger.encoder.layers), len(larger.decoder.layers)) == (6, 3)
+    assert torch.equal(outcomes[0], outcomes[1])
+    apart = [float((outcome - outcomes[0]).norm() / outcomes[0].norm()) for outcome in outcomes[2:]]
+    assert 0 < apart[0] < 0.2 < apart[1]
+    copies = [layer.ff.wi.weight for layer in larger.encoder.layers]
+    assert [[torch.equal(a, b.ff.wi.weight) for b in t5.encoder.layers].index(True) for a in copies] == [
+        0,
+        0,
+        1,
+        2,
+        2,
+        3,
+    ]
+
+
+@pytest.mark.parametrize("layers", [{"encoder_layers": 3}, {"d_model": 512}])
+def test_nothing_else_can_grow_and_nothing_shrinks(layers: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="can only add layers"):
+        grown(T5(SHAPE), **layers)

@@ -100,7 +100,7 @@ def load(name: str = EMBEDDED, *, device: str | None = None, dtype: torch.dtype 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     keep_freed_memory()
     t5 = read_weights(folder, shape, name).to(device=device, dtype=dtype or torch.bfloat16)
-    return Backbone(name, t5, Vocabulary(_tokenizer(folder, name)), window=config.get("n_positions", 512))
+    return Backbone(name, t5, Vocabulary(read_tokenizer(folder, name)), window=config.get("n_positions", 512))
 
 
 def locate(name: str) -> Path:
@@ -259,7 +259,8 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _tokenizer(folder: Path, name: str) -> Any:
+def read_tokenizer(folder: Path, name: str) -> Any:
+    """The tokenizer of a checkpoint's folder."""
     from transformers import AutoTokenizer
 
     files = [file for file in ("tokenizer.json", "spiece.model", "tokenizer_config.json") if (folder / file).is_file()]

@@ -28,9 +28,9 @@ class Prefix(NamedTuple):
     `mask` [B, K] is false where a row's prefix is shorter than the batch's longest; None when all are as long.
     """
 
-    encoder: Tensor | None
-    decoder: Tensor | None
-    cross: Tensor | None
+    encoder: Tensor | None = None
+    decoder: Tensor | None = None
+    cross: Tensor | None = None
     mask: Tensor | None = None
 
     @property
@@ -47,11 +47,15 @@ class Prefix(NamedTuple):
         """Move or cast every part."""
         parts: dict[str, Tensor] = {name: part.to(*args) for name, part in self.parts.items()}  # type: ignore[call-overload]
         mask = None if self.mask is None else self.mask.to(next(iter(parts.values())).device)  # keeps its dtype
-        return Prefix(**_all(parts), mask=mask)
+        return Prefix(**parts, mask=mask)
 
     def expand(self, batch: int) -> Prefix:
         """Give every row of a batch this one prefix, without a copy."""
-        return Prefix(**_all({name: part.expand(batch, *part.shape) for name, part in self.parts.items()}))
+        return Prefix(**{name: part.expand(batch, *part.shape) for name, part in self.parts.items()})
+
+    def detached(self) -> Prefix:
+        """Copies without a gradient."""
+        return Prefix(**{name: part.detach().clone() for name, part in self.parts.items()}, mask=self.mask)
 
     def select(self, rows: Tensor) -> Prefix:
         """Rows of a batch's prefix."""
@@ -136,7 +140,7 @@ class Reparameterisation(nn.Module):
 
     def forward(self) -> Prefix:
         """The prefix, each part [L, 2, H, K, D], in float32, with gradient."""
-        return Prefix(**_all({name: self._part(name) for name in self.config.attentions}))
+        return Prefix(**{name: self._part(name) for name in self.config.attentions})
 
     def _part(self, name: str) -> Tensor:
         start, matrix = self.get_buffer(f"{name}_start"), self.get_parameter(f"{name}_matrix")
@@ -149,7 +153,7 @@ class Reparameterisation(nn.Module):
     @torch.no_grad()
     def bake(self) -> Prefix:
         """The prefix as plain tensors: all that prediction needs."""
-        return Prefix(**_all({name: part.detach().clone() for name, part in self.forward().parts.items()}))
+        return self.forward().detached()
 
 
 def part_shape(shape: T5Shape, config: PrefixConfig, name: str) -> tuple[int, int, int, int, int]:
@@ -165,7 +169,7 @@ def common_start(shape: T5Shape, config: PrefixConfig) -> Prefix:
         name: torch.randn(part_shape(shape, config, name), generator=generator) * config.start_scale
         for name in ATTENTIONS  # all are drawn, so that a part is the same whichever attentions are switched on
     }
-    return Prefix(**_all({name: drawn[name] for name in config.attentions}))
+    return Prefix(**{name: drawn[name] for name in config.attentions})
 
 
 def start_fingerprint(shape: T5Shape, config: PrefixConfig) -> str:
@@ -196,7 +200,7 @@ def mix(prefixes: Sequence[Prefix], weights: Sequence[float] | Tensor) -> Prefix
             raise PrefixMismatchError(f"prefixes of different shapes can't be combined: {shapes[0]} and {shapes[1]}")
     pairs = list(zip(weights, prefixes, strict=True))
     return Prefix(
-        **_all({name: torch.stack([float(w) * p.parts[name].float() for w, p in pairs]).sum(0) for name in first.parts})
+        **{name: torch.stack([float(w) * p.parts[name].float() for w, p in pairs]).sum(0) for name in first.parts}
     )
 
 
@@ -237,14 +241,9 @@ class PrefixBank:
         rows = torch.tensor([0 if name is None else self.index[name] for name in domains], device=self._mask.device)
         parts = {kind: stack[rows] for kind, stack in self._stacks.items()}
         mask = self._mask[rows] & torch.tensor([[name is not None] for name in domains], device=rows.device)
-        return Prefix(**_all(parts), mask=None if bool(mask.all()) else mask)
+        return Prefix(**parts, mask=None if bool(mask.all()) else mask)
 
 
 def config_dict(config: PrefixConfig) -> dict[str, object]:
     """A prefix configuration as JSON can hold it."""
     return {**asdict(config), "attentions": list(config.attentions)}
-
-
-def _all(parts: dict[str, Tensor]) -> dict[str, Tensor | None]:
-    """Parts by kind of attention, None where there is none."""
-    return {name: parts.get(name) for name in ATTENTIONS}

@@ -48,6 +48,7 @@ def _parse_share(ctx: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--ner", type=_FOLDER, metavar="DIR", help="Labelled sentences, NAME.jsonl or NAME.jsonl.xz.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the run.")
 @click.option("--size", metavar="NAME", help="tiny, cpu or full; with its recipe.  [default: cpu]")
+@click.option("--start", metavar="NAME", help="Go on from this backbone: a folder, or cpner-mini.")
 @click.option("--shape", callback=_parse_shape, metavar="NAME=N,...", help="Sizes that differ: encoder_layers=6,...")
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of the optimiser.")
 @click.option("--minutes", type=float, help="Spread the learning rate over this time, and stop then.")

@@ -118,7 +118,7 @@ def tune(
     if change.prompt:
         examples.instructor = _Prompted(work, change.prompt, config)
     best = _train(work, change, examples, corpus.dev, config, progress)
-    prefix = None if change.prefix is None else _detached(change.prefix())
+    prefix = None if change.prefix is None else change.prefix().detached()
     parameters = sum(p.numel() for group in change.groups for p in group["params"])
     kept = parameters
     if prefix is not None:
@@ -257,7 +257,7 @@ def _train(
         optimizer.step()
         schedule.step()
         if i in looks:
-            own = None if change.prefix is None else _detached(change.prefix())
+            own = None if change.prefix is None else change.prefix().detached()
             found = _find(work, dev, examples.types, examples.instructor, own)
             f1 = evaluate(dev, [[f.span for f in each] for each in found], examples.types).f1
             if best is None or f1 > best:
@@ -280,11 +280,6 @@ def _find(
 ) -> list[list[Found]]:
     tasks = [Task(sentence, types, instructor, None if prefix is None else "") for sentence in sentences]
     return recognise(backbone, tasks, {} if prefix is None else {"": prefix}, progress=progress)
-
-
-def _detached(prefix: Prefix) -> Prefix:
-    parts = {name: part.detach().clone() for name, part in prefix.parts.items()}
-    return Prefix(parts.get("encoder"), parts.get("decoder"), parts.get("cross"))
 
 
 def _embedding(weight: Tensor) -> nn.Embedding:

@@ -84,7 +84,7 @@ def write_backbone(t5: T5, tokenizer: Path, folder: Path, *, window: int, shard_
     """Write a backbone that cpner and `transformers` load: bfloat16 safetensors in shards, config and tokenizer.
 
     Args:
-        t5: the model, of the kind that `T5Shape`'s defaults describe.
+        t5: the model.
         tokenizer: folder of its tokenizer; the files are copied.
         folder: where to write.
         window: the longest source in pieces that the model was trained on.
@@ -108,6 +108,7 @@ def _hugging_face_config(t5: T5, window: int) -> Any:
     from transformers import T5Config
 
     s = t5.shape
+    gate, activation = ("gated-", s.activation.removesuffix("_new")) if s.gated else ("", s.activation)
     settings: dict[str, Any] = {
         "vocab_size": s.vocab_size,
         "d_model": s.d_model,
@@ -116,7 +117,11 @@ def _hugging_face_config(t5: T5, window: int) -> Any:
         "num_heads": s.heads,
         "num_layers": s.encoder_layers,
         "num_decoder_layers": s.decoder_layers,
-        "feed_forward_proj": "gated-gelu",
+        "feed_forward_proj": gate + activation,
+        "relative_attention_num_buckets": s.buckets,
+        "relative_attention_max_distance": s.max_distance,
+        "layer_norm_epsilon": s.eps,
+        "tie_word_embeddings": s.scale_output,  # T5's configs tell the one by the other
         "dropout_rate": 0.0,
         "decoder_start_token_id": 0,
         "n_positions": window,

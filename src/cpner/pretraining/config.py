@@ -33,6 +33,7 @@ _KINDS: dict[str, Any] = {
     "bool": bool,
     "int | None": (int, type(None)),
     "float | None": (int, float, type(None)),
+    "str | None": (str, type(None)),
     "dict[str, int]": dict,
 }
 _FREE = {"workers", "compile", "log_every", "save_every", "evaluate_every", "minutes"}  # may change on resuming
@@ -96,6 +97,7 @@ class PretrainConfig:
 
     size: str = "cpu"  # a key of SIZES
     shape: dict[str, int] = field(default_factory=dict)  # sizes that differ from it, as {"encoder_layers": 6}
+    start: str | None = None  # a backbone whose weights, sizes and vocabulary to go on from; None starts afresh
     vocabulary: int = 16_384  # pieces
     vocabulary_lines: int = 150_000  # lines that the vocabulary is learnt from
     text_lines: int | None = None  # lines of plain text to use; None for all

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cpner.backbone.load import locate, read_tokenizer
 from cpner.corpus.files import replacing
 from cpner.errors import ConfigError
 from cpner.instructor import Vocabulary
@@ -20,7 +21,7 @@ from cpner.pretraining.start import lexicon
 from cpner.pretraining.text import Text, encode_text, in_turn, open_lines
 from cpner.pretraining.tokenizer import save_tokenizer, train_tokenizer
 
-_MADE_WITH = ("vocabulary", "vocabulary_lines", "text_lines")  # settings that the arrays depend on
+_MADE_WITH = ("start", "vocabulary", "vocabulary_lines", "text_lines")  # settings that the arrays depend on
 
 
 class Prepared(NamedTuple):
@@ -50,7 +51,8 @@ def prepare(text: Sequence[Path], labelled: Path | None, out: Path, config: Pret
     vocabulary = _vocabulary(text, labelled, out, config)
     pool = _pool(labelled, out) if config.data.needs_labels else None
     lines = _text(text, vocabulary, out, config) if config.data.needs_text else None
-    rows = _lexicon(lines, vocabulary, out, config) if config.lexicon and lines is not None else None
+    wanted = config.lexicon and config.start is None
+    rows = _lexicon(lines, vocabulary, out, config) if wanted and lines is not None else None
     return Prepared(vocabulary, pool, lines, rows)
 
 
@@ -73,12 +75,14 @@ def _vocabulary(text: Sequence[Path], labelled: Path | None, out: Path, config: 
 
     folder = out / "tokenizer"
     if not folder.is_dir():
-        if not text and labelled is None:
-            raise ConfigError(f"{out} holds no vocabulary yet: give --text or --ner to learn it from")
-        lines = _lines(text, labelled)
-        tokenizer = train_tokenizer(lines, config.vocabulary, sample=config.vocabulary_lines)
         unfinished = out / "tokenizer-unfinished"
-        save_tokenizer(tokenizer, unfinished)
+        if config.start is not None:
+            read_tokenizer(locate(config.start), config.start).save_pretrained(str(unfinished))
+        elif text or labelled is not None:
+            tokenizer = train_tokenizer(_lines(text, labelled), config.vocabulary, sample=config.vocabulary_lines)
+            save_tokenizer(tokenizer, unfinished)
+        else:
+            raise ConfigError(f"{out} holds no vocabulary yet: give --text or --ner to learn it from")
         unfinished.replace(folder)
     return Vocabulary(AutoTokenizer.from_pretrained(str(folder)))
 

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Subset
 
 from cpner.backbone.allocator import keep_freed_memory
 from cpner.backbone.batch import Batch
+from cpner.backbone.load import load
 from cpner.backbone.t5 import T5, T5Shape
 from cpner.errors import ConfigError, TrainingError
 from cpner.pretraining.batches import Batches
@@ -28,7 +29,7 @@ from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.model import Cost, Loss, held_out_examples, measure
 from cpner.pretraining.optimizer import ScaledAdamW
 from cpner.pretraining.prepare import Prepared, prepare
-from cpner.pretraining.start import blend, copying_heads
+from cpner.pretraining.start import blend, copying_heads, grown
 
 Report = Callable[[dict[str, Any]], None]
 _AHEAD = 4  # batches that each worker makes ahead
@@ -90,28 +91,18 @@ class _Run:
         self.batches = Batches(pool, data.text, data.vocabulary, config.data, length, align=config.compile)
         self.examples = [] if held is None else held_out_examples(held, self.batches)
 
-        self.t5 = T5(T5Shape(vocab_size=-(-data.vocabulary.size // 128) * 128, **config.sizes))  # type: ignore[arg-type]
+        self.t5 = _model(data, config)
         self.model = Loss(self.t5, config.tagging if held else 0.0, config.seed)
         optimizer = ScaledAdamW(self.model, lr=config.lr)
         self.checkpoint, position = Checkpoint(out), Position()
         if self.checkpoint.exists:
             position = self.checkpoint.load(self.model, optimizer, config)
-        else:
-            self._start(data.lexicon)
         self.step, self.pieces, self.saved = position.step, position.pieces, position.step
         self.started = time.monotonic() - position.seconds
         self.loss, self.optimizer = accelerator.prepare(self.model, optimizer)
         if config.compile:
             self.loss = torch.compile(self.loss, dynamic=True)
         self.losses: dict[str, list[Tensor]] = {"entities": [], "text": []}  # since the last record
-
-    def _start(self, lexicon: Tensor | None) -> None:
-        """Fresh weights."""
-        self.t5.initialise(self.config.seed)
-        if self.config.copying:
-            copying_heads(self.t5)
-        if lexicon is not None:
-            blend(self.t5, lexicon)
 
     def train(self) -> None:
         """Take the steps that are left."""
@@ -212,6 +203,19 @@ class _Run:
 
     def _millions(self) -> float:
         return round(self.pieces / 1e6, 3)
+
+
+def _model(data: Prepared, config: PretrainConfig) -> T5:
+    """A model as the run starts: with the weights of a backbone, or fresh ones."""
+    if config.start is not None:
+        return grown(load(config.start, device="cpu", dtype=torch.float32).t5, **config.shape).requires_grad_(True)
+    t5 = T5(T5Shape(vocab_size=-(-data.vocabulary.size // 128) * 128, **config.sizes))  # type: ignore[arg-type]
+    t5.initialise(config.seed)
+    if config.copying:
+        copying_heads(t5)
+    if data.lexicon is not None:
+        blend(t5, data.lexicon)
+    return t5
 
 
 def _schedule(step: int, share: float, config: PretrainConfig) -> float:

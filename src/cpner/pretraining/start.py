@@ -1,18 +1,23 @@
 """What a backbone starts with instead of pure noise: heads that copy, and an embedding that knows words' company.
 
 Both are skills that gradient descent takes millions of pieces to find in a small model and that can be put in place.
-They are starting values only: training changes them freely, and the model stays a plain T5.
+They are starting values only: training changes them freely, and the model stays a plain T5. Or it starts with the
+weights of another backbone, and perhaps some layers more.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cpner.backbone.t5 import T5
+from cpner.errors import ConfigError
 from cpner.pretraining.text import Array, Text
 
+_QUIET = 0.1  # of a new layer's outputs
 _BACK = 1  # bucket of the relative bias that means "one piece back"
 _LINES = 100_000  # of text counted at a time
 _NEAR = {1: 1.0, 2: 0.5}  # distance and weight of a neighbour that tells what kind of word this is
@@ -90,6 +95,31 @@ def blend(t5: T5, rows: Tensor, share: float = 0.8) -> None:
         own = t5.embedding.weight[: len(rows)]
         mixed = share * rows + (1 - share**2) ** 0.5 * own
         own.copy_(torch.where(rows.any(1, keepdim=True), mixed, own))
+
+
+def grown(t5: T5, **layers: int) -> T5:
+    """A model with more layers: each new one is a copy of the one below it, and says little at first.
+
+    Args:
+        t5: the model that grows.
+        layers: `encoder_layers` and `decoder_layers`, where they change.
+
+    Raises:
+        ConfigError: another size changes, or there are fewer layers than before.
+    """
+    for name, count in layers.items():
+        if name not in ("encoder_layers", "decoder_layers") or count < getattr(t5.shape, name):
+            raise ConfigError(f"shape.{name} = {count}: a run that starts from a backbone can only add layers to it")
+    model = T5(replace(t5.shape, **layers))  # type: ignore[arg-type]
+    model.load_state_dict(t5.state_dict(), strict=False)
+    for stack, before in ((model.encoder, t5.encoder), (model.decoder, t5.decoder)):
+        copied = [i * len(before.layers) // len(stack.layers) for i in range(len(stack.layers))]
+        for i, layer in enumerate(stack.layers):
+            layer.load_state_dict(before.layers[copied[i]].state_dict())
+            if i and copied[i] == copied[i - 1]:
+                for name, parameter in layer.named_parameters():
+                    parameter.data *= _QUIET if name.endswith("o.weight") else 1.0
+    return model
 
 
 def _counts(text: Text, columns: Array, offsets: dict[int, float], side: int) -> Array:

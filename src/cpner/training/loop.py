@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cpner.backbone.batch import Batch, cross_entropy
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import ATTENTIONS, Prefix, Reparameterisation, config_dict
+from cpner.backbone.prefix import Prefix, Reparameterisation, config_dict
 from cpner.corpus.sentence import Sentence
 from cpner.corpus.type_names import check_words
 from cpner.errors import ConfigError, TrainingError
@@ -243,7 +243,7 @@ class _Training:
         for name, part in prefix.parts.items():
             start, kept = self.trained.get_buffer(f"{name}_start"), torch.rand(part.shape, generator=generator) < keep
             dropped[name] = start + (part - start) * kept.to(part) / keep
-        return Prefix(*(dropped.get(name) for name in ATTENTIONS))
+        return Prefix(**dropped)
 
     def _lr(self, share: float) -> float:
         """The step size when this share of the training is over: a linear ramp, then a cosine to zero."""
