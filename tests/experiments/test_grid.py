@@ -275,6 +275,20 @@ def test_results_that_are_none_are_refused(tmp_path):
     assert read_summary(path)["records"] == []
 
 
+@pytest.mark.parametrize("other", ["b" * 12, "a" * 12])
+def test_page_tells_when_its_sections_are_of_different_backbones(tmp_path: Path, other: str) -> None:
+    for name, fingerprint in {"table1": "a" * 12, "zero-shot": other}.items():
+        made = {"backbone": "mini", "backbone_fingerprint": fingerprint, "commit": "c", "device": "CPU", "seconds": 1.0}
+        strategy = "none" if name == "table1" else "zero-shot"
+        records = [{**record(Cell("ai", strategy=strategy), 40.0), **made, "settings": {}}]
+        write_summary({"experiment": name, "records": records, "comparisons": []}, tmp_path)
+
+    write_page(tmp_path, tmp_path / "page.md")
+
+    page = (tmp_path / "page.md").read_text("utf-8")
+    assert (f"- mini ({other}): *Without any training*" in page) == (other != "a" * 12)
+
+
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cpner.corpus.files import write_text
 from cpner.experiments.summary import Summary, read_summary
@@ -81,7 +82,7 @@ def write_page(results: Path, page: Path) -> list[str]:
     """
     found = {name: results / f"{name}.json" for name in _SECTIONS}
     summaries = {name: read_summary(path) for name, path in found.items() if path.is_file()}
-    lines = ["# Results", "", _INTRODUCTION, ""]
+    lines = ["# Results", "", _INTRODUCTION, "", *_weights(summaries)]
     for name, (title, text) in _SECTIONS.items():
         lines += [f"## {title}", "", text, ""]
         if name in summaries:
@@ -92,6 +93,27 @@ def write_page(results: Path, page: Path) -> list[str]:
     page.parent.mkdir(parents=True, exist_ok=True)
     write_text(page, ["\n".join(lines)])
     return list(summaries)
+
+
+def _weights(summaries: Mapping[str, Summary]) -> list[str]:
+    """What a reader must know where not all sections are of the same backbone."""
+    sections: dict[str, list[str]] = {}
+    for name, summary in summaries.items():
+        for backbone in dict.fromkeys(_backbone(record) for record in summary["records"]):
+            sections.setdefault(backbone, []).append(_SECTIONS[name][0])
+    if len(sections) < 2:
+        return []
+    told = (f"- {backbone}: {', '.join(f'*{title}*' for title in titles)}" for backbone, titles in sections.items())
+    return [
+        "Not all sections are of the same backbone, so compare figures within one of these groups only:",
+        "",
+        *told,
+        "",
+    ]
+
+
+def _backbone(record: Mapping[str, Any]) -> str:
+    return f"{record['backbone']} ({record['backbone_fingerprint']})"
 
 
 def _pictures(name: str, results: Path, page: Path) -> Iterator[str]:
@@ -110,7 +132,7 @@ def _provenance(name: str, summary: Summary) -> list[str]:
     minutes = sum(record["seconds"] for record in records) / 60
     facts: Sequence[Sequence[object]] = [
         ["command", f"`{summary.get('command', f'cpner reproduce {name}')}`"],
-        ["backbone", ", ".join(dict.fromkeys(f"{r['backbone']} ({r['backbone_fingerprint']})" for r in records))],
+        ["backbone", ", ".join(dict.fromkeys(map(_backbone, records)))],
         ["budget", ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in budget.items())],
         ["machine", ", ".join(dict.fromkeys(str(record["device"]) for record in records))],
         ["time", f"{minutes:.0f} minutes for {len(records)} cells, warm-ups that they share not counted"],
