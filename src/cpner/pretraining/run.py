@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -148,12 +149,13 @@ class _Run:
         """One step of the optimiser; returns the norm of the gradients."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        for _ in range(self.config.accumulation):
+        for left in reversed(range(self.config.accumulation)):
             batch = next(stream)
             self.pieces += batch.pieces * self.accelerator.num_processes  # about: others' batches are of like size
             batch = batch.to(self.accelerator.device)
-            loss = self.loss(batch)
-            self.accelerator.backward(loss / self.config.accumulation)
+            with self.accelerator.no_sync(self.loss) if left else nullcontext():  # the last one sums all devices'
+                loss = self.loss(batch)
+                self.accelerator.backward(loss / self.config.accumulation)
             self.losses["text" if batch.candidates is None else "entities"].append(loss.detach())
         norm = torch.nn.utils.clip_grad_norm_(list(self.model.parameters()), self.config.clip)
         self.optimizer.step()
