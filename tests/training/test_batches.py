@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from cpner.corpus.sentence import Sentence
+from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import TrainingError
 from cpner.training import TrainingConfig
-from cpner.training.batches import Examples
+from cpner.training.batches import Examples, replace_mentions
 from tests.training.sentences import SENTENCES, TYPES, long_sentence
 
 
@@ -56,6 +56,41 @@ def test_options_hold_a_sentences_own_types_and_some_of_the_others_in_changing_o
     assert len({tuple(options) for options in seen}) > 4
     assert all(examples._options(epoch, 3, SENTENCES[3]) for epoch in range(50))  # never none at all
     assert fixed._options(5, 1, SENTENCES[1]) == TYPES
+
+
+def test_every_mention_is_replaced_by_one_of_its_type(tiny):
+    mentions = {"person": [["Grace", "Hopper"]], "location": [["Rome"]], "political party": [["Tories"]]}
+
+    replaced = replace_mentions(SENTENCES[0], mentions, 1.0, np.random.default_rng(0))
+
+    assert replaced.text == "Grace Hopper joined the Tories in Rome ."
+    assert replaced.spans == (Span(0, 2, "person"), Span(4, 5, "political party"), Span(6, 7, "location"))
+    assert replace_mentions(SENTENCES[0], mentions, 0.0, np.random.default_rng(0)).text == SENTENCES[0].text
+
+
+def test_epochs_show_a_sentence_with_mentions_of_others(tiny):
+    plain = Examples(tiny, SENTENCES, TYPES, TrainingConfig(mention_replacement=0.0))
+    examples = Examples(tiny, SENTENCES, TYPES, TrainingConfig(mention_replacement=0.5))
+    people = {"Johnson", "Ada Lovelace", "Joseph"}
+    shown = [examples._varied(epoch, 0) for epoch in range(60)]
+
+    assert [plain._varied(epoch, 0) for epoch in range(3)] == [SENTENCES[0]] * 3
+    assert {sentence.entity(sentence.spans[0]).text for sentence in shown} == people
+    assert [[span.type for span in sentence.spans] for sentence in shown] == [TYPES] * 60
+    assert {sentence.word_texts[-1] for sentence in shown} == {"."}
+    assert [s.text for s in shown] == [examples._varied(epoch, 0).text for epoch in range(60)]  # the same again
+
+
+def test_a_mention_too_long_for_the_window_takes_no_place(tiny):
+    fits = tiny.window * 2 // 3 // len(tiny.vocabulary.word("York"))
+    long = Sentence.from_words(["York"] * fits, [Span(0, fits, "location")])
+    plain = Sentence.from_words(["York"] * fits, [Span(0, 1, "location")])
+    examples = Examples(tiny, [plain, long], TYPES, TrainingConfig(mention_replacement=0.9))
+    assert len(examples.sentences) == 2  # neither is cut
+
+    widths = [examples.batch(epoch, rows).source.shape[1] for epoch in range(20) for rows in examples.epoch(epoch)]
+
+    assert max(widths) <= tiny.window
 
 
 def test_labels_name_the_targets_pieces_among_the_candidates(tiny):

@@ -142,7 +142,8 @@ def test_the_loss_falls_and_the_tiny_model_learns_two_sentences_by_heart(tiny):
     """A random model can't learn to copy names in general, but its prefix can learn what to write here."""
     prefix = PrefixConfig(10, ATTENTIONS, start_scale=0.1)
     config = TrainingConfig(
-        epochs=60, min_steps=0, lr=1.0, clip=10.0, dropout=0.0, option_dropout=0.0, shuffle_options=False, eval_every=20
+        **dict(epochs=60, min_steps=0, lr=1.0, clip=10.0, eval_every=20, shuffle_options=False),
+        **dict(dropout=0.0, option_dropout=0.0, mention_replacement=0.0),
     )
 
     result = train_prefix(

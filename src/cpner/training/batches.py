@@ -6,14 +6,14 @@ uninterrupted one sees.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cpner.backbone.batch import Batch
 from cpner.backbone.load import Backbone
-from cpner.corpus.sentence import Sentence
+from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import TrainingError
 from cpner.grammar import Grammar
 from cpner.instructor import Instructor
@@ -21,7 +21,7 @@ from cpner.recognise import room, word_lengths
 from cpner.training.config import TrainingConfig
 from cpner.windows import cut, part
 
-_ORDER, _OPTIONS = 1, 2  # streams of random numbers
+_ORDER, _OPTIONS, _MENTIONS = 1, 2, 4  # streams of random numbers
 
 
 class Examples:
@@ -34,53 +34,64 @@ class Examples:
     def __init__(
         self, backbone: Backbone, sentences: Sequence[Sentence], types: Sequence[str], config: TrainingConfig
     ) -> None:
-        self.vocabulary, self.device, self.config = backbone.vocabulary, backbone.device, config
-        self.types = list(types)
+        self.backbone, self.types, self.config = backbone, list(types), config
         self.instructor = Instructor(backbone.vocabulary, options=config.options)
-        space = room(backbone, self.instructor, types)
+        self.room = room(backbone, self.instructor, types)
+        self.head = len(self.instructor.source(Sentence("", ()), types).ids)
         self.sentences: list[Sentence] = []
-        lengths: list[int] = []
         for sentence in sentences:
-            own = word_lengths(backbone, sentence)
-            windows = cut(sentence, own, space)
-            self.sentences += [part(sentence, window) for window in windows] if len(windows) > 1 else [sentence]
-            lengths += [sum(own[window.start : window.end]) for window in windows] or [0]
-        kept = [i for i, length in enumerate(lengths) if length]
-        if not kept:
+            windows = cut(sentence, word_lengths(backbone, sentence), self.room)
+            parts = [part(sentence, window) for window in windows] if len(windows) > 1 else [sentence]
+            self.sentences += [p for p in parts if p.words]
+        if not self.sentences:
             raise TrainingError(f"{len(sentences)} sentences to train on, none with a word; give at least one")
-        self.sentences = [self.sentences[i] for i in kept]
-        head = len(self.instructor.source(Sentence("", ()), types).ids)
-        self.lengths = np.array([lengths[i] + head for i in kept])
+        self.mentions: dict[str, list[list[str]]] = {}  # of each type, as often as they occur
+        for sentence in self.sentences:
+            for span in sentence.spans:
+                self.mentions.setdefault(span.type, []).append(sentence.word_texts[span.start : span.end])
 
     def epoch(self, number: int) -> list[NDArray[np.int64]]:
         """The batches of an epoch as sentence numbers: of about the same length, in a random order."""
         rng = np.random.default_rng([self.config.seed, _ORDER, number])
-        blurred = self.lengths * rng.uniform(0.75, 1.25, len(self.lengths))  # so that neighbours change
+        lengths = [self.head + self._pieces(self._varied(number, i)) for i in range(len(self.sentences))]
+        blurred = lengths * rng.uniform(0.75, 1.25, len(lengths))  # so that neighbours change
         batches: list[list[int]] = []
         longest = 0
         for i in np.argsort(blurred, kind="stable").tolist():
-            longest = max(longest, int(self.lengths[i]))
+            longest = max(longest, lengths[i])
             full = batches and (
                 len(batches[-1]) >= self.config.batch_sentences
                 or longest * (len(batches[-1]) + 1) > self.config.batch_pieces
             )
             if not batches or full:
                 batches.append([])
-                longest = int(self.lengths[i])
+                longest = lengths[i]
             batches[-1].append(i)
         return [np.array(batches[i]) for i in rng.permutation(len(batches))]
 
     def batch(self, epoch: int, rows: NDArray[np.int64]) -> Batch:
         """The tensors of a batch in an epoch."""
-        v = self.vocabulary
-        chosen = [self.sentences[i] for i in rows.tolist()]
+        v = self.backbone.vocabulary
+        chosen = [self._varied(epoch, i) for i in rows.tolist()]
         sources = [
             self.instructor.source(sentence, self._options(epoch, i, sentence))
             for i, sentence in zip(rows.tolist(), chosen, strict=True)
         ]
         targets = [self.instructor.target(source, sentence) for source, sentence in zip(sources, chosen, strict=True)]
         grammar = None if self.config.softmax == "vocabulary" else Grammar.build(sources, v)
-        return Batch.build([source.ids for source in sources], targets, v, grammar).to(self.device)
+        return Batch.build([source.ids for source in sources], targets, v, grammar).to(self.backbone.device)
+
+    def _pieces(self, sentence: Sentence) -> int:
+        return sum(word_lengths(self.backbone, sentence))
+
+    def _varied(self, epoch: int, number: int) -> Sentence:
+        """A sentence as an epoch shows it: with some mentions replaced, unless it then is too long for the window."""
+        sentence, share = self.sentences[number], self.config.mention_replacement
+        if not share or not sentence.spans:
+            return sentence
+        rng = np.random.default_rng([self.config.seed, _MENTIONS, epoch, number])
+        varied = replace_mentions(sentence, self.mentions, share, rng)
+        return varied if self._pieces(varied) <= max(self.room, self._pieces(sentence)) else sentence
 
     def _options(self, epoch: int, number: int, sentence: Sentence) -> list[str]:
         """The types offered with a sentence: all that it has, most of the others."""
@@ -90,3 +101,30 @@ class Examples:
         kept = [t for t, x in zip(self.types, draws, strict=True) if t in present or x >= self.config.option_dropout]
         kept = kept or [self.types[int(draws.argmax())]]
         return [kept[i] for i in rng.permutation(len(kept))] if self.config.shuffle_options else kept
+
+
+def replace_mentions(
+    sentence: Sentence, mentions: Mapping[str, Sequence[Sequence[str]]], share: float, rng: np.random.Generator
+) -> Sentence:
+    """Put other mentions of the same type in the place of some, so that it is the context that tells the type.
+
+    Mention replacement, after Dai and Adel, "An Analysis of Simple Data Augmentation for Named Entity Recognition"
+    (COLING 2020).
+
+    Args:
+        mentions: for each type the mentions to draw from, as words.
+        share: probability that an entity's mention is drawn anew.
+    """
+    words: list[str] = []
+    spans = []
+    texts, done = sentence.word_texts, 0
+    for span in sentence.spans:
+        mention: Sequence[str] = texts[span.start : span.end]
+        if rng.random() < share:
+            others = mentions[span.type]
+            mention = others[int(rng.integers(len(others)))]
+        words += texts[done : span.start]
+        spans.append(Span(len(words), len(words) + len(mention), span.type))
+        words += mention
+        done = span.end
+    return Sentence.from_words([*words, *texts[done:]], spans)

@@ -28,10 +28,11 @@ class TrainingConfig:
     dropout: float = 0.1  # share of what training added to the start that is left out of a step
     shuffle_options: bool = True  # the order of the types should not matter
     option_dropout: float = 0.1  # share of the types absent from a sentence that are not offered with it
+    mention_replacement: float = 0.3  # share of the mentions that become others of their type, anew each epoch
     patience: int = 0  # looks at the dev split without a better F1 until training stops; 0 never stops early
     eval_every: int = 0  # epochs between looks at the dev split; 0 spreads 8 looks over the training
     eval_limit: int = 500  # sentences of the dev split that are looked at; 0 takes all
-    seed: int = 0  # order of sentences and options, dropout
+    seed: int = 0  # order of sentences and options, mentions, dropout
     softmax: str = "candidates"  # Eq. 4 over the pieces that a row could write, or over the whole "vocabulary"
     options: bool = True  # whether the source names the types (o in Eq. 1)
     checkpointing: bool = False  # compute layers again for the gradient: less memory for a large backbone, more time
@@ -51,7 +52,7 @@ class TrainingConfig:
         ):
             self._check(name, 0 <= getattr(self, name) < float("inf"), "at least 0")
         self._check("clip", 0 < self.clip < float("inf"), "above 0")
-        for name in ("dropout", "option_dropout"):
+        for name in ("dropout", "option_dropout", "mention_replacement"):
             self._check(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         self._check("softmax", self.softmax in SOFTMAXES, f"one of {', '.join(SOFTMAXES)}")
 
