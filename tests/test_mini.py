@@ -8,7 +8,7 @@ import torch
 from cpner import CPNER
 from cpner.backbone.load import load, locate
 
-FINGERPRINT = "92a6ba6fcc18"
+FINGERPRINT = "f5d81c6c57ac"
 SENTENCE = "She moved from Paris to London in 1990."
 TYPES = ["country", "person", "city", "political party"]
 
@@ -42,7 +42,7 @@ def test_outputs_are_fixed(mini: CPNER) -> None:
         (15, 20, "city", "Paris"),
         (24, 30, "city", "London"),
     ]
-    assert [e.score for e in found] == pytest.approx([0.9832, 0.9871], abs=1e-3)
+    assert [e.score for e in found] == pytest.approx([0.9584, 0.9728], abs=1e-3)
 
 
 def test_transformers_loads_it_and_agrees(mini: CPNER) -> None:
