@@ -183,7 +183,7 @@ class Grammar:
         """[B, T] candidate index of each target piece, -1 at padding. Every piece must be a candidate of its row."""
         found = []
         for row, target in zip(self.candidates.tolist(), targets, strict=True):
-            lookup = {piece: i for i, piece in reversed(list(enumerate(row)))}
+            lookup = dict(zip(row, range(len(row)), strict=True))  # only padding, which no target has, is there twice
             found.append([lookup[piece] for piece in target])
         return pad(found, -1)
 

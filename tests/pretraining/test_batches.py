@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader
 from cpner.backbone.batch import Batch
 from cpner.errors import CorpusError
 from cpner.grammar import Grammar
-from cpner.pretraining.batches import Batches, draw_example
+from cpner.pretraining.batches import Batches, Example, draw_example
 from cpner.pretraining.config import DataConfig
-from cpner.pretraining.pool import Pool
+from cpner.pretraining.pool import Mentions, Pool
 from cpner.pretraining.prepare import Prepared
 from tests.pretraining.conftest import tiny_config
 
@@ -36,6 +36,13 @@ def same(a: Batch, b: Batch) -> bool:
 def pool_of(data: Prepared) -> Pool:
     assert data.pool is not None
     return data.pool
+
+
+def examples_of(batches: Batches) -> list[Example]:
+    """The sentences of a group's batches."""
+    sentences, rng = batches.sentences, np.random.default_rng(0)
+    assert sentences is not None
+    return [example for drawn in sentences.deal(rng) for example in sentences.examples(drawn, rng)]
 
 
 def test_batch_depends_on_seed_and_number_alone(data: Prepared) -> None:
@@ -104,13 +111,13 @@ def test_aligned_batches_differ_in_padding_only(data: Prepared) -> None:
     plain, aligned = make(data), make(data, align=True)
     for i in range(10):
         a, b = plain[i], aligned[i]
-        assert b.source.shape[1] % 32 == 0 and b.labels.shape[1] % 16 == 0
+        assert b.source.shape[1] % 16 == 0 and b.labels.shape[1] % 8 == 0
         assert a.pieces == b.pieces
         width = a.source.shape[1]
         assert torch.equal(a.source, b.source[:, :width]) and not b.mask[:, width:].any()
         assert (b.labels[:, a.labels.shape[1] :] == -1).all()
         if a.real is not None and b.real is not None and b.candidates is not None:
-            assert b.candidates.shape[1] % 32 == 0 and int(a.real.sum()) == int(b.real.sum())
+            assert b.candidates.shape[1] % 16 == 0 and int(a.real.sum()) == int(b.real.sum())
 
 
 def test_targets_follow_the_grammar(data: Prepared) -> None:
@@ -132,10 +139,8 @@ def test_sources_that_are_too_long_are_left_out(data: Prepared) -> None:
 
 
 def test_a_window_for_no_sentence_is_refused(data: Prepared) -> None:
-    with pytest.raises(CorpusError, match="has at most 1 words: raise max_source"):
-        make(data, max_source=3)
-    with pytest.raises(CorpusError, match="fits into 8 pieces"):
-        make(data, max_source=8, text_share=0.0)[0]
+    with pytest.raises(CorpusError, match="no labelled sentence fits into 8 pieces: raise max_source"):
+        make(data, max_source=8)
 
 
 def test_options_hold_every_wanted_type_once(data: Prepared) -> None:
@@ -184,9 +189,8 @@ def test_files_are_drawn_by_size_to_the_power_of_balance(data: Prepared) -> None
     few = np.concatenate([np.flatnonzero(pool.origin == 0), np.flatnonzero(pool.origin == 1)[:30]])
     uneven = Prepared(data.vocabulary, pool.part(few), data.text, None)
 
-    even = make(uneven, 400, balance=0.0, dense=0.0, drop=0.0, rename=0.0, text_share=0.0).sentences
-    assert even is not None
-    genes = ["gene" in types for _, types in even.draw(np.random.default_rng(0), 1000)]
+    even = examples_of(make(uneven, balance=0.0, dense=0.0, drop=0.0, rename=0.0, text_share=0.0, group=256))
+    genes = ["gene" in types for _, types in even]
 
     assert np.mean(genes) == pytest.approx(0.5, abs=0.05)  # a file counts the same, whatever its size
 
@@ -202,8 +206,25 @@ def test_grouping_leaves_less_padding(data: Prepared) -> None:
 
 def test_dense_sentences_are_drawn_more_often(data: Prepared) -> None:
     def entities(dense: float) -> float:
-        sentences = make(data, 400, dense=dense, drop=0.0, text_share=0.0).sentences
-        assert sentences is not None
-        return float(np.mean([len(sentence.spans) for sentence, _ in sentences.draw(np.random.default_rng(0), 1000)]))
+        examples = examples_of(make(data, dense=dense, drop=0.0, text_share=0.0, group=64))
+        return float(np.mean([len(sentence.spans) for sentence, _ in examples]))
 
     assert entities(1.0) > entities(0.0)
+
+
+def test_mentions_are_replaced_by_others_of_their_type_in_their_file(data: Prepared) -> None:
+    pool = pool_of(data)
+    known = {}
+    for i in range(len(pool)):
+        words, spans = pool.sentence(i)
+        for a, b, type_ in spans:
+            known.setdefault((pool.origin[i], type_), set()).add(tuple(words[a:b]))
+    mentions, rng, changed = Mentions(pool), np.random.default_rng(0), 0
+    for i in range(100):
+        words, spans = pool.sentence(i)
+        sentence, _ = draw_example(pool, i, replace(PLAIN, replaced=1.0), rng, mentions)
+        assert [span.type for span in sentence.spans] == [type_ for _, _, type_ in spans]
+        for span in sentence.spans:
+            assert tuple(sentence.word_texts[span.start : span.end]) in known[pool.origin[i], span.type]
+        changed += sentence.word_texts != words
+    assert changed > 50

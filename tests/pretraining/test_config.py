@@ -32,7 +32,7 @@ def test_full_goes_from_text_to_entities() -> None:
 
     shares = [data.share_at(i / 10) for i in range(11)]
 
-    assert shares[0] == 1.0 and shares[-1] == data.text_share < 0.5
+    assert shares[0] == data.text_share_start > 0.5 and shares[-1] == data.text_share < 0.5
     assert shares == sorted(shares, reverse=True)
     assert data.needs_text and data.needs_labels
 

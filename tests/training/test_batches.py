@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from cpner.corpus.mentions import replace_mentions
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import TrainingError
 from cpner.training import TrainingConfig
-from cpner.training.batches import Examples, replace_mentions
+from cpner.training.batches import Examples
 from tests.training.sentences import SENTENCES, TYPES, long_sentence
 
 
@@ -59,13 +60,16 @@ def test_options_hold_a_sentences_own_types_and_some_of_the_others_in_changing_o
 
 
 def test_every_mention_is_replaced_by_one_of_its_type(tiny):
-    mentions = {"person": [["Grace", "Hopper"]], "location": [["Rome"]], "political party": [["Tories"]]}
+    mentions = {"person": ["Grace", "Hopper"], "location": ["Rome"], "political party": ["Tories"]}
 
-    replaced = replace_mentions(SENTENCES[0], mentions, 1.0, np.random.default_rng(0))
+    def another(type_, _):
+        return mentions[type_]
+
+    replaced = replace_mentions(SENTENCES[0], 1.0, np.random.default_rng(0), another)
 
     assert replaced.text == "Grace Hopper joined the Tories in Rome ."
     assert replaced.spans == (Span(0, 2, "person"), Span(4, 5, "political party"), Span(6, 7, "location"))
-    assert replace_mentions(SENTENCES[0], mentions, 0.0, np.random.default_rng(0)).text == SENTENCES[0].text
+    assert replace_mentions(SENTENCES[0], 0.0, np.random.default_rng(0), another).text == SENTENCES[0].text
 
 
 def test_epochs_show_a_sentence_with_mentions_of_others(tiny):

@@ -15,8 +15,8 @@ from cpner.backbone.t5 import T5
 from cpner.grammar import Grammar, pad
 from cpner.instructor import Vocabulary
 
-_SOURCE = dict.fromkeys(("source", "mask", "owners", "begins"), 32)
-_ALIGNED = _SOURCE | {"inputs": 16, "labels": 16, "candidates": 32, "real": 32, "options": 16}
+_WIDE = dict.fromkeys(("source", "mask", "owners", "begins", "candidates", "real", "options"), 16)
+_ALIGNED = _WIDE | {"inputs": 8, "labels": 8}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Batch:
         return self._each(Tensor.pin_memory)
 
     def aligned(self, pad: int) -> Self:
-        """The same batch with widths rounded up, so that compiled code meets few shapes."""
+        """The same batch with widths rounded up, as a GPU's matrix products like them."""
         fill = {"mask": False, "labels": -1, "real": False, "owners": -1, "begins": 0, "options": -1}
         wider: dict[str, Any] = {
             name: None if v is None else F.pad(v, (0, -v.shape[1] % _ALIGNED[name]), value=fill.get(name, pad))
@@ -100,7 +100,7 @@ def target_logits(t5: T5, batch: Batch, prefix: Prefix | None = None, encoded: T
     hidden = t5.decode(batch.inputs, encoded, batch.mask, prefix)  # [B, T, d]
     if batch.candidates is None or batch.real is None:
         return F.linear(hidden, t5.output_weight.to(hidden.dtype)).float()
-    rows = t5.output_weight[batch.candidates].to(hidden.dtype)  # [B, C, d]
+    rows = F.embedding(batch.candidates, t5.output_weight).to(hidden.dtype)  # [B, C, d]
     return (hidden @ rows.transpose(1, 2)).float().masked_fill(~batch.real[:, None], -torch.inf)
 
 

@@ -1,15 +1,15 @@
 """Pretraining batches, drawn by number.
 
 Batch number i depends on the seed and i alone: any number of workers or devices, and a resumed run, see the same
-batches. The sentences of a group of batches are drawn together and dealt out by the length of target and source, so
-that little of a batch is padding. Several groups are woven into one another: neighbouring batches are of different
-groups, and each worker meets few groups.
+batches. The sentences of a group of batches are drawn together and dealt out by how long their targets and sources
+will be, about, so that little of a batch is padding. To draw and to deal takes milliseconds; whoever makes a batch
+makes the rows of that batch alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,18 +17,18 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from cpner.backbone.batch import Batch
+from cpner.corpus.mentions import replace_mentions
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import CorpusError
 from cpner.grammar import Grammar
 from cpner.instructor import Instructor, Source, Vocabulary
 from cpner.pretraining.config import DataConfig
-from cpner.pretraining.pool import Pool
+from cpner.pretraining.pool import Mentions, Pool
 from cpner.pretraining.renaming import coarsen, rename
 from cpner.pretraining.tagging import TaggedBatch
-from cpner.pretraining.text import SpanCorruption, Text
+from cpner.pretraining.text import Array, SpanCorruption, Text
 
-_WOVEN = 8  # groups whose batches take turns
-_SAMPLE = 200  # sentences whose mean length tells how many make a batch
+_SIGNS = 4  # pieces of an entity in a target beside its type and its mention: brackets, colon, comma after an option
 Example = tuple[Sentence, list[str]]  # a sentence and the types it is offered
 
 
@@ -64,9 +64,9 @@ class Batches(Dataset[Batch]):
     ) -> None:
         self.text, self.vocabulary, self.config, self.length, self.align = text, vocabulary, config, length, align
         self.instructor = Instructor(vocabulary)
-        self.sentences = None if pool is None else _Sentences(pool, config)
+        self.sentences = None if pool is None else _Sentences(pool, config, vocabulary)
         self.corrupt = None if text is None else SpanCorruption(vocabulary, config)
-        self._drawn: dict[int, list[list[Row]]] = {}  # the groups that are being dealt out
+        self._group: tuple[int, list[Drawn]] = (-1, [])  # the one that is being dealt out
 
     def __len__(self) -> int:
         return self.length
@@ -74,13 +74,11 @@ class Batches(Dataset[Batch]):
     def __getitem__(self, number: int) -> Batch:
         if number >= self.length:
             raise IndexError(number)
-        turn, place = divmod(number // _WOVEN, self.config.group)
-        group = turn * _WOVEN + number % _WOVEN
-        rng = np.random.default_rng([self.config.seed, group, place])
+        rng = np.random.default_rng([self.config.seed, number])
         if not self.sentences or (self.text is not None and rng.random() < self.config.share_at(number / self.length)):
             batch: Batch = self._text_batch(rng)
         else:
-            batch = self._entity_batch(self._group(group)[place])
+            batch = self._entity_batch(self._rows(self.sentences, number, rng))
         return batch.aligned(self.vocabulary.pad) if self.align else batch
 
     def entity_batch(self, examples: Sequence[Example]) -> TaggedBatch:
@@ -98,31 +96,22 @@ class Batches(Dataset[Batch]):
         batch = Batch.build([source.ids for source in sources], targets, self.vocabulary, grammar)
         return TaggedBatch.tag(batch, sources, [row.spans for row in rows])
 
-    def _group(self, number: int) -> list[list[Row]]:
-        """The sentences of a group's batches."""
-        if number not in self._drawn:
-            self._drawn = {n: rows for n, rows in self._drawn.items() if n // _WOVEN == number // _WOVEN}
-            rng = np.random.default_rng([self.config.seed, number])
-            dealt = deal(self._draw(rng, self._rows * self.config.group), self.config.group)
-            self._drawn[number] = [dealt[i] for i in rng.permutation(self.config.group)]
-        return self._drawn[number]
-
-    @cached_property
-    def _rows(self) -> int:
-        """Sentences of a batch, on average."""
-        mean = np.mean([len(row.source.ids) for row in self._draw(np.random.default_rng(0), _SAMPLE)])
-        return max(1, int(self.config.batch_pieces / mean))
-
-    def _draw(self, rng: np.random.Generator, count: int) -> list[Row]:
-        """So many sentences; those too long with their options are left out, and others take their places."""
-        assert self.sentences is not None
-        rows: list[Row] = []
-        for _ in range(100):
-            drawn = [self._row(example) for example in self.sentences.draw(rng, count - len(rows))]
-            rows += [row for row in drawn if len(row.source.ids) <= self.config.max_source]
-            if len(rows) == count:
-                return rows
-        raise CorpusError(f"hardly a labelled sentence fits into {self.config.max_source} pieces: raise max_source")
+    def _rows(self, sentences: _Sentences, number: int, rng: np.random.Generator) -> list[Row]:
+        """The rows of a batch; one that is too long has no absent types, or is left out if that is not enough."""
+        group, place = divmod(number, self.config.group)
+        if self._group[0] != group:
+            self._group = group, sentences.deal(np.random.default_rng([self.config.seed, 0, group]))
+        rows = []
+        for sentence, types in sentences.examples(self._group[1][place], rng):
+            row = self._row((sentence, types))
+            if len(row.source.ids) > self.config.max_source:
+                present = {span.type for span in sentence.spans}
+                row = self._row((sentence, [name for name in types if name in present]))
+            if len(row.source.ids) <= self.config.max_source:
+                rows.append(row)
+        if not rows:
+            raise CorpusError(f"no sentence of a batch fits into {self.config.max_source} pieces: raise max_source")
+        return rows
 
     def _text_batch(self, rng: np.random.Generator) -> Batch:
         assert self.text is not None and self.corrupt is not None
@@ -139,41 +128,80 @@ class Batches(Dataset[Batch]):
         return Batch.build(sources, targets, self.vocabulary, None)
 
 
+class Drawn(NamedTuple):
+    """Sentences of a batch by number, and for each how many of the types that it lacks are offered, from 0 to 1."""
+
+    numbers: Array
+    absent: Array
+
+
 class _Sentences:
     """Draws labelled sentences, and for each the types it is offered."""
 
-    def __init__(self, pool: Pool, config: DataConfig) -> None:
+    def __init__(self, pool: Pool, config: DataConfig, vocabulary: Vocabulary) -> None:
         self.pool, self.config = pool, config
+        self.mentions = Mentions(pool)
+        vocabulary.learn(pool.words)  # before worker processes are forked, so that they share it
+        pieces = np.concatenate([[0], np.cumsum(np.array([len(vocabulary.word(w)) for w in pool.words])[pool.text])])
+        per_type = np.array([np.mean([len(vocabulary.phrase(t)) for t in own] or [0]) for own in pool.file_types])
+        self.per_type = per_type[pool.origin] + 1  # [sentences] pieces of an option, on average
+        self.known = np.array([len(own) for own in pool.file_types])[pool.origin]
+        self.present = self.mentions.types_of_sentences()
+        entities = np.diff(pool.span_bounds)
+        mentioned = np.concatenate([[0], np.cumsum(np.diff(pieces[self.mentions.places])[:, 0])])[pool.span_bounds]
+        self.target = np.diff(mentioned) + entities * (self.per_type + _SIGNS)  # [sentences] pieces, about
+        self.source = np.diff(pieces[pool.bounds]) + len(Instructor(vocabulary).source(Sentence("", ()), []).ids)
+
         counts = np.bincount(pool.origin, minlength=len(pool.files)).astype(float)
         weight = (np.maximum(counts, 1) ** (config.balance - 1.0))[pool.origin]  # of one sentence, by its file
-        weight = weight * (0.4 + config.dense * np.minimum(6, np.diff(pool.span_bounds)))
-        words = np.diff(pool.bounds)
-        weight = weight * ((words > 0) & (words <= config.max_source // 2))
+        weight = weight * (0.4 + config.dense * np.minimum(6, entities)) * (np.diff(pool.bounds) > 0)
+        weight = weight * (self.source + self.present * self.per_type <= config.max_source)
         if not weight.any():
-            raise CorpusError(f"no labelled sentence has at most {config.max_source // 2} words: raise max_source")
+            raise CorpusError(f"no labelled sentence fits into {config.max_source} pieces: raise max_source")
         self.cumulative = np.cumsum(weight) / weight.sum()
+        mean = float(weight @ self._lengths(np.arange(len(pool)), 0.5) / weight.sum())
+        self.rows = max(1, int(config.batch_pieces / mean))  # sentences of a batch, on average
 
-    def draw(self, rng: np.random.Generator, count: int) -> list[Example]:
-        """So many sentences."""
-        picked = np.searchsorted(self.cumulative, rng.random(count), side="right")
-        return [draw_example(self.pool, int(i), self.config, rng) for i in picked]
+    def deal(self, rng: np.random.Generator) -> list[Drawn]:
+        """The sentences of a group's batches."""
+        count = self.rows * self.config.group
+        numbers = np.searchsorted(self.cumulative, rng.random(count), side="right")
+        absent = rng.random(count)
+        dealt = deal(self._lengths(numbers, absent), self.target[numbers], self.config.group)
+        return [Drawn(numbers[dealt[i]], absent[dealt[i]]) for i in rng.permutation(self.config.group)]
+
+    def examples(self, drawn: Drawn, rng: np.random.Generator) -> Iterator[Example]:
+        """The sentences of a batch."""
+        for number, absent in zip(drawn.numbers.tolist(), drawn.absent.tolist(), strict=True):
+            yield draw_example(self.pool, number, self.config, rng, self.mentions, absent)
+
+    def _lengths(self, numbers: Array, absent: Array | float) -> Array:
+        """Pieces of the sources of sentences, about."""
+        present = self.present[numbers]
+        room = np.maximum(0, np.minimum(self.known[numbers], self.config.max_options) - present)
+        lengths: Array = self.source[numbers] + (present + absent * room) * self.per_type[numbers]
+        return lengths.clip(max=self.config.max_source)
 
 
-def deal(rows: Sequence[Row], count: int) -> list[list[Row]]:
-    """Rows as so many batches of about as many source pieces; those of a batch are alike in both their lengths."""
+def deal(sources: Array, targets: Array, count: int) -> list[Array]:
+    """Rows, given by their lengths, as so many batches of about as many source pieces.
+
+    Rows of a batch are alike in both lengths.
+    """
     bands = round(count**0.5)
     edges = [i * count // bands for i in range(bands + 1)]
-    ordered = sorted(rows, key=lambda row: len(row.target))
-    bounds = _shares([len(row.source.ids) for row in ordered], edges)
-    batches: list[list[Row]] = []
+    ordered = np.argsort(targets, kind="stable")
+    bounds = _shares(sources[ordered], edges)
+    batches: list[Array] = []
     for own, (low, high) in zip(pairwise(edges), pairwise(bounds), strict=True):
-        band = sorted(ordered[low:high], key=lambda row: len(row.source.ids))
-        cuts = _shares([len(row.source.ids) for row in band], range(own[1] - own[0] + 1))
+        band = ordered[low:high]
+        band = band[np.argsort(sources[band], kind="stable")]
+        cuts = _shares(sources[band], range(own[1] - own[0] + 1))
         batches += [band[a:b] for a, b in pairwise(cuts)]
     return batches
 
 
-def _shares(lengths: Sequence[int], edges: Sequence[int]) -> list[int]:
+def _shares(lengths: Array, edges: Sequence[int]) -> list[int]:
     """Where to cut a list, so that the sums of its parts are as the steps of the edges; no part is empty."""
     parts = len(edges) - 1
     total = np.cumsum(lengths)
@@ -182,25 +210,44 @@ def _shares(lengths: Sequence[int], edges: Sequence[int]) -> list[int]:
     return [0, *(min(cut, len(lengths) - parts + i) for i, cut in enumerate(least, 1)), len(lengths)]
 
 
-def draw_example(pool: Pool, i: int, config: DataConfig, rng: np.random.Generator) -> Example:
-    """Sentence i with the types it is offered, some of them merged, renamed, left out or added."""
-    words, spans = pool.sentence(i, str.lower if rng.random() < config.lower else str)
-    file = pool.origin[i]
+def draw_example(
+    pool: Pool,
+    i: int,
+    config: DataConfig,
+    rng: np.random.Generator,
+    mentions: Mentions | None = None,
+    absent: float | None = None,
+) -> Example:
+    """Sentence i with the types it is offered, some of them merged, renamed, left out or added.
+
+    Args:
+        mentions: replace some of the sentence's own by others of their fine type out of these.
+        absent: how many of the types that the sentence lacks are offered, from 0 to 1; None to draw it.
+    """
+    change = str.lower if rng.random() < config.lower else str
+    words, spans = pool.sentence(i, change)
+    file = int(pool.origin[i])
+    if mentions is not None and spans and config.replaced:
+        sentence = Sentence.from_words(words, [Span(*span) for span in spans])
+        other = replace_mentions(sentence, config.replaced, rng, partial(mentions.another, file, change))
+        words, spans = list(other.word_texts), list(other.spans)
     called = coarsen(pool.file_types[file], pool.groups[file], rng, merged=config.merged, mixed=config.mixed)
     present = list(dict.fromkeys(called[t] for _, _, t in spans))
-    options = _options(present, list(dict.fromkeys(called.values())), config, rng)
+    options = _options(present, list(dict.fromkeys(called.values())), config, rng, absent)
     names = rename(options, rng, config.rename)
     wanted = [Span(a, b, names[called[t]]) for a, b, t in spans if called[t] in names]
     return Sentence.from_words(words, wanted), list(names.values())
 
 
-def _options(present: list[str], known: list[str], config: DataConfig, rng: np.random.Generator) -> list[str]:
+def _options(
+    present: list[str], known: list[str], config: DataConfig, rng: np.random.Generator, absent: float | None
+) -> list[str]:
     """The sentence's types but for some, and some of its file's others, in any order; at least one if there is any."""
     others = [name for name in known if name not in present]
     kept = [t for t in present if rng.random() >= config.drop]
     room = max(0, min(len(others), config.max_options - len(kept)))
     least = 0 if kept else min(1, room)
-    extra = rng.choice(len(others), size=int(rng.integers(least, room + 1)), replace=False).tolist() if room else []
-    options = [*kept, *(others[j] for j in extra)]
+    count = int(rng.integers(least, room + 1)) if absent is None else max(least, int(absent * (room + 1)))
+    options = [*kept, *(others[j] for j in rng.choice(len(others), size=count, replace=False).tolist())]
     rng.shuffle(options)
     return options

@@ -14,16 +14,26 @@ from cpner.errors import ConfigError, did_you_mean
 SIZES: dict[str, dict[str, int]] = {
     "tiny": {"d_model": 64, "d_kv": 16, "d_ff": 128, "heads": 4, "encoder_layers": 2, "decoder_layers": 2},
     "cpu": {"d_model": 256, "d_kv": 64, "d_ff": 704, "heads": 4, "encoder_layers": 4, "decoder_layers": 2},
-    "full": {"d_model": 384, "d_kv": 64, "d_ff": 1024, "heads": 6, "encoder_layers": 8, "decoder_layers": 4},
+    "full": {"d_model": 384, "d_kv": 64, "d_ff": 1024, "heads": 6, "encoder_layers": 8, "decoder_layers": 2},
 }
 # What a size is trained with where nothing else is said. "full" learns to read from plain text first, then entities.
 RECIPES: dict[str, dict[str, Any]] = {
     "tiny": {},
     "cpu": {"data": {"batch_pieces": 3072, "text_share": 0.04}},
     "full": {
-        "steps": 16_000,
+        "steps": 12_000,
+        "lr": 1.5e-2,
+        "ramp": 400,
         "compile": True,
-        "data": {"batch_pieces": 65_536, "text_share": 0.1, "text_share_start": 1.0, "text_until": 0.5},
+        "data": {
+            "batch_pieces": 65_536,
+            "text_share": 0.1,
+            "text_share_start": 0.8,
+            "text_until": 0.6,
+            "group": 32,
+            "lower": 0.2,
+            "replaced": 0.2,
+        },
     },
 }
 _KINDS: dict[str, Any] = {
@@ -54,6 +64,7 @@ class DataConfig:
     mixed: float = 0.2
     rename: float = 0.2  # probability of a synonym
     lower: float = 0.1  # probability that a sentence is lower-cased, as in spoken queries
+    replaced: float = 0.0  # probability that a mention is replaced by another of its type, as training does
     balance: float = 0.7  # a file of n sentences is drawn in proportion to n ** balance
     dense: float = 1.0  # a sentence of n entities is drawn in proportion to 0.4 + dense * min(n, 6): they teach more
     group: int = 64  # batches that are drawn together and dealt out by length, so that less of each is padding
@@ -65,7 +76,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         _check_kinds(self, "data.")
-        for name in ("text_share", "drop", "merged", "mixed", "rename", "lower", "biased", "text_until", "noise"):
+        shares = "text_share drop merged mixed rename lower replaced biased text_until noise"
+        for name in shares.split():
             _check(f"data.{name}", getattr(self, name), 0 <= getattr(self, name) <= 1, "0 to 1")
         start = self.share_at(0.0)
         _check("data.text_share_start", start, 0 <= start <= 1, "0 to 1")

@@ -92,6 +92,29 @@ class Pool:
         return (folder / "labelled.json").is_file()
 
 
+class Mentions:
+    """The mentions of a pool by file and type."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool, self.numbers = pool, {name: i for i, name in enumerate(pool.types)}
+        self.sentence = sentence = np.repeat(np.arange(len(pool)), np.diff(pool.span_bounds))  # [entities]
+        self.places = pool.bounds[sentence, None] + pool.spans[:, :2]  # [entities, 2] start and end in `pool.text`
+        kind = pool.origin[sentence].astype(np.int64) * len(pool.types) + pool.spans[:, 2]
+        self.order = np.argsort(kind, kind="stable")
+        self.bounds = np.searchsorted(kind[self.order], np.arange(len(pool.files) * len(pool.types) + 1))
+
+    def types_of_sentences(self) -> Array:
+        """[sentences] how many types occur in each."""
+        pairs = np.unique(self.sentence * len(self.numbers) + self.pool.spans[:, 2])
+        return np.bincount(pairs // max(1, len(self.numbers)), minlength=len(self.pool))
+
+    def another(self, file: int, change: Callable[[str], str], type_: str, rng: np.random.Generator) -> list[str]:
+        """The words of a mention of a type that its file has, each as often as it occurs there."""
+        kind = file * len(self.numbers) + self.numbers[type_]
+        start, end = self.places[self.order[rng.integers(self.bounds[kind], self.bounds[kind + 1])]]
+        return [change(self.pool.words[w]) for w in self.pool.text[start:end]]
+
+
 def labelled_files(folder: Path) -> list[Path]:
     """The files NAME.jsonl and NAME.jsonl.xz of a folder.
 

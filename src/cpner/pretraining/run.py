@@ -6,6 +6,7 @@ arrays, checkpoints, a log of losses and scores (`log.jsonl`), and at the end th
 
 from __future__ import annotations
 
+import gc
 import json
 import math
 import os
@@ -33,7 +34,7 @@ from cpner.pretraining.prepare import Prepared, prepare
 from cpner.pretraining.start import blend, copying_heads, grown
 
 Report = Callable[[dict[str, Any]], None]
-_AHEAD = 4  # batches that each worker makes ahead
+_AHEAD = 16  # batches that each worker makes ahead
 
 
 def pretrain(
@@ -102,7 +103,8 @@ class _Run:
         self.started = time.monotonic() - position.seconds
         self.loss, self.optimizer = accelerator.prepare(self.model, optimizer)
         if config.compile:
-            self.loss = torch.compile(self.loss, dynamic=True)
+            for layer in (*self.t5.encoder.layers, *self.t5.decoder.layers):
+                layer.compile(dynamic=True)  # layer by layer: all of a kind share their code, made in seconds
         self.losses: dict[str, list[Tensor]] = {"entities": [], "text": []}  # since the last record
 
     def train(self) -> None:
@@ -123,24 +125,26 @@ class _Run:
             if self.step > self.saved:
                 self._save()
             final = {"step": self.step, "seconds": round(self._elapsed(), 1), "million_pieces": self._millions()}
+            window = self.config.data.max_source // 2  # hardly a source is longer; there it marks every word
+            write_backbone(self.t5, self.out / "tokenizer", self.out / "backbone", window=window)
             scores = self._scores()
             self._append({"final": scores})
             self.report({"final": {**final, **scores}})
-            window = self.config.data.max_source // 2  # hardly a source is longer; there it marks every word
-            write_backbone(self.t5, self.out / "tokenizer", self.out / "backbone", window=window)
         self.accelerator.wait_for_everyone()
 
     def _stream(self) -> Iterator[Batch]:
         """This process's batches from where the run stands."""
         first, world = self.step * self.per_step + self.accelerator.process_index, self.accelerator.num_processes
         workers = self.config.workers
+        if workers:  # a descriptor for each tensor means a talk with a busy worker, 40 ms a batch; a file's name, 4
+            torch.multiprocessing.set_sharing_strategy("file_system")  # type: ignore[no-untyped-call]
         return iter(
             DataLoader(
                 Subset(self.batches, range(first, len(self.batches), world)),
                 batch_size=None,
                 num_workers=workers,
                 prefetch_factor=_AHEAD if workers else None,
-                worker_init_fn=_quiet_tokenizers,
+                worker_init_fn=_start_worker,
                 pin_memory=self.accelerator.device.type == "cuda",
             )
         )
@@ -226,5 +230,6 @@ def _schedule(step: int, share: float, config: PretrainConfig) -> float:
     return config.lr * min(1.0, (step + 1) / config.ramp) * (config.floor + (1 - config.floor) * cosine)
 
 
-def _quiet_tokenizers(_: int) -> None:
+def _start_worker(_: int) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else each forked worker warns that it will not use threads
+    gc.freeze()  # what was forked stays: to look through it for garbage, time and again, would cost half the speed

@@ -86,6 +86,7 @@ class Tagger(nn.Module):
         absent = F.pad(tags.options < 0, (1, 0))[:, None]
         logits = logits.float().masked_fill(absent, -torch.inf)
         owners = F.cross_entropy(logits.flatten(0, 1), tags.owners.flatten(), ignore_index=OUTSIDE)
-        inside = tags.owners != OUTSIDE
-        begins = self.begin(encoded)[..., 0].float()[inside]
-        return owners + F.binary_cross_entropy_with_logits(begins, tags.begins[inside].float())
+        inside = (tags.owners != OUTSIDE).float()  # a weight: to select would make a GPU wait
+        begins = self.begin(encoded)[..., 0].float()
+        missed = F.binary_cross_entropy_with_logits(begins, tags.begins.float(), inside, reduction="sum")
+        return owners + missed / inside.sum()

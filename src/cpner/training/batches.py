@@ -6,14 +6,15 @@ uninterrupted one sees.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cpner.backbone.batch import Batch
 from cpner.backbone.load import Backbone
-from cpner.corpus.sentence import Sentence, Span
+from cpner.corpus.mentions import replace_mentions
+from cpner.corpus.sentence import Sentence
 from cpner.errors import TrainingError
 from cpner.grammar import Grammar
 from cpner.instructor import Instructor
@@ -90,8 +91,13 @@ class Examples:
         if not share or not sentence.spans:
             return sentence
         rng = np.random.default_rng([self.config.seed, _MENTIONS, epoch, number])
-        varied = replace_mentions(sentence, self.mentions, share, rng)
+        varied = replace_mentions(sentence, share, rng, self._another)
         return varied if self._pieces(varied) <= max(self.room, self._pieces(sentence)) else sentence
+
+    def _another(self, type_: str, rng: np.random.Generator) -> list[str]:
+        """A mention of a type."""
+        mentions = self.mentions[type_]
+        return mentions[int(rng.integers(len(mentions)))]
 
     def _options(self, epoch: int, number: int, sentence: Sentence) -> list[str]:
         """The types offered with a sentence: all that it has, most of the others."""
@@ -101,30 +107,3 @@ class Examples:
         kept = [t for t, x in zip(self.types, draws, strict=True) if t in present or x >= self.config.option_dropout]
         kept = kept or [self.types[int(draws.argmax())]]
         return [kept[i] for i in rng.permutation(len(kept))] if self.config.shuffle_options else kept
-
-
-def replace_mentions(
-    sentence: Sentence, mentions: Mapping[str, Sequence[Sequence[str]]], share: float, rng: np.random.Generator
-) -> Sentence:
-    """Put other mentions of the same type in the place of some, so that it is the context that tells the type.
-
-    Mention replacement, after Dai and Adel, "An Analysis of Simple Data Augmentation for Named Entity Recognition"
-    (COLING 2020).
-
-    Args:
-        mentions: for each type the mentions to draw from, as words.
-        share: probability that an entity's mention is drawn anew.
-    """
-    words: list[str] = []
-    spans = []
-    texts, done = sentence.word_texts, 0
-    for span in sentence.spans:
-        mention: Sequence[str] = texts[span.start : span.end]
-        if rng.random() < share:
-            others = mentions[span.type]
-            mention = others[int(rng.integers(len(others)))]
-        words += texts[done : span.start]
-        spans.append(Span(len(words), len(words) + len(mention), span.type))
-        words += mention
-        done = span.end
-    return Sentence.from_words([*words, *texts[done:]], spans)
