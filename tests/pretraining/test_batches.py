@@ -139,8 +139,13 @@ def test_sources_that_are_too_long_are_left_out(data: Prepared) -> None:
 
 
 def test_a_window_for_no_sentence_is_refused(data: Prepared) -> None:
-    with pytest.raises(CorpusError, match="no labelled sentence fits into 8 pieces: raise max_source"):
-        make(data, max_source=8)
+    for width in (3, 8):
+        with pytest.raises(CorpusError, match=f"no labelled sentence fits into {width} pieces: raise max_source"):
+            make(data, max_source=width)
+    batches = make(data, text_share=0.0)
+    batches.config = replace(batches.config, max_source=8)  # as if all had turned out longer than was thought
+    with pytest.raises(CorpusError, match="no sentence of a batch fits into 8 pieces"):
+        batches[0]
 
 
 def test_options_hold_every_wanted_type_once(data: Prepared) -> None:

@@ -230,7 +230,7 @@ def draw_example(
     if mentions is not None and spans and config.replaced:
         sentence = Sentence.from_words(words, [Span(*span) for span in spans])
         other = replace_mentions(sentence, config.replaced, rng, partial(mentions.another, file, change))
-        words, spans = list(other.word_texts), list(other.spans)
+        words, spans = other.word_texts, list(other.spans)
     called = coarsen(pool.file_types[file], pool.groups[file], rng, merged=config.merged, mixed=config.mixed)
     present = list(dict.fromkeys(called[t] for _, _, t in spans))
     options = _options(present, list(dict.fromkeys(called.values())), config, rng, absent)

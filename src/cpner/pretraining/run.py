@@ -232,4 +232,4 @@ def _schedule(step: int, share: float, config: PretrainConfig) -> float:
 
 def _start_worker(_: int) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"  # else each forked worker warns that it will not use threads
-    gc.freeze()  # what was forked stays: to look through it for garbage, time and again, would cost half the speed
+    gc.freeze()  # what was forked stays: to look through it for garbage, time and again, costs a third of the time
