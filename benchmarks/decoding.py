@@ -23,6 +23,7 @@ from torch import Tensor
 import cpner.backbone.decode as decoder
 from cpner.backbone.cache import Cache
 from cpner.backbone.load import Backbone, load
+from cpner.backbone.precision import native_dtype
 from cpner.backbone.prefix import PrefixBank, PrefixConfig, common_start
 from cpner.backbone.t5 import T5, T5Shape
 from cpner.bench import Way, interleaved
@@ -33,13 +34,15 @@ from cpner.instructor import Instructor, Source
 T5_BASE = T5Shape(32128, 768, 64, 3072, 12, 12, 12, activation="relu", gated=False)
 TYPES = ["person", "organization", "location", "political party", "chemical compound", "event", "award", "product"]
 READ, WRITE = 128, 64  # pieces
+DTYPE = native_dtype("cpu")  # of cpner, and of all peers but those in int8
+DTYPE_NAME = str(DTYPE).removeprefix("torch.")
 
 
 def random_backbone(shape: T5Shape = T5_BASE) -> Backbone:
-    """A backbone with random weights in bfloat16 and the words of the embedded one."""
+    """A backbone with random weights and the words of the embedded one."""
     t5 = T5(shape)
     t5.initialise(seed=0)
-    return Backbone("random", t5.to(torch.bfloat16), load().vocabulary)
+    return Backbone("random", t5.to(DTYPE), load().vocabulary)
 
 
 def task(backbone: Backbone, rows: int) -> tuple[list[Source], list[list[int]]]:
@@ -125,12 +128,12 @@ def measure(batches: Sequence[int], rounds: int, shape: T5Shape = T5_BASE, peers
     """Seconds of every way at every batch size, and how many times as long each takes as cpner."""
     backbone, model = random_backbone(shape), transformers_model(shape)
     config = model.config.to_dict()
-    model = model.to(torch.bfloat16)
+    model = model.to(DTYPE)
     figures: dict[str, Any] = {}
     sizes = {"config": config, "batches": list(batches), "read": READ, "write": WRITE}
     with peer_ways(peers, "decoding", **sizes) as others, torch.inference_mode():
         for rows in batches:
-            ways = own_ways(backbone, rows) | {"transformers bfloat16": transformers_way(model, rows)}
+            ways = own_ways(backbone, rows) | {f"transformers {DTYPE_NAME}": transformers_way(model, rows)}
             ways |= {name.rpartition(" ")[0]: way for name, way in others.items() if name.endswith(f" {rows}")}
             figures[f"batch {rows}"] = command.beside(interleaved(ways, rounds))
     return figures

@@ -53,17 +53,17 @@ def t5(config: Mapping[str, Any]) -> Any:
     return T5ForConditionalGeneration(T5Config(**config)).eval()
 
 
-def training(*, config: Mapping[str, Any], rows: int, read: int, write: int) -> dict[str, Way]:
+def training(*, config: Mapping[str, Any], rows: int, read: int, write: int, dtype: str) -> dict[str, Way]:
     """AdapterHub's prefix tuning: a prefix of 10 on all three attentions, as cpner's."""
     import adapters
     import torch
 
-    model = t5(config).to(torch.bfloat16)
+    model = t5(config).to(getattr(torch, dtype))
     adapters.init(model)
     model.add_adapter("domain", config=adapters.PrefixTuningConfig(prefix_length=10))
     model.train_adapter("domain")
     model.set_active_adapters("domain")
-    model.to(torch.bfloat16).train()
+    model.to(getattr(torch, dtype)).train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3, fused=True)
     dice = torch.Generator().manual_seed(0)
     ids = torch.randint(5, config["vocab_size"], (rows, read), generator=dice)
@@ -141,8 +141,8 @@ def _for_onnx(model: Any, folder: Path) -> None:
             quantize_dynamic(file, folder / file.name, weight_type=QuantType.QInt8, use_external_data_format=False)
 
 
-def recognition(*, texts: list[str], types: list[str], sizes: Mapping[str, int]) -> dict[str, Way]:
-    """GLiNER with a random DeBERTa of so many layers: one batch of sentences, from text to entities, in bfloat16."""
+def recognition(*, texts: list[str], types: list[str], sizes: Mapping[str, int], dtype: str) -> dict[str, Way]:
+    """GLiNER with a random DeBERTa of so many layers: one batch of sentences, from text to entities."""
     import torch
     from gliner.config import UniEncoderSpanConfig
     from gliner.model import UniEncoderSpanGLiNER
@@ -167,7 +167,7 @@ def recognition(*, texts: list[str], types: list[str], sizes: Mapping[str, int])
         config = UniEncoderSpanConfig(
             encoder_config=encoder, hidden_size=512, vocab_size=128_100, class_token_index=len(tokenizer) - 2
         )
-        model = UniEncoderSpanGLiNER(config, tokenizer=tokenizer).to(torch.bfloat16).eval()
+        model = UniEncoderSpanGLiNER(config, tokenizer=tokenizer).to(getattr(torch, dtype)).eval()
         return lambda: model.inference(texts, types, batch_size=len(texts), threshold=1.0)  # random weights find all
 
     return {f"GLiNER {name}": way(layers) for name, layers in sizes.items()}

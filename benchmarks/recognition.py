@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import command
-from decoding import T5_BASE, random_backbone, scripted
+from decoding import DTYPE_NAME, T5_BASE, random_backbone, scripted
 from peers import peer_ways
 
 from cpner.backbone.decode import Found, decode
@@ -51,7 +51,8 @@ def measure(rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) ->
     base = "cpner, T5-base's shape"
     ways = {base: own_way(random_backbone(shape), script=True), "cpner-mini": own_way(load(), script=False)}
     text = sentences(1, WORDS)[0].text
-    with peer_ways(peers, "recognition", texts=[text] * ROWS, types=ALL_TYPES, sizes=DEBERTA) as others:
+    sizes = {"texts": [text] * ROWS, "types": ALL_TYPES, "sizes": DEBERTA, "dtype": DTYPE_NAME}
+    with peer_ways(peers, "recognition", **sizes) as others:
         seconds = interleaved({**ways, **others}, rounds)
     return command.beside(seconds, base)
 

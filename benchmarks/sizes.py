@@ -1,6 +1,6 @@
 """How cost grows with the backbone: `python benchmarks/sizes.py --help`.
 
-Backbones of the shapes of the T5 family with random weights in bfloat16, and `cpner-mini`'s own shape: a training step
+Backbones of the shapes of the T5 family with random weights, and `cpner-mini`'s own shape: a training step
 of the paper's prefix as in `training.py`, and text to entities with the default prefix as in `recognition.py`, where
 each is told what to choose. Medians.
 """

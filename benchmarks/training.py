@@ -5,8 +5,8 @@ backward and update. cpner trains the paper's prefix, 10 on all three attentions
 self-attention or LoRA of rank 8, AdapterHub prefixes as cpner's, transformers the whole model. Ways take turns
 (A B A B); medians.
 
-The roofline is the time that the step's own matrix products would take at the rate of one large bfloat16 product,
-measured between the rounds.
+The roofline is the time that the step's own matrix products would take at the rate of one large product of the
+backbone's type, measured between the rounds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import command
 import torch
-from decoding import READ, T5_BASE, WRITE, random_backbone, transformers_model
+from decoding import DTYPE, DTYPE_NAME, READ, T5_BASE, WRITE, random_backbone, transformers_model
 from peers import peer_ways
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -31,7 +31,7 @@ ROWS = 8
 CANDIDATES = 160  # pieces that a row of some types and some thirty words could write
 
 
-def own_way(shape: T5Shape, dtype: torch.dtype = torch.bfloat16, *, all_pieces: bool = False) -> Way:
+def own_way(shape: T5Shape, dtype: torch.dtype = DTYPE, *, all_pieces: bool = False) -> Way:
     """cpner's step; with `all_pieces` the softmax runs over all of them, as the peers' does."""
     dice = torch.Generator().manual_seed(0)
     source = torch.randint(5, shape.vocab_size, (ROWS, READ), generator=dice)
@@ -57,7 +57,7 @@ def own_way(shape: T5Shape, dtype: torch.dtype = torch.bfloat16, *, all_pieces: 
 
 
 def library_ways(shape: T5Shape) -> dict[str, Way]:
-    """PEFT and transformers in bfloat16; none where PEFT is not installed."""
+    """PEFT and transformers; none where PEFT is not installed."""
     try:
         from peft import LoraConfig, PrefixTuningConfig, TaskType, get_peft_model
     except ImportError:
@@ -78,7 +78,7 @@ def library_ways(shape: T5Shape) -> dict[str, Way]:
         return step
 
     def model() -> Any:
-        return transformers_model(shape).to(torch.bfloat16)
+        return transformers_model(shape).to(DTYPE)
 
     task = TaskType.SEQ_2_SEQ_LM
     return {
@@ -93,13 +93,14 @@ def measure(rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) ->
     ways = {
         "cpner": own_way(shape),
         "cpner, all pieces": own_way(shape, all_pieces=True),
-        "cpner, float32": own_way(shape, torch.float32),
         **library_ways(shape),
     }
-    states, weights = (torch.randn(n, m, dtype=torch.bfloat16) for n, m in ((ROWS * READ, 768), (768, 3072)))
+    if DTYPE_NAME != "float32":
+        ways["cpner, float32"] = own_way(shape, torch.float32)
+    states, weights = (torch.randn(n, m, dtype=DTYPE) for n, m in ((ROWS * READ, 768), (768, 3072)))
     rates: list[float] = []
     config = transformers_model(shape).config.to_dict()
-    with peer_ways(peers, "training", config=config, rows=ROWS, read=READ, write=WRITE) as others:
+    with peer_ways(peers, "training", config=config, rows=ROWS, read=READ, write=WRITE, dtype=DTYPE_NAME) as others:
         rounds_of = {**ways, **others, "products": lambda: rates.append(product_rate(states, weights, 1.0))}
         seconds = interleaved(rounds_of, rounds)
     del seconds["products"]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from cpner.backbone.allocator import keep_freed_memory
 from cpner.backbone.packed import Packed
+from cpner.backbone.precision import native_dtype
 from cpner.backbone.t5 import ACTIVATIONS, T5, FusedLinear, T5Shape
 from cpner.errors import BackboneError
 from cpner.instructor import Vocabulary
@@ -88,7 +89,7 @@ def load(name: str = EMBEDDED, *, device: str | None = None, dtype: torch.dtype 
     Args:
         name: "cpner-mini", a folder with a T5 checkpoint in safetensors, or a repository of the Hugging Face hub.
         device: None picks CUDA where there is one.
-        dtype: bfloat16 or float32; None is bfloat16 (float16 overflows in T5 and is refused).
+        dtype: bfloat16 or float32; None is the one that the device is faster in (float16 overflows in T5).
 
     Raises:
         BackboneError: nothing is found under the name, it is no T5, or its weights are not in safetensors.
@@ -99,7 +100,7 @@ def load(name: str = EMBEDDED, *, device: str | None = None, dtype: torch.dtype 
     config, shape = read_shape(folder, name)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     keep_freed_memory()
-    t5 = read_weights(folder, shape, name).to(device=device, dtype=dtype or torch.bfloat16)
+    t5 = read_weights(folder, shape, name).to(device=device, dtype=dtype or native_dtype(device))
     return Backbone(name, t5, Vocabulary(read_tokenizer(folder, name)), window=config.get("n_positions", 512))
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from cpner.backbone.batch import Batch, cross_entropy, target_logits
 from cpner.backbone.decode import decode
 from cpner.backbone.load import Backbone
+from cpner.backbone.precision import native_dtype
 from cpner.backbone.t5 import T5
 from cpner.corpus.sentence import Span
 from cpner.evaluation import evaluate
@@ -107,7 +108,8 @@ def measure(t5: T5, batches: Batches, examples: Sequence[Example]) -> dict[str, 
     instructor = Instructor(batches.vocabulary)
     predicted: list[list[Span]] = []
     ordered = sorted(examples, key=lambda e: len(e[0].words))
-    with torch.autocast(device.type, torch.bfloat16):
+    native = native_dtype(device)
+    with torch.autocast(device.type, native, enabled=native == torch.bfloat16):
         for i in range(0, len(ordered), 32):
             part = ordered[i : i + 32]
             batch = batches.entity_batch(part).to(device)

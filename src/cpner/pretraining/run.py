@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Subset
 from cpner.backbone.allocator import keep_freed_memory
 from cpner.backbone.batch import Batch
 from cpner.backbone.load import load
+from cpner.backbone.precision import native_dtype
 from cpner.backbone.t5 import T5, T5Shape
 from cpner.errors import ConfigError, TrainingError
 from cpner.pretraining.batches import Batches
@@ -70,7 +71,9 @@ def pretrain(
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # text has no use for the tagger
     keep_freed_memory()
     cpu = not torch.accelerator.is_available()  # Accelerate joins processes on CPUs only when told
-    accelerator = Accelerator(mixed_precision="bf16", cpu=cpu, kwargs_handlers=[unused])
+    native = native_dtype("cpu" if cpu else torch.accelerator.current_accelerator() or "cpu")
+    precision = "bf16" if native == torch.bfloat16 else "no"
+    accelerator = Accelerator(mixed_precision=precision, cpu=cpu, kwargs_handlers=[unused])
     set_seed(config.seed)
     with accelerator.main_process_first():
         data = prepare(text, labelled, out, config)
