@@ -85,6 +85,17 @@ def test_predict_reads_standard_input_and_its_argument_alike(stored):
     assert piped.count("\n") == 1
 
 
+def test_predict_says_when_its_text_is_the_name_of_a_file(stored, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts.txt").write_text(TEXT, encoding="utf-8")
+
+    result = cpner("predict", "--domain", "one", "--store", stored, "texts.txt", "--format", "jsonl")
+
+    assert (result.exit_code, json.loads(result.stdout)["text"]) == (0, "texts.txt")
+    assert result.stderr.count("\n") == 1 and "--input texts.txt" in result.stderr
+    assert cpner("predict", "--domain", "one", "--store", stored, "Ada " * 3000).stderr == ""
+
+
 def test_predict_zero_shot_finds_the_types_it_is_told(tiny_folder):
     result = cpner("predict", TEXT, "--types", "river, music award", "--backbone", tiny_folder)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -102,6 +103,8 @@ def _lines(text: str | None, source: Path | None) -> Iterator[str]:
     if text is not None and source is not None:
         raise click.UsageError("give a TEXT or --input, not both")
     if text is not None:
+        if os.path.isfile(text):  # unlike Path's, never raises: a text may be longer than names can be
+            click.echo(f"{text!r} is taken as the text; to read the file of this name, --input {text}", err=True)
         return iter([text])
     if source is None and sys.stdin.isatty():
         raise click.UsageError("nothing to read; give a TEXT, --input FILE, or lines on standard input")
