@@ -39,7 +39,8 @@ class DomainCard:
         start_fingerprint: of the prefix at which training began; averages need a common one.
         statistics: of the corpus, as `Corpus.statistics()` gives them.
         sources: weight of each source domain; empty if there was none.
-        strategy: how the prefix came about: "warm-up", "dapt", or one of `cpner.transfer.strategies.STRATEGIES`.
+        strategy: how the prefix came about: "warm-up", "dapt", "self-training", or one of
+            `cpner.transfer.strategies.STRATEGIES`.
         metrics: scores, nested as one likes; figures from 0 to 100.
         seed: of the training.
         versions: of cpner and of the packages it ran on.

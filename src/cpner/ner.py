@@ -36,6 +36,7 @@ from cpner.transfer import (
     collaborate,
     dapt_prefix,
     gather,
+    pseudo_label,
     select_domains,
     train_on,
     untrained,
@@ -87,7 +88,7 @@ class CPNER:
             backbone: "cpner-mini", a folder with a T5 checkpoint, or a repository of the Hugging Face hub.
             store: folder of stored domains; need not exist yet.
             device: None picks CUDA where there is one.
-            dtype: bfloat16 or float32; None is bfloat16.
+            dtype: bfloat16 or float32; None is the one that the device is faster in.
 
         Raises:
             BackboneError: see `cpner.backbone.load`.
@@ -200,6 +201,54 @@ class CPNER:
         result = dapt_prefix(self.backbone, text, config, prefix=prefix, progress=progress)
         corpus = Corpus(domain, {}, types=types)
         self._learn(domain, corpus, prefix, TrainingConfig(seed=config.seed), result, "dapt")
+        return result
+
+    def self_train(
+        self,
+        domain: str,
+        text: Iterable[str | Sentence],
+        corpus: Corpus | None = None,
+        config: TrainingConfig | None = None,
+        *,
+        least_score: float = 0.4,
+        run_dir: str | Path | None = None,
+        resume: bool = False,
+        progress: Report | None = None,
+    ) -> TrainingResult:
+        """Train a new prefix on what a domain finds in unlabelled text; the domain gets it in place of what it had.
+
+        Best begun with an ensemble: four members teach more than one, and what comes of it is one prefix again, as
+        small and as fast as any.
+
+        Args:
+            domain: the teacher: any domain, an ensemble too.
+            text: a sentence or a paragraph each.
+            corpus: its `train` is learnt from as well, its `dev` chooses the best epoch; None for no labels.
+            least_score: texts with an entity of a lower score, in [0, 1], are left out.
+            The rest is as in `warm_up`.
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+            ConfigError: the score is out of its range, or the corpus has types that the domain lacks.
+            TrainingError: nothing is left to learn from, or see `train_prefix`.
+        """
+        if not 0 <= least_score <= 1:
+            raise ConfigError(f"least_score={least_score} is out of range; expected 0 to 1")
+        card, config, corpus = self.card(domain), config or TrainingConfig(), corpus or Corpus(domain, {}, types=())
+        check_types(card.types, (*corpus.train, *corpus.dev))
+        sentences = [one if isinstance(one, Sentence) else Sentence(one, split_words(one)) for one in text]
+        labelled = pseudo_label(sentences, self.find(sentences, domain, progress=progress), least_score)
+        whole = prefix_config(card)
+        prefix = replace(whole, length=whole.length // max(1, len(card.members)))
+        config = replace(config, options=card.options)
+        result = warm_up(
+            self.backbone, [*corpus.train, *labelled], corpus.dev, card.types, config,
+            prefix=prefix, run_dir=run_dir, resume=resume, progress=progress,
+        )  # fmt: skip
+        corpus = Corpus(corpus.name, corpus.splits, types=card.types)
+        self._learn(
+            domain, corpus, prefix, config, result, "self-training", card.sources, pseudo_labelled=len(labelled)
+        )
         return result
 
     def select(
@@ -638,9 +687,11 @@ class CPNER:
         *,
         members: Sequence[str] = (),
         vote: str = VOTES[0],
+        pseudo_labelled: int | None = None,
     ) -> None:
         """Keep what a training made."""
         metrics = {
+            "pseudo_labelled": pseudo_labelled,
             "dev_f1": result.best_f1,
             "best_epoch": result.best_epoch,
             "epochs": result.epochs,

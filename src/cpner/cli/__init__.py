@@ -24,6 +24,7 @@ COMMANDS = {
         "select": "Weigh source domains by their likeness to a target.",
         "transfer": "Train a domain on, from the prefixes of others.",
         "fit": "Warm-up, selection and transfer in one.",
+        "self-train": "Train a new prefix on what a domain finds in unlabelled text.",
         "dapt": "Train a prefix, or a backbone, on unlabelled text of a domain.",
         "pretrain": "Train a backbone from text and labelled sentences.",
     },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -22,14 +21,14 @@ from cpner.cli._common import (
     progress_bar,
     type_names_option,
 )
+from cpner.cli._text import read_lines, text_option
 from cpner.cli._training import finish
 from cpner.errors import ConfigError
 
 
 @click.command()
 @optional_corpus_options
-@click.option("--text", "texts", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              metavar="FILE", help="More text, a paragraph a line, plain or .xz; may be repeated.")  # fmt: skip
+@text_option(required=False)
 @click.option("--domain", metavar="NAME", help="Store the trained prefix as this domain.")
 @optional_store_option
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
@@ -90,9 +89,9 @@ def dapt(
         if out is not None:
             if out.exists():
                 raise ConfigError(f"{out} is there already: choose a new folder for the backbone")
-            write_tuned(dapt_backbone(ner.backbone, chain(lines, _lines(texts)), config, progress=progress), out)
+            write_tuned(dapt_backbone(ner.backbone, chain(lines, read_lines(texts)), config, progress=progress), out)
         elif domain is not None and store is not None:
-            text = chain(lines, _lines(texts))
+            text = chain(lines, read_lines(texts))
             result = ner.dapt(domain, text, types, config, prefix=prefix_config(length), progress=progress)
             finish(ner, domain, result, store, as_json=as_json)
             return
@@ -100,10 +99,3 @@ def dapt(
         print_json({"backbone": str(out)})
     else:
         click.echo(f"wrote    {out}; use it as --backbone {out}")
-
-
-def _lines(files: tuple[Path, ...]) -> Iterator[str]:
-    from cpner.pretraining.text import open_lines
-
-    for file in files:
-        yield from open_lines(file)

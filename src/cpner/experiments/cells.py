@@ -26,6 +26,7 @@ STRATEGIES = {
     "chain": "one prefix trained on all sources in turn, then on the target",
     "ensemble": "one prefix for each source, which vote on each piece",
     "seeds": "an ensemble without sources: one prefix for each of four seeds",
+    "self-training": "one prefix for the labels and what an ensemble of four seeds finds in other sentences",
     "zero-label": "sources mixed by the names of types; no target sentence",
     "select": "the selector's numbers; nothing is trained but warm-ups",
     "search": "collaborate, with alpha, temperature and share of the sources that are best on dev",
@@ -192,6 +193,14 @@ def baselines(seeds: Sequence[int]) -> list[Cell]:
     ]
 
 
+def self_training(seeds: Sequence[int]) -> list[Cell]:
+    """What sentences without labels bring: the ensemble that answers for them, and the prefix that learns from it."""
+    return [
+        Cell(target, shots=shots, strategy=strategy, seed=seed)
+        for seed, shots, target, strategy in product(seeds, (10, 50), MIT, ("none", "seeds", "self-training"))
+    ]
+
+
 def selection(seeds: Sequence[int]) -> list[Cell]:
     """Each source alone beside the weight that the selector gives it, and settings searched on dev."""
     rows: list[dict[str, Any]] = [{}, *({"sources": (name,), "strategy": "collaborate"} for name in SEVERAL)]
@@ -219,6 +228,7 @@ EXPERIMENTS = {
     "figure4": figure4,
     "learning-curve": learning_curve,
     "baselines": baselines,
+    "self-training": self_training,
     "selection": selection,
     "zero-shot": zero_shot,
 }

@@ -209,6 +209,7 @@ def _machine(backbone: Backbone) -> dict[str, Any]:
     return {
         "commit": _commit(),
         "device": f"{backbone.device} ({name}, {torch.get_num_threads()} threads)",
+        "dtype": str(backbone.dtype).removeprefix("torch."),
         "versions": {
             "cpner": __version__,
             "python": platform.python_version(),

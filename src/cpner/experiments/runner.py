@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -31,6 +32,7 @@ class Budget:
     dev_sentences: int = 150  # of the dev split, to choose the best epoch by; decoding them is most of an epoch's cost
     test_sentences: int | None = None  # None for the whole test split
     dapt_steps: int = 300  # updates on unlabelled text
+    unlabelled_sentences: int = 1500  # of the target, for self-training
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,11 @@ class Runner:
             facts["search"] = search(ner, name, sources, corpus.dev)
             mixing |= {key: facts["search"][key] for key in ("alpha", "temperature", "share")}
             strategy = "collaborate"
-        elif strategy == "seeds":
+        elif strategy in ("seeds", "self-training"):
             strategy = "ensemble"
         result = ner.transfer(name, sources, corpus, config, strategy=strategy, **mixing)
+        if cell.strategy == "self-training":
+            result = ner.self_train(name, self._unlabelled(cell, corpus), corpus, config)
         card = ner.card(name)
         size, trained = self._sizes(prefix_of(cell))
         facts |= {"weights": card.sources, "dev_f1": result.best_f1, "trained_parameters": trained}
@@ -153,6 +157,13 @@ class Runner:
             splits = {**corpus.splits, "train": train}
             train = Corpus(corpus.name, splits, types=corpus.types).sample(count=count, seed=cell.seed).train
         return self._small(corpus, train)
+
+    def _unlabelled(self, cell: Cell, corpus: Corpus) -> list[Sentence]:
+        """Sentences of the target that are neither learnt from nor used to choose an epoch."""
+        whole, known = _read(self.data / cell.target), {sentence.text for sentence in (*corpus.train, *corpus.dev)}
+        others = [sentence for sentence in (*whole.train, *whole.dev) if sentence.text not in known]
+        count = min(self.budget.unlabelled_sentences, len(others))
+        return random.Random(cell.seed).sample(others, count)
 
     def _small(self, corpus: Corpus, train: Sequence[Sentence]) -> Corpus:
         splits = {**corpus.splits, "train": list(train)}

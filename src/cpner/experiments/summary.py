@@ -27,6 +27,7 @@ REFERENCES = {
     "figure4": ("collaborate",),
     "learning-curve": ("none",),
     "baselines": ("collaborate",),
+    "self-training": ("none", "seeds"),
     "selection": ("none",),
 }
 

@@ -1,0 +1,69 @@
+"""`cpner self-train`: one new prefix from what a stored domain finds in unlabelled text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cpner.cli._common import (
+    CorpusOptions,
+    Engine,
+    TrainingOptions,
+    domain_option,
+    engine_options,
+    json_option,
+    optional_corpus_options,
+    progress_bar,
+    training_options,
+)
+from cpner.cli._text import read_lines, text_option
+from cpner.cli._training import finish, run_folder
+
+
+@click.command()
+@optional_corpus_options
+@text_option(required=True)
+@domain_option
+@engine_options
+@click.option("--least-score", type=click.FloatRange(0, 1), default=0.4, show_default=True,
+              help="Leave out sentences with an entity that the domain is less sure of.")  # fmt: skip
+@training_options
+@json_option
+def self_train(
+    data: CorpusOptions,
+    texts: tuple[Path, ...],
+    domain: str,
+    engine: Engine,
+    least_score: float,
+    training: TrainingOptions,
+    as_json: bool,
+) -> None:
+    """Train a new prefix on what a stored domain finds in unlabelled text, and store it as that domain.
+
+    The domain's own answers are the labels, so the better it is the better what comes of it: begin with an ensemble,
+    whose place a single prefix then takes, as small and as fast as any. CORPUS, if given, are labelled sentences to
+    learn from as well; its dev split chooses the best epoch.
+
+    \b
+    Example:
+      cpner fit films/ --domain films --store store
+      cpner transfer films/ --target films --strategy ensemble --members 4 --store store
+      cpner self-train films/ --text unlabelled.txt --domain films --store store
+    """
+    run_dir = run_folder(engine.store, domain, resume=training.resume)
+    corpus = training.sample(data.read()) if data.corpus else None
+    config = training.config()
+    ner = engine.load(domain)
+    with progress_bar() as progress:
+        result = ner.self_train(
+            domain,
+            read_lines(texts),
+            corpus,
+            config,
+            least_score=least_score,
+            run_dir=run_dir,
+            resume=training.resume,
+            progress=progress,
+        )
+    finish(ner, domain, result, engine.store, as_json=as_json)

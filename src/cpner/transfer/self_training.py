@@ -1,0 +1,27 @@
+"""Self-training: what a domain finds in unlabelled sentences becomes what a new prefix learns from.
+
+The teacher may be an ensemble, which is better than one prefix and several times as slow; the pupil is one prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cpner.backbone.decode import Found
+from cpner.corpus.sentence import Sentence
+
+
+def pseudo_label(sentences: Iterable[Sentence], found: Iterable[Sequence[Found]], least_score: float) -> list[Sentence]:
+    """Sentences with the entities that a teacher found in them.
+
+    Args:
+        sentences: their own entities are not looked at.
+        found: for each sentence what the teacher found.
+        least_score: sentences with an entity of a lower score, in [0, 1], are left out: one wrong entity teaches more
+            wrong than a whole sentence less costs.
+    """
+    return [
+        sentence.with_spans(f.span for f in own)
+        for sentence, own in zip(sentences, found, strict=True)
+        if all(f.score >= least_score for f in own)
+    ]
