@@ -17,7 +17,6 @@ from rich.text import Text
 from cpner.cli._common import CorpusOptions, from_option, json_option, print_json, types_option
 from cpner.corpus import Corpus, sample_names
 from cpner.corpus.fetch import fetch as fetch_datasets
-from cpner.corpus.files import write_text
 from cpner.corpus.formats import FORMATS
 from cpner.corpus.public import datasets
 
@@ -151,53 +150,6 @@ def sample(
     _write(
         CorpusOptions(source, types_file, source_format).read().sample(shots=shots, count=count, seed=seed), out, format
     )
-
-
-@corpora.command("similar")
-@click.argument("files", nargs=-1, required=True, metavar="TEXT...",
-                type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
-@click.option("--to", "corpus", required=True, metavar="CORPUS", help="The domain's sentences: its train split.")
-@click.option("--count", type=click.IntRange(min=1), default=1500, show_default=True, help="Sentences to select.")
-@click.option("--shortest", type=click.IntRange(min=1), default=8, show_default=True, help="Words of a sentence.")
-@click.option("--longest", type=click.IntRange(min=1), default=60, show_default=True, help="Words of a sentence.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write here instead of standard output.")
-@from_option
-@types_option
-def similar_(
-    files: tuple[Path, ...],
-    corpus: str,
-    count: int,
-    shortest: int,
-    longest: int,
-    out: Path | None,
-    source_format: str | None,
-    types_file: Path | None,
-) -> None:
-    """Select the sentences of large texts that are most like CORPUS, the likest first.
-
-    A TEXT has a sentence or a paragraph a line, plain or .xz. Sentences of the corpus itself, its test split included,
-    are never selected. What is selected is text to learn from without labels: see `cpner self-train` and `cpner dapt`.
-
-    \b
-    Example:
-      cpner corpora similar wikipedia.txt.xz --to data/ai --out ai.txt
-      cpner self-train data/ai --text ai.txt --domain ai --store store
-    """
-    from cpner.cli._common import progress_bar
-    from cpner.cli._text import read_lines
-    from cpner.similar import similar
-
-    read = CorpusOptions(corpus, types_file, source_format).read()
-    with progress_bar() as progress:
-        chosen = similar(
-            read_lines(files), read.train, count, without=[*read.dev, *read.test], shortest=shortest, longest=longest,
-            progress=progress,
-        )  # fmt: skip
-    if out is None:
-        click.echo("\n".join(chosen))
-    else:
-        write_text(out, chosen)
-        click.echo(f"Wrote {out}, {len(chosen):,} sentences", err=True)
 
 
 @corpora.command()
