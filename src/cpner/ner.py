@@ -236,7 +236,8 @@ class CPNER:
             raise ConfigError(f"least_score={least_score} is out of range; expected 0 to 1")
         card, config, corpus = self.card(domain), config or TrainingConfig(), corpus or Corpus(domain, {}, types=())
         check_types(card.types, (*corpus.train, *corpus.dev))
-        sentences = [one if isinstance(one, Sentence) else Sentence(one, split_words(one)) for one in text]
+        read = (one if isinstance(one, Sentence) else Sentence(one, split_words(one)) for one in text)
+        sentences = [sentence for sentence in read if sentence.words]
         labelled = pseudo_label(sentences, self.find(sentences, domain, progress=progress), least_score)
         whole = prefix_config(card)
         prefix = replace(whole, length=whole.length // max(1, len(card.members)))

@@ -44,7 +44,7 @@ def test_the_pupil_learns_what_the_teacher_found_and_the_labels(ner):
     both = Corpus("c", {"train": [*LABELLED.train, *taught], "dev": LABELLED.dev}, types=TYPES)
     seen = []
 
-    result = ner.self_train("d", TEXTS, LABELLED, QUICK, least_score=0, progress=seen.append)
+    result = ner.self_train("d", [*TEXTS, "\n"], LABELLED, QUICK, least_score=0, progress=seen.append)
 
     ner.warm_up("expected", both, QUICK, prefix=PREFIX)
     for name, part in ner.prefix("expected").parts.items():

@@ -54,11 +54,12 @@ def self_train(
     run_dir = run_folder(engine.store, domain, resume=training.resume)
     corpus = training.sample(data.read()) if data.corpus else None
     config = training.config()
+    lines = list(read_lines(texts))
     ner = engine.load(domain)
     with progress_bar() as progress:
         result = ner.self_train(
             domain,
-            read_lines(texts),
+            lines,
             corpus,
             config,
             least_score=least_score,
@@ -66,4 +67,6 @@ def self_train(
             resume=training.resume,
             progress=progress,
         )
+    learnt = ner.card(domain).metrics["pseudo_labelled"]
+    click.echo(f"Learnt from {learnt:,} of {len(lines):,} lines without labels", err=True)
     finish(ner, domain, result, engine.store, as_json=as_json)
