@@ -32,7 +32,8 @@ _SECTIONS = {
     "self-training": (
         "Sentences without labels",
         "An ensemble of four prefixes, trained with four seeds on the labelled sentences, finds the entities of 1,500 "
-        "others; one new prefix learns from its answers and the labels.",
+        "others; one new prefix learns from its answers and the labels, in as many passes as the others, so in more "
+        "steps.",
     ),
     "baselines": (
         "Against other ways to tune",
