@@ -275,4 +275,4 @@ def test_the_largest_dataset_is_read_in_seconds():
     start = time.process_time()
     Corpus.read("conll2003")
 
-    assert time.process_time() - start < 5  # about 1 s; the rest is for slow machines
+    assert time.process_time() - start < 30  # 1 s on an idle machine; this one may be busy, and coverage is measured
