@@ -23,7 +23,7 @@ from torch import Tensor
 import cpner.backbone.decode as decoder
 from cpner.backbone.cache import Cache
 from cpner.backbone.load import Backbone, load
-from cpner.backbone.precision import native_dtype
+from cpner.backbone.precision import dtype_name, native_dtype
 from cpner.backbone.prefix import PrefixBank, PrefixConfig, common_start
 from cpner.backbone.t5 import T5, T5Shape
 from cpner.bench import Way, interleaved
@@ -35,7 +35,7 @@ T5_BASE = T5Shape(32128, 768, 64, 3072, 12, 12, 12, activation="relu", gated=Fal
 TYPES = ["person", "organization", "location", "political party", "chemical compound", "event", "award", "product"]
 READ, WRITE = 128, 64  # pieces
 DTYPE = native_dtype("cpu")  # of cpner, and of all peers but those in int8
-DTYPE_NAME = str(DTYPE).removeprefix("torch.")
+DTYPE_NAME = dtype_name(DTYPE)
 
 
 def random_backbone(shape: T5Shape = T5_BASE) -> Backbone:

@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from cpner import __version__
 from cpner.backbone.batch import Batch
 from cpner.backbone.load import Backbone
+from cpner.backbone.precision import dtype_name
 from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation
 from cpner.backbone.start import quiet_start
 from cpner.corpus.sentence import Sentence, Span
@@ -234,7 +235,7 @@ def machine_of(backbone: Backbone) -> dict[str, Any]:
         "backbone": backbone.name,
         "parameters": sum(p.numel() for p in backbone.t5.parameters()),
         "device": torch.cuda.get_device_name(backbone.device) if cuda else platform.machine(),
-        "dtype": str(backbone.dtype).removeprefix("torch."),
+        "dtype": dtype_name(backbone.dtype),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "cpner": __version__,

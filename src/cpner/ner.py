@@ -236,7 +236,7 @@ class CPNER:
             raise ConfigError(f"least_score={least_score} is out of range; expected 0 to 1")
         card, config, corpus = self.card(domain), config or TrainingConfig(), corpus or Corpus(domain, {}, types=())
         check_types(card.types, (*corpus.train, *corpus.dev))
-        read = (one if isinstance(one, Sentence) else Sentence(one, split_words(one)) for one in text)
+        read = (one if isinstance(one, Sentence) else _sentence(one) for one in text)
         sentences = [sentence for sentence in read if sentence.words]
         labelled = pseudo_label(sentences, self.find(sentences, domain, progress=progress), least_score)
         whole = prefix_config(card)
@@ -482,7 +482,7 @@ class CPNER:
         odd = next((t for t in texts if not isinstance(t, str)), None)
         if odd is not None or (isinstance(text, str) and not isinstance(domain, str | None)):
             raise ConfigError(f"predict takes a text and a domain, or lists of them; got {odd or domain!r}")
-        sentences = [Sentence(text, split_words(text)) for text in texts]
+        sentences = [_sentence(text) for text in texts]
         found = self.find(sentences, domain, types=types, batch_size=batch_size, beams=beams)
         entities = [
             [sentence.entity(f.span, f.score) for f in own] for sentence, own in zip(sentences, found, strict=True)
@@ -711,6 +711,10 @@ class CPNER:
             vote=vote,
         )
         self._known.keep(StoredDomain(card, result.prefix, result.reparameterisation))
+
+
+def _sentence(text: str) -> Sentence:
+    return Sentence(text, split_words(text))
 
 
 def _check_sources(target: str, sources: Sequence[str]) -> None:

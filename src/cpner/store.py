@@ -291,7 +291,7 @@ class Store:
             raise StoreError(
                 f"store {self.path} has been locked by another process for {LOCK_SECONDS:.0f} s"
             ) from error
-        except (OSError, NotImplementedError) as error:  # the second: a file system that has no locks
+        except (OSError, NotImplementedError) as error:  # the second: filelock 3, where there are no locks
             raise _NoLockError(f"store {self.path} can't be written to: {error}") from error
         try:
             self._recover()

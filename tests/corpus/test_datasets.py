@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -272,7 +273,10 @@ def test_written_datasets_are_read_back(name, format, tmp_path):
 
 
 def test_the_largest_dataset_is_read_in_seconds():
-    start = time.process_time()
-    Corpus.read("conll2003")
+    code = (
+        "import time; from cpner import Corpus; start = time.process_time(); Corpus.read('conll2003'); "
+        "print(time.process_time() - start)"
+    )  # in a process of its own: measuring coverage makes it three times as slow
+    read = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert time.process_time() - start < 30  # 1 s on an idle machine; this one may be busy, and coverage is measured
+    assert float(read.stdout) < 5  # about 1 s; the rest is for slow machines

@@ -7,12 +7,13 @@ blocks. Elsewhere the plain product is taken.
 
 from __future__ import annotations
 
-from functools import cache
 from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from cpner.backbone.precision import onednn_takes
 
 _ROWS = 32  # rows that the layout is made for; it serves any number
 
@@ -26,7 +27,7 @@ class Packed:
     def __call__(self, layer: nn.Linear, x: Tensor) -> Tensor:
         """x [..., in] times the layer's weight, [..., out]; for layers without bias, in inference mode."""
         weight = layer.weight
-        if x.dtype != weight.dtype or x.device.type != "cpu" or not _supported(x.dtype):
+        if x.dtype != weight.dtype or x.device.type != "cpu" or not onednn_takes(x.dtype):
             return F.linear(x, weight)
         version = (weight.data_ptr(), 0 if weight.is_inference() else weight._version)
         known = self._layers.get(layer)
@@ -35,10 +36,3 @@ class Packed:
             self._layers[layer] = known
         product: Tensor = torch.ops.mkldnn._linear_pointwise(x, known[1], None, "none", [], "")
         return product
-
-
-@cache
-def _supported(dtype: torch.dtype) -> bool:
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-        return False
-    return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))

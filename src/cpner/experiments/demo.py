@@ -256,12 +256,14 @@ class _Demo:
         return [Tagged(_VIEW, own, name) for name, own in sorted(zip(names, found, strict=True))]
 
     def _backbone(self) -> dict[str, Any]:
+        from cpner.backbone.precision import dtype_name
+
         backbone = self.ner.backbone
         return {
             "name": backbone.name,
             "fingerprint": backbone.fingerprint,
             "parameters": sum(parameter.numel() for parameter in backbone.t5.parameters()),
-            "dtype": str(backbone.dtype).removeprefix("torch."),
+            "dtype": dtype_name(backbone.dtype),
             "device": str(backbone.device),
         }
 

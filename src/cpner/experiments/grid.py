@@ -21,6 +21,7 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cpner.backbone.precision import dtype_name
 from cpner.backbone.prefix import PrefixConfig, config_dict
 from cpner.corpus import Span
 from cpner.corpus.files import write_text
@@ -209,7 +210,7 @@ def _machine(backbone: Backbone) -> dict[str, Any]:
     return {
         "commit": _commit(),
         "device": f"{backbone.device} ({name}, {torch.get_num_threads()} threads)",
-        "dtype": str(backbone.dtype).removeprefix("torch."),
+        "dtype": dtype_name(backbone.dtype),
         "versions": {
             "cpner": __version__,
             "python": platform.python_version(),

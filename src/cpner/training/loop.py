@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cpner.backbone.batch import Batch, cross_entropy
 from cpner.backbone.load import Backbone
+from cpner.backbone.precision import dtype_name
 from cpner.backbone.prefix import Prefix, Reparameterisation, config_dict
 from cpner.corpus.sentence import Sentence
 from cpner.corpus.type_names import check_words
@@ -318,7 +319,7 @@ def _identity(
     settings = {name: value for name, value in asdict(config).items() if name not in _FREE}
     return {
         "backbone": backbone.fingerprint,
-        "dtype": str(backbone.dtype).removeprefix("torch."),
+        "dtype": dtype_name(backbone.dtype),
         "prefix": config_dict(reparameterisation.config),
         "start": digest_tensors(reparameterisation.state_dict()),
         "types": list(types),
