@@ -25,7 +25,8 @@ from cpner.backbone.cache import Cache
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.precision import dtype_name, native_dtype
 from cpner.backbone.prefix import PrefixBank, PrefixConfig, common_start
-from cpner.backbone.t5 import T5, T5Shape
+from cpner.backbone.shape import T5Shape
+from cpner.backbone.t5 import T5
 from cpner.bench import Way, interleaved
 from cpner.corpus.sentence import Sentence, Span
 from cpner.grammar import pad

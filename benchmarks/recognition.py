@@ -19,7 +19,7 @@ from peers import peer_ways
 from cpner.backbone.decode import Found, decode
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import Prefix, PrefixConfig, common_start
-from cpner.backbone.t5 import T5Shape
+from cpner.backbone.shape import T5Shape
 from cpner.bench import TYPES, Way, interleaved, sentences
 from cpner.corpus.sentence import Span
 from cpner.instructor import Instructor, Source

@@ -17,7 +17,7 @@ from decoding import T5_BASE, random_backbone
 
 from cpner.backbone.load import load
 from cpner.backbone.prefix import PrefixConfig, common_start
-from cpner.backbone.t5 import T5Shape
+from cpner.backbone.shape import T5Shape
 from cpner.bench import interleaved
 
 SHAPES = {

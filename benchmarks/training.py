@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cpner.backbone.batch import Batch
 from cpner.backbone.prefix import PrefixConfig, Reparameterisation
-from cpner.backbone.t5 import T5Shape
+from cpner.backbone.shape import T5Shape
 from cpner.bench import Way, interleaved, product_rate
 from cpner.training.loop import loss_of
 

@@ -21,7 +21,8 @@ from safetensors.torch import save
 from cpner import domain_card
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, Reparameterisation, config_dict
-from cpner.backbone.t5 import T5, T5Shape
+from cpner.backbone.shape import T5Shape
+from cpner.backbone.t5 import T5
 from cpner.domain_card import readme
 from cpner.errors import PrefixMismatchError, StoreError, UnknownDomainError
 from cpner.instructor import INSTRUCTION

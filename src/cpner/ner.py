@@ -13,8 +13,8 @@ import torch
 from cpner.backbone.beam import beam_search
 from cpner.backbone.decode import Found
 from cpner.backbone.load import EMBEDDED, Backbone, load
-from cpner.backbone.prefix import Prefix, PrefixConfig, mix
-from cpner.backbone.start import quiet_start
+from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, mix
+from cpner.backbone.start import fresh, quiet_start
 from cpner.corpus import Corpus, Entity, Sentence, Span, split_words
 from cpner.domain_card import VOTES, DomainCard, check_name
 from cpner.domains import Domains, prefix_config
@@ -25,22 +25,18 @@ from cpner.instructor import Instructor
 from cpner.progress import Report
 from cpner.recognise import Task
 from cpner.store import StoredDomain
-from cpner.training import TrainingConfig, TrainingResult, check_types
+from cpner.training import TrainingConfig, TrainingResult, check_types, train_prefix
 from cpner.transfer import (
     DaptConfig,
     DualQuery,
-    Link,
     Selection,
-    chain,
     check_strategy,
-    collaborate,
+    collaboration_start,
     dapt_prefix,
     gather,
     pseudo_label,
     select_domains,
-    train_on,
     untrained,
-    warm_up,
 )
 from cpner.transfer.collaborate import warn_of_starts
 
@@ -56,9 +52,9 @@ class _Run(NamedTuple):
     resume: bool
     progress: Report | None
 
-    def folder(self, name: str) -> Path | None:
-        """The folder of one of several trainings."""
-        return None if self.run_dir is None else Path(self.run_dir) / name
+    def part(self, name: str) -> _Run:
+        """One of several trainings, in a folder of its own."""
+        return self if self.run_dir is None else self._replace(run_dir=Path(self.run_dir) / name)
 
 
 class CPNER:
@@ -167,12 +163,9 @@ class CPNER:
             ConfigError, TrainingError: see `train_prefix`.
         """
         check_name(domain)
-        config, prefix = config or TrainingConfig(), prefix or PrefixConfig()
-        result = warm_up(
-            self.backbone, corpus.train, corpus.dev, corpus.types, config,
-            prefix=prefix, run_dir=run_dir, resume=resume, progress=progress,
-        )  # fmt: skip
-        self._learn(domain, corpus, prefix, config, result)
+        run, prefix = _Run(config or TrainingConfig(), run_dir, resume, progress), prefix or PrefixConfig()
+        result = self._train(fresh(self.backbone, prefix), corpus, corpus.types, run)
+        self._learn(domain, corpus, prefix, run.config, result)
         return result
 
     def dapt(
@@ -234,21 +227,19 @@ class CPNER:
         """
         if not 0 <= least_score <= 1:
             raise ConfigError(f"least_score={least_score} is out of range; expected 0 to 1")
-        card, config, corpus = self.card(domain), config or TrainingConfig(), corpus or Corpus(domain, {}, types=())
+        card, corpus = self.card(domain), corpus or Corpus(domain, {}, types=())
         check_types(card.types, (*corpus.train, *corpus.dev))
         read = (one if isinstance(one, Sentence) else _sentence(one) for one in text)
         sentences = [sentence for sentence in read if sentence.words]
         labelled = pseudo_label(sentences, self.find(sentences, domain, progress=progress), least_score)
         whole = prefix_config(card)
         prefix = replace(whole, length=whole.length // max(1, len(card.members)))
-        config = replace(config, options=card.options)
-        result = warm_up(
-            self.backbone, [*corpus.train, *labelled], corpus.dev, card.types, config,
-            prefix=prefix, run_dir=run_dir, resume=resume, progress=progress,
-        )  # fmt: skip
+        run = _Run(replace(config or TrainingConfig(), options=card.options), run_dir, resume, progress)
+        lesson = Corpus(corpus.name, {"train": [*corpus.train, *labelled], "dev": corpus.dev}, types=card.types)
+        result = self._train(fresh(self.backbone, prefix), lesson, card.types, run)
         corpus = Corpus(corpus.name, corpus.splits, types=card.types)
         self._learn(
-            domain, corpus, prefix, config, result, "self-training", card.sources, pseudo_labelled=len(labelled)
+            domain, corpus, prefix, run.config, result, "self-training", card.sources, pseudo_labelled=len(labelled)
         )
         return result
 
@@ -301,20 +292,21 @@ class CPNER:
             The rest is as in `select` and `warm_up`.
 
         Raises:
-            UnknownDomainError, ConfigError, PrefixMismatchError, TrainingError: see `select` and `collaborate`.
+            UnknownDomainError, ConfigError, PrefixMismatchError, TrainingError: see `select`, `collaboration_start` and
+                `train_prefix`.
         """
         selection = self.select(target, sources, alpha=alpha, temperature=temperature, top_k=top_k, weighting=weighting)
-        config, whole = config or TrainingConfig(), space == "parameters"
-        warm = {name: self._known.find(name, whole=whole) for name in (target, *sources)}
+        run = _Run(config or TrainingConfig(), run_dir, resume, progress)
+        warm = {name: self._known.find(name, whole=space == "parameters") for name in (target, *sources)}
         warn_of_starts(target, {name: domain.card.start_fingerprint for name, domain in warm.items()})
-        card, prefix = warm[target].card, prefix_config(warm[target].card)
-        result = collaborate(
-            self.backbone, warm.pop(target), warm, selection.weights, corpus.train, corpus.dev, card.types, config,
-            prefix=prefix, space=space, share=share, run_dir=run_dir, resume=resume, progress=progress,
-        )  # fmt: skip
-        corpus = Corpus(corpus.name, corpus.splits, types=card.types)
+        types, prefix = warm[target].card.types, prefix_config(warm[target].card)
+        start = collaboration_start(
+            self.backbone, warm.pop(target), warm, selection.weights, prefix=prefix, space=space, share=share
+        )
+        result = self._train(start, corpus, types, run)
+        corpus = Corpus(corpus.name, corpus.splits, types=types)
         weights = dict(zip(selection.sources, selection.weights, strict=True))
-        self._learn(target, corpus, prefix, config, result, "collaborate", weights)
+        self._learn(target, corpus, prefix, run.config, result, "collaborate", weights)
         return result
 
     def transfer(
@@ -378,7 +370,8 @@ class CPNER:
             results[names[0]] = self.collaborate(
                 target, names, corpus, run.config, alpha=alpha, temperature=temperature, top_k=top_k,
                 weighting=weighting, space=space, share=share,
-                run_dir=run.folder(names[0]) if strategy == "ensemble" else run_dir, resume=resume, progress=progress,
+                run_dir=run.part(names[0]).run_dir if strategy == "ensemble" else run_dir,
+                resume=resume, progress=progress,
             )  # fmt: skip
         if strategy == "ensemble":
             return self._gather(target, sources, results, corpus, run, vote)
@@ -587,13 +580,18 @@ class CPNER:
         """Read stored domains anew when they are next used; what is not saved stays."""
         self._known.reload()
 
+    def _train(self, start: Reparameterisation, corpus: Corpus, types: Sequence[str], run: _Run) -> TrainingResult:
+        return train_prefix(
+            self.backbone, start, corpus.train, corpus.dev, types, run.config,
+            run_dir=run.run_dir, resume=run.resume, progress=run.progress,
+        )  # fmt: skip
+
     def _train_on(self, target: str, corpus: Corpus, run: _Run) -> TrainingResult:
+        """Go on from a warm-up, without a source."""
         warm = self._known.find(target)
         prefix = prefix_config(warm.card)
-        result = train_on(
-            self.backbone, warm.prefix, corpus.train, corpus.dev, warm.card.types, run.config,
-            prefix=prefix, run_dir=run.run_dir, resume=run.resume, progress=run.progress,
-        )  # fmt: skip
+        start = Reparameterisation(self.backbone.t5.shape, prefix, warm.prefix)
+        result = self._train(start, corpus, warm.card.types, run)
         corpus = Corpus(corpus.name, corpus.splits, types=warm.card.types)
         self._learn(target, corpus, prefix, run.config, result, "none")
         return result
@@ -601,18 +599,19 @@ class CPNER:
     def _chain(
         self, target: str, sources: Sequence[str], corpus: Corpus, corpora: Mapping[str, Corpus], run: _Run
     ) -> TrainingResult:
+        """Train one prefix on several domains in turn (section 4.3, chain transfer); each has its run folder."""
         check_name(target)
         if missing := [name for name in sources[1:] if name not in corpora]:
             raise ConfigError(
                 f"a chain trains on the sentences of {missing[0]!r} too: give its corpus (the first source needs none)"
             )
         first = self._known.find(sources[0])
-        prefix = prefix_config(first.card)
-        steps = {**{name: corpora[name] for name in sources[1:]}, target: corpus}
-        result = chain(
-            self.backbone, first.prefix, [Link(name, c.train, c.dev, c.types) for name, c in steps.items()], run.config,
-            prefix=prefix, run_dir=run.run_dir, resume=run.resume, progress=run.progress,
-        )  # fmt: skip
+        prefix, learnt = prefix_config(first.card), first.prefix
+        links = {**{name: corpora[name] for name in sources[1:]}, target: corpus}
+        for i, (name, link) in enumerate(links.items()):
+            start = Reparameterisation(self.backbone.t5.shape, prefix, learnt)
+            result = self._train(start, link, link.types, run.part(f"{i}-{name}"))
+            learnt = result.prefix
         self._learn(target, corpus, prefix, run.config, result, "chain", dict.fromkeys(sources, 1.0))
         return result
 
@@ -623,7 +622,7 @@ class CPNER:
         warm, results = self._known.find(target), {}
         for seed in range(members * run.config.seed, members * (run.config.seed + 1)):
             self._known.keep(warm)
-            one = _Run(replace(run.config, seed=seed), run.folder(f"seed-{seed}"), run.resume, run.progress)
+            one = run.part(f"seed-{seed}")._replace(config=replace(run.config, seed=seed))
             results[f"seed {seed}"] = self._train_on(target, corpus, one)
         return self._gather(target, (), results, corpus, run, vote)
 

@@ -21,7 +21,8 @@ from cpner.backbone.prefix import (
     mix,
     part_shape,
 )
-from cpner.backbone.t5 import T5, Attention, T5Shape, attend
+from cpner.backbone.shape import T5Shape
+from cpner.backbone.t5 import T5, Attention, attend
 from cpner.errors import ConfigError, PrefixMismatchError
 
 SOME = [kinds for n in (1, 2, 3) for kinds in itertools.combinations(ATTENTIONS, n)]

@@ -19,7 +19,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from cpner.backbone.load import load
-from cpner.backbone.t5 import T5, T5Shape
+from cpner.backbone.shape import T5Shape
+from cpner.backbone.t5 import T5
 from cpner.errors import ConfigError
 from cpner.pretraining.batches import Batches
 from cpner.pretraining.checkpoint import write_backbone

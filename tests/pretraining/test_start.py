@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cpner.backbone.t5 import T5, T5Shape
+from cpner.backbone.shape import T5Shape
+from cpner.backbone.t5 import T5
 from cpner.errors import ConfigError
 from cpner.pretraining.start import blend, copying_heads, grown, lexicon
 from cpner.pretraining.text import Text

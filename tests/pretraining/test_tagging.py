@@ -8,7 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cpner.backbone.t5 import T5, T5Shape
+from cpner.backbone.shape import T5Shape
+from cpner.backbone.t5 import T5
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import ConfigError
 from cpner.pretraining.config import PretrainConfig

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from cpner.backbone.load import Backbone, digest
 from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, Reparameterisation, common_start, fingerprint
-from cpner.backbone.start import quiet_start
+from cpner.backbone.start import fresh, quiet_start
+from cpner.corpus import Sentence
 from cpner.errors import ConfigError, PrefixMismatchError
-from cpner.training import TrainingConfig
-from cpner.transfer import collaborate, combine, combine_parameters, warm_up
+from cpner.training import TrainingConfig, TrainingResult, train_prefix
+from cpner.transfer import collaboration_start, combine, combine_parameters
 from cpner.transfer.collaborate import warn_of_starts
 from tests.training.sentences import SENTENCES, TYPES
 
@@ -40,19 +41,24 @@ def random_prefixes(tiny: Backbone, count: int) -> list[Prefix]:
     return [common_start(tiny.t5.shape, replace(SMALL, start_seed=i, start_scale=1.0)) for i in range(count)]
 
 
+def warm_up(
+    tiny: Backbone, sentences: list[Sentence], config: TrainingConfig, prefix: PrefixConfig = SMALL
+) -> TrainingResult:
+    return train_prefix(tiny, fresh(tiny, prefix), sentences, [], TYPES, config)
+
+
 @pytest.fixture(scope="module")
 def warm(tiny: Backbone) -> list[Warm]:
     """A target and two sources, warmed up on different sentences."""
-    results = [
-        warm_up(tiny, SENTENCES[i : i + 2], [], TYPES, TrainingConfig(epochs=3, min_steps=0, lr=0.01), prefix=SMALL)
-        for i in range(3)
-    ]
+    config = TrainingConfig(epochs=3, min_steps=0, lr=0.01)
+    results = [warm_up(tiny, SENTENCES[i : i + 2], config) for i in range(3)]
     return [Warm(result.prefix, result.reparameterisation) for result in results]
 
 
 def run(tiny: Backbone, warm: list[Warm], config: TrainingConfig = STILL, weights=(0.3, 0.7), **kwargs):
     sources = {f"s{i}": domain for i, domain in enumerate(warm[1:])}
-    return collaborate(tiny, warm[0], sources, weights, SENTENCES, [], TYPES, config, **{"prefix": SMALL, **kwargs})
+    start = collaboration_start(tiny, warm[0], sources, weights, **{"prefix": SMALL, **kwargs})
+    return train_prefix(tiny, start, SENTENCES, [], TYPES, config)
 
 
 def test_the_mix_is_half_the_target_and_half_the_weighted_sources(tiny):
@@ -112,7 +118,7 @@ def test_the_two_spaces_agree_where_nothing_is_to_average(tiny, warm):
 def test_the_two_spaces_differ_through_the_network_alone(tiny, reparameterisation):
     """A direct P is the prefix, so that an average of one is the average of the other."""
     prefix = PrefixConfig(3, ATTENTIONS, reparameterisation, hidden=16)
-    results = [warm_up(tiny, SENTENCES[i : i + 2], [], TYPES, QUICK, prefix=prefix) for i in range(3)]
+    results = [warm_up(tiny, SENTENCES[i : i + 2], QUICK, prefix) for i in range(3)]
     domains = [Warm(result.prefix, result.reparameterisation) for result in results]
     first, second = (run(tiny, domains, prefix=prefix, space=space).prefix for space in ("prefix", "parameters"))
 
@@ -172,6 +178,6 @@ def test_different_starts_are_warned_of():
 
 
 def test_a_warm_up_on_no_step_is_the_quiet_start(tiny):
-    result = warm_up(tiny, SENTENCES, [], TYPES, STILL, prefix=SMALL)
+    result = warm_up(tiny, SENTENCES, STILL)
 
     close(result.prefix, quiet_start(tiny, SMALL))

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from cpner.backbone.allocator import keep_freed_memory
 from cpner.backbone.packed import Packed
 from cpner.backbone.precision import native_dtype
-from cpner.backbone.t5 import ACTIVATIONS, T5, FusedLinear, T5Shape
+from cpner.backbone.shape import T5Shape
+from cpner.backbone.t5 import ACTIVATIONS, T5, FusedLinear
 from cpner.errors import BackboneError
 from cpner.instructor import Vocabulary
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
+from cpner.backbone.shape import T5Shape
 from cpner.errors import ConfigError, PrefixMismatchError
-
-if TYPE_CHECKING:
-    from cpner.backbone.t5 import T5Shape
 
 ATTENTIONS = ("encoder", "decoder", "cross")
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from cpner.backbone.prefix import Prefix
+from cpner.backbone.shape import T5Shape
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -28,26 +28,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
     "silu": F.silu,
 }
-
-
-@dataclass(frozen=True)
-class T5Shape:
-    """Sizes and variants of a T5; the names follow the field, `load.py` reads them from a Hugging Face config."""
-
-    vocab_size: int
-    d_model: int
-    d_kv: int
-    d_ff: int
-    heads: int
-    encoder_layers: int
-    decoder_layers: int
-    activation: str = "gelu_new"
-    gated: bool = True
-    scale_output: bool = True  # hidden states times d_model^-0.5 before the output layer
-    tied: bool = True  # the output layer is the embedding
-    buckets: int = 32
-    max_distance: int = 128
-    eps: float = 1e-6
 
 
 _PLAIN = 1 << 24  # attention logits that are laid out whole on a CPU; where they are kept for a gradient, a quarter

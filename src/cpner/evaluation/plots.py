@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from cpner.errors import ConfigError
 from cpner.evaluation.errors import Confusion, Outcome
+from cpner.plots import save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +62,7 @@ def plot_evaluation(evaluation: Evaluation, path: Path, title: str = "") -> None
         fontsize=9,
         color=_FAINT,
     )
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw_confusion(axes: Axes, confusion: Confusion) -> None:
@@ -120,14 +118,3 @@ def _draw_outcomes(axes: Axes, evaluation: Evaluation) -> None:
 
 def _short(count: int) -> str:
     return str(count) if count < 10_000 else f"{count / 1000:.0f}k"
-
-
-def _save(figure: Figure, path: Path) -> None:
-    format, known = path.suffix[1:].lower() or "png", figure.canvas.get_supported_filetypes()
-    if format not in known:
-        raise ConfigError(f"Can't draw a picture as {path.suffix!r} ({path}). Use one of {', '.join(sorted(known))}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".plot-") as folder:
-        draft = Path(folder) / path.name
-        figure.savefig(draft, format=format)
-        os.replace(draft, path)

@@ -24,7 +24,8 @@ from cpner.backbone.allocator import keep_freed_memory
 from cpner.backbone.batch import Batch
 from cpner.backbone.load import load
 from cpner.backbone.precision import native_dtype
-from cpner.backbone.t5 import T5, T5Shape
+from cpner.backbone.shape import T5Shape
+from cpner.backbone.t5 import T5
 from cpner.errors import ConfigError, TrainingError
 from cpner.pretraining.batches import Batches
 from cpner.pretraining.checkpoint import Checkpoint, Position, write_backbone

@@ -1,10 +1,9 @@
-"""Intrinsic collaboration: source prefixes join the target's, which is then trained on (section 3.4, Eq. 9-10)."""
+"""Intrinsic collaboration: source prefixes join the target's, where its training goes on (section 3.4, Eq. 9-10)."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -12,10 +11,7 @@ from torch import Tensor
 
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, mix
-from cpner.corpus.sentence import Sentence
 from cpner.errors import ConfigError, PrefixMismatchError
-from cpner.progress import Report
-from cpner.training import TrainingConfig, TrainingResult, train_prefix
 
 SPACES = ("prefix", "parameters")
 
@@ -32,36 +28,29 @@ class Warm(Protocol):
         """P, its network if it has one, and the start; None where they were not kept."""
 
 
-def collaborate(
+def collaboration_start(
     backbone: Backbone,
     target: Warm,
     sources: Mapping[str, Warm],
     weights: Sequence[float],
-    train: Sequence[Sentence],
-    dev: Sequence[Sentence],
-    types: Sequence[str],
-    config: TrainingConfig | None = None,
     *,
     prefix: PrefixConfig | None = None,
     space: str = "prefix",
     share: float = 0.5,
-    run_dir: str | Path | None = None,
-    resume: bool = False,
-    progress: Report | None = None,
-) -> TrainingResult:
-    """Put the weighted sources into the target's prefix, then train it on (Eq. 9, 10, 4).
+) -> Reparameterisation:
+    """Put the weighted sources into the target's prefix (Eq. 9, 10).
 
     Args:
         target: the domain to learn, warmed up on its own data.
         sources: the domains to learn from, by name.
         weights: S_total of each source (Eq. 8), in the same order.
         prefix: the settings of the target's prefix, which the sources share; None takes the defaults.
-        space: "prefix" averages the baked prefixes and trains a fresh P that starts at that average;
+        space: "prefix" averages the baked prefixes and gives a fresh P that starts at that average;
             "parameters" averages P and its network themselves, as Eq. 9-10 are written.
         share: what the sources make up of the average, 0 to 1; 1/2 is the paper's.
 
     Returns:
-        The trained prefix, which holds what the sources gave: none of them is needed at prediction.
+        What is to be trained on (Eq. 4). It holds what the sources gave: none of them is needed at prediction.
 
     Raises:
         ConfigError: a setting is out of its range.
@@ -76,15 +65,14 @@ def collaborate(
     shape, prefix = backbone.t5.shape, prefix or PrefixConfig()
     if space == "prefix":
         start = combine(target.prefix, [source.prefix for source in sources.values()], weights, share)
-        trained = Reparameterisation(shape, prefix, start)
-    else:
-        trained = Reparameterisation(shape, prefix)
-        states = [_state(name, warm) for name, warm in [("the target", target), *sources.items()]]
-        try:
-            trained.load_state_dict(combine_parameters(states[0], states[1:], weights, share))
-        except RuntimeError as error:
-            raise PrefixMismatchError("the target's prefix was trained with other prefix settings") from error
-    return train_prefix(backbone, trained, train, dev, types, config, run_dir=run_dir, resume=resume, progress=progress)
+        return Reparameterisation(shape, prefix, start)
+    average = Reparameterisation(shape, prefix)
+    states = [_state(name, warm) for name, warm in [("the target", target), *sources.items()]]
+    try:
+        average.load_state_dict(combine_parameters(states[0], states[1:], weights, share))
+    except RuntimeError as error:
+        raise PrefixMismatchError("the target's prefix was trained with other prefix settings") from error
+    return average
 
 
 def combine(target: Prefix, sources: Sequence[Prefix], weights: Sequence[float], share: float = 0.5) -> Prefix:
