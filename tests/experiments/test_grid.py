@@ -62,7 +62,9 @@ def test_cells_of_all_strategies_are_run_once_and_kept(data, tiny_folder, tmp_pa
     assert sum(by_strategy["collaborate"]["weights"].values()) == pytest.approx(1)
     assert by_strategy["ensemble"]["bytes"] == 3 * by_strategy["none"]["bytes"]
     assert by_strategy["seeds"]["bytes"] == 4 * by_strategy["none"]["bytes"]
-    assert by_strategy["self-training"]["bytes"] == by_strategy["none"]["bytes"]
+    for taught in ("self-training", "sources-teach"):
+        assert by_strategy[taught]["bytes"] == by_strategy["none"]["bytes"]
+    assert set(by_strategy["sources-teach"]["weights"]) == set(PAIR)
     assert len(by_strategy["search"]["search"]["tried"]) == 27
     other = grid(tiny_folder, data, tmp_path, budget=Budget(dev_sentences=1))
     assert other.result(cells[0]) is None  # made with other settings

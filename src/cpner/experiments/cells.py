@@ -14,7 +14,9 @@ MIT = ("mit_movie", "mit_restaurant")
 SEVERAL = ("conll2003", "politics", "literature", "music")  # the sources of the paper's Table 2
 PUBLISHED_SHOTS = (10, 20, 50)  # few-shot files that come with the MIT sets
 
-WITH_SOURCES = ("single", "collaborate", "uniform", "chain", "ensemble", "zero-label", "select", "search")
+WITH_SOURCES = (
+    "single", "collaborate", "uniform", "chain", "ensemble", "sources-teach", "zero-label", "select", "search"
+)  # fmt: skip
 BASELINES = ("full", "lora", "peft-prefix", "prompt")
 STRATEGIES = {
     "none": "the target's prefix alone, trained for as many steps as with sources",
@@ -27,6 +29,7 @@ STRATEGIES = {
     "ensemble": "one prefix for each source, which vote on each piece",
     "seeds": "an ensemble without sources: one prefix for each of four seeds",
     "self-training": "one prefix for the labels and what an ensemble of four seeds finds in other sentences",
+    "sources-teach": "self-training where the ensemble is that of the sources",
     "zero-label": "sources mixed by the names of types; no target sentence",
     "select": "the selector's numbers; nothing is trained but warm-ups",
     "search": "collaborate, with alpha, temperature and share of the sources that are best on dev",
@@ -194,10 +197,11 @@ def baselines(seeds: Sequence[int]) -> list[Cell]:
 
 
 def self_training(seeds: Sequence[int]) -> list[Cell]:
-    """What sentences without labels bring: the ensemble that answers for them, and the prefix that learns from it."""
+    """What sentences without labels bring: ensembles that answer for them, and the prefixes that learn from these."""
+    strategies = ("none", "seeds", "self-training", "ensemble", "sources-teach")
     return [
-        Cell(target, shots=shots, strategy=strategy, seed=seed)
-        for seed, shots, target, strategy in product(seeds, (10, 50), MIT, ("none", "seeds", "self-training"))
+        Cell(target, shots=shots, sources=_sources(strategy), strategy=strategy, seed=seed)
+        for seed, shots, target, strategy in product(seeds, (10, 50), MIT, strategies)
     ]
 
 

@@ -125,10 +125,10 @@ class Runner:
             facts["search"] = search(ner, name, sources, corpus.dev)
             mixing |= {key: facts["search"][key] for key in ("alpha", "temperature", "share")}
             strategy = "collaborate"
-        elif strategy in ("seeds", "self-training"):
+        elif strategy in ("seeds", *_TAUGHT):
             strategy = "ensemble"
         result = ner.transfer(name, sources, corpus, config, strategy=strategy, **mixing)
-        if cell.strategy == "self-training":
+        if cell.strategy in _TAUGHT:
             result = ner.self_train(name, self._unlabelled(cell, corpus), corpus, config)
         card = ner.card(name)
         size, trained = self._sizes(prefix_of(cell))
@@ -214,6 +214,7 @@ class Runner:
         return stored, trained
 
 
+_TAUGHT = ("self-training", "sources-teach")  # by an ensemble of seeds, of sources
 _MIXING: dict[str, dict[str, Any]] = {
     "no-entity-similarity": {"alpha": 0.0},
     "no-prefix-similarity": {"alpha": 1.0},
