@@ -31,7 +31,7 @@ _SECTIONS = {
     ),
     "self-training": (
         "Sentences without labels",
-        "An ensemble of four prefixes, trained with four seeds on the labelled sentences, finds the entities of 1,500 "
+        "An ensemble of four prefixes, one for each of four seeds or of four sources, finds the entities of 1,500 "
         "others; one new prefix learns from its answers and the labels, in as many passes as the others, so in more "
         "steps.",
     ),
