@@ -54,7 +54,7 @@ class _Run(NamedTuple):
 
     def part(self, name: str) -> _Run:
         """One of several trainings, in a folder of its own."""
-        return self if self.run_dir is None else self._replace(run_dir=Path(self.run_dir) / name)
+        return self._replace(run_dir=_within(self.run_dir, name))
 
 
 class CPNER:
@@ -370,7 +370,7 @@ class CPNER:
             results[names[0]] = self.collaborate(
                 target, names, corpus, run.config, alpha=alpha, temperature=temperature, top_k=top_k,
                 weighting=weighting, space=space, share=share,
-                run_dir=run.part(names[0]).run_dir if strategy == "ensemble" else run_dir,
+                run_dir=_within(run_dir, names[0]) if strategy == "ensemble" else run_dir,
                 resume=resume, progress=progress,
             )  # fmt: skip
         if strategy == "ensemble":
@@ -411,15 +411,15 @@ class CPNER:
         names = self._known.fitting(domain, prefix) if sources == "auto" else named
         for name in names:
             self._known.check_shape(name, self._known.find(name).prefix, prefix)
-        folders = [None if run_dir is None else Path(run_dir) / stage for stage in ("warm-up", "collaborate")]
         result = self.warm_up(
-            domain, corpus, config, prefix=prefix, run_dir=folders[0], resume=resume, progress=progress
-        )
+            domain, corpus, config,
+            prefix=prefix, run_dir=_within(run_dir, "warm-up"), resume=resume, progress=progress,
+        )  # fmt: skip
         if not names:
             return result
         return self.collaborate(
             domain, names, corpus, config, alpha=alpha, temperature=temperature, top_k=top_k, weighting=weighting,
-            space=space, share=share, run_dir=folders[1], resume=resume, progress=progress,
+            space=space, share=share, run_dir=_within(run_dir, "collaborate"), resume=resume, progress=progress,
         )  # fmt: skip
 
     @overload
@@ -710,6 +710,11 @@ class CPNER:
             vote=vote,
         )
         self._known.keep(StoredDomain(card, result.prefix, result.reparameterisation))
+
+
+def _within(run_dir: str | Path | None, name: str) -> Path | None:
+    """The folder of one of several trainings; None where none has one."""
+    return None if run_dir is None else Path(run_dir) / name
 
 
 def _sentence(text: str) -> Sentence:
