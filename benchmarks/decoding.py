@@ -21,6 +21,7 @@ from peers import peer_ways
 from torch import Tensor
 
 import cpner.backbone.decode as decoder
+from cpner.backbone.batch import pad
 from cpner.backbone.cache import Cache
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.precision import dtype_name, native_dtype
@@ -29,7 +30,6 @@ from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5
 from cpner.bench import Way, interleaved
 from cpner.corpus.sentence import Sentence, Span
-from cpner.grammar import pad
 from cpner.instructor import Instructor, Source
 
 T5_BASE = T5Shape(32128, 768, 64, 3072, 12, 12, 12, activation="relu", gated=False)
@@ -74,14 +74,14 @@ def scripted(targets: Sequence[Sequence[int]]) -> Iterator[None]:
             super().__init__(*arguments)
             self.script = pad(targets, 0).to(self.next.device)
 
-        def step(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
+        def step(self, ids: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
             after = (self.next[:, None] + torch.arange(ids.shape[1], device=ids.device)).clamp(
                 max=self.script.shape[1] - 1
             )
-            hidden = super().step(ids, real)
+            hidden = super().step(ids, lengths)
             return self.t5.output_weight[self.script.gather(1, after)].to(hidden.dtype)
 
-        def keep(self, rows: Tensor) -> None:
+        def keep(self, rows: Sequence[int]) -> None:
             super().keep(rows)
             self.script = self.script[rows]
 

@@ -9,16 +9,13 @@ from __future__ import annotations
 import random
 
 import pytest
-import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cpner.corpus.sentence import Sentence, Span
-from cpner.grammar import Closed, Grammar, parse, word_span
+from cpner.grammar import Grammar, Mention, parse, word_span
 from cpner.instructor import Instructor, Source, Vocabulary
 from tests.strategies import TYPES, WORDS, sentencepiece_tokenizer, tasks
-
-BATCHES = st.lists(tasks(), min_size=1, max_size=3)
 
 
 @pytest.fixture(scope="module", params=["own", "sentencepiece"])
@@ -48,39 +45,44 @@ def reading(sentence: Sentence, types: list[str], vocabulary: Vocabulary) -> lis
     return read
 
 
-def collect(found: list[list[Span]], sources: list[Source], closed: Closed) -> None:
-    for row, type_, start, end in zip(*(part.tolist() for part in closed), strict=True):
-        words = sources[row].word_of
-        assert start == 0 or words[start - 1] != words[start]
-        assert end == len(words) or words[end] != words[end - 1]
-        found[row].append(word_span(sources[row], start, end, type_))
+def members(numbers: int) -> list[int]:
+    """The numbers of a set."""
+    return [i for i in range(numbers.bit_length()) if numbers >> i & 1]
 
 
-def walk(sources: list[Source], targets: list[list[int]], vocabulary: Vocabulary) -> list[list[Span]]:
-    """Follow targets through the grammar: every piece must be allowed, and nothing after the end."""
-    grammar = Grammar.build(sources, vocabulary)
-    chosen = grammar.index(targets, vocabulary)
-    found: list[list[Span]] = [[] for _ in sources]
-    for step, (allowed, closed) in enumerate(grammar.walk(chosen)):
-        for row, target in enumerate(targets):
-            assert allowed[row, chosen[row, step]] if step < len(target) else not allowed[row].any()
-        assert not (allowed & ~grammar.real).any()
-        collect(found, sources, closed)
+def span_of(source: Source, mention: Mention) -> Span:
+    """The mention's span, which must be of whole words."""
+    words, start, end = source.word_of, mention.start, mention.end
+    assert start == 0 or words[start - 1] != words[start]
+    assert end == len(words) or words[end] != words[end - 1]
+    return word_span(source, mention)
+
+
+def walk(source: Source, target: list[int], vocabulary: Vocabulary) -> list[Span]:
+    """Follow a target through the grammar: every piece must be allowed, and nothing after the end."""
+    grammar = Grammar(source, vocabulary)
+    state, found = grammar.start(), []
+    for candidate in grammar.index(target):
+        allowed = members(grammar.allowed(state))
+        assert candidate in allowed and allowed[-1] < len(grammar.candidates)
+        state, mention = grammar.advance(state, candidate)
+        found += [] if mention is None else [span_of(source, mention)]
+    assert not grammar.allowed(state)
     return found
 
 
-@given(batch=BATCHES)
-@example(batch=[([], Sentence("", []))])
-@example(batch=[(["person"], Sentence("", [])), (["person"], Sentence.from_words(["Ada"], [Span(0, 1, "person")]))])
-def test_target_walks_through_the_grammar_to_its_reading(vocabulary, batch):
-    instructor = Instructor(vocabulary)
-    sources = [instructor.source(sentence, types) for types, sentence in batch]
-    targets = [instructor.target(source, sentence) for source, (_, sentence) in zip(sources, batch, strict=True)]
-    expected = [reading(sentence, types, vocabulary) for types, sentence in batch]
+@given(task=tasks())
+@example(task=([], Sentence("", [])))
+@example(task=(["person"], Sentence("", [])))
+@example(task=(["person"], Sentence.from_words(["Ada"], [Span(0, 1, "person")])))
+def test_target_walks_through_the_grammar_to_its_reading(vocabulary, task):
+    types, sentence = task
+    source = Instructor(vocabulary).source(sentence, types)
+    target = Instructor(vocabulary).target(source, sentence)
+    expected = reading(sentence, types, vocabulary)
 
-    assert walk(sources, targets, vocabulary) == expected
-    for source, target, spans in zip(sources, targets, expected, strict=True):
-        assert parse(target, source, vocabulary) == (spans, 0, 0)
+    assert walk(source, target, vocabulary) == expected
+    assert parse(target, source, vocabulary) == (expected, 0, 0)
 
 
 # With pieces of their own: special tokens are all unknown, a letter is the same in every form, marks join words.
@@ -97,7 +99,7 @@ def test_target_of_distinct_words_gives_its_entities_exactly(own, words, data):
     source = Instructor(own).source(sentence, TYPES)
     target = Instructor(own).target(source, sentence)
 
-    assert walk([source], [target], own) == [spans]
+    assert walk(source, target, own) == spans
     assert parse(target, source, own).spans == spans
 
 
@@ -119,42 +121,35 @@ def test_repeated_mention_is_the_first_after_the_previous_one(own, gold, read):
     target = Instructor(own).target(source, sentence)
     expected = [Span(a, b, "person") for a, b in read]
 
-    assert walk([source], [target], own) == [expected]
+    assert walk(source, target, own) == expected
     assert parse(target, source, own) == (expected, 0, 0)
 
 
-def wander(sources: list[Source], vocabulary: Vocabulary, seeds: list[int]) -> tuple[list[list[int]], list[list[Span]]]:
-    """Choose at random among what is allowed until every row is done; each row has its own dice."""
-    grammar, dice = Grammar.build(sources, vocabulary), [random.Random(seed) for seed in seeds]
-    written: list[list[int]] = [[] for _ in sources]
-    found: list[list[Span]] = [[] for _ in sources]
-    state = grammar.start()
-    longest = max(len(pieces) for source in sources for pieces in [[], *source.type_pieces])
-    most = max(3 + len(set(source.word_of)) * (3 + longest) + len(source.pieces) for source in sources)
-    for _ in range(most + 1):
-        allowed = grammar.allowed(state)
-        if not allowed.any():
+def wander(source: Source, vocabulary: Vocabulary, seed: int) -> tuple[list[int], list[Span]]:
+    """Choose at random among what is allowed until the target is done."""
+    grammar, dice = Grammar(source, vocabulary), random.Random(seed)
+    state, written, found = grammar.start(), [], []
+    longest = max(len(pieces) for pieces in [[], *source.type_pieces])
+    for _ in range(3 + len(set(source.word_of)) * (3 + longest) + len(source.pieces)):
+        chosen = dice.choice(members(grammar.allowed(state)))
+        written.append(grammar.candidates[chosen])
+        state, mention = grammar.advance(state, chosen)
+        found += [] if mention is None else [span_of(source, mention)]
+        if not grammar.allowed(state):
             return written, found
-        choices = [row.nonzero()[:, 0].tolist() for row in allowed]
-        chosen = torch.tensor([d.choice(c) if c else 0 for d, c in zip(dice, choices, strict=True)])
-        for row in range(len(sources)):
-            if choices[row]:
-                written[row].append(int(grammar.candidates[row, chosen[row]]))
-        state, closed = grammar.advance(state, chosen)
-        collect(found, sources, closed)
     raise AssertionError("not ended within the bound")
 
 
-@settings(max_examples=50)
-@given(batch=BATCHES, seed=st.integers(0, 2**32))
-def test_random_walk_ends_in_a_well_formed_target(vocabulary, batch, seed):
-    sources = [Instructor(vocabulary).source(sentence, types) for types, sentence in batch]
-    written, found = wander(sources, vocabulary, [seed + row for row in range(len(batch))])
+@settings(max_examples=150)
+@given(task=tasks(), seed=st.integers(0, 2**32))
+def test_random_walk_ends_in_a_well_formed_target(vocabulary, task, seed):
+    types, sentence = task
+    source = Instructor(vocabulary).source(sentence, types)
+    ids, spans = wander(source, vocabulary, seed)
 
-    for (_, sentence), source, ids, spans in zip(batch, sources, written, found, strict=True):
-        assert ids[0] == vocabulary.open and ids[-2:] == [vocabulary.close, vocabulary.eos]
-        assert list(sentence.with_spans(spans).spans) == sorted(spans)  # without overlap, in any order
-        assert parse(ids, source, vocabulary) == (sorted(spans), 0, 0)
+    assert ids[0] == vocabulary.open and ids[-2:] == [vocabulary.close, vocabulary.eos]
+    assert list(sentence.with_spans(spans).spans) == sorted(spans)  # without overlap, in any order
+    assert parse(ids, source, vocabulary) == (sorted(spans), 0, 0)
 
 
 def test_decoder_may_go_back_to_words_that_it_skipped(own):
@@ -163,47 +158,30 @@ def test_decoder_may_go_back_to_words_that_it_skipped(own):
     person, ada, charles = (list(own.word(word)) for word in ("person", "Ada", "Charles"))
     first, second = ([own.open, *person, own.colon, *name, own.close] for name in (charles, ada))
     target = [own.open, *first, *second, own.close, own.eos]
-    grammar = Grammar.build([source], own)
-    chosen = grammar.index([target], own)
-
-    closed = []
-    for t, (allowed, done) in enumerate(grammar.walk(chosen)):
-        assert allowed[0, chosen[0, t]]
-        closed += [word_span(source, a, b, y) for _, y, a, b in zip(*(p.tolist() for p in done), strict=True)]
+    closed = walk(source, target, own)
 
     assert closed == [Span(2, 3, "person"), Span(0, 1, "person")]
     assert parse(target, source, own).spans == sorted(closed)
 
 
-@settings(max_examples=30)
-@given(batch=BATCHES, seed=st.integers(0, 2**32))
-def test_rows_of_a_batch_are_independent(own, batch, seed):
-    sources = [Instructor(own).source(sentence, types) for types, sentence in batch]
-    seeds = [seed + row for row in range(len(batch))]
-    written, found = wander(sources, own, seeds)
-
-    for source, row_seed, ids, spans in zip(sources, seeds, written, found, strict=True):
-        assert wander([source], own, [row_seed]) == ([ids], [spans])
-
-
 def test_type_that_begins_another_may_end_or_go_on(own):
     sentence = Sentence.from_words(["Ada"])
     source = Instructor(own).source(sentence, ["person", "person name"])
-    grammar = Grammar.build([source], own)
-    start = [own.open, own.open, *own.word("person")]
-    *_, (allowed, _) = grammar.walk(grammar.index([[*start, own.colon]], own))
+    grammar = Grammar(source, own)
+    state = grammar.start()
+    for chosen in grammar.index([own.open, own.open, *own.word("person")]):
+        state, _ = grammar.advance(state, chosen)
 
-    assert set(grammar.candidates[allowed].tolist()) == {own.colon, own.word("name")[0]}
+    assert {grammar.candidates[i] for i in members(grammar.allowed(state))} == {own.colon, own.word("name")[0]}
 
 
 def test_without_words_or_types_nothing_can_be_opened(own):
     instructor = Instructor(own)
-    sources = [
-        instructor.source(Sentence("", []), ["person"]),
-        instructor.source(Sentence.from_words(["Ada"]), []),
-    ]
+    wordless = instructor.source(Sentence("", []), ["person"])
+    untyped = instructor.source(Sentence.from_words(["Ada"]), [])
 
-    assert wander(sources, own, [0, 0]) == ([[own.open, own.close, own.eos]] * 2, [[], []])
+    for source in (wordless, untyped):
+        assert wander(source, own, 0) == ([own.open, own.close, own.eos], [])
 
 
 @given(task=tasks(), data=st.data())

@@ -154,8 +154,8 @@ def training_step(backbone: Backbone, rounds: int) -> dict[str, float]:
     marked = [s.with_spans([Span(a, b, TYPES[i]) for i, (a, b) in enumerate(places)]) for s in sentences(8)]
     sources = [instructor.source(sentence, TYPES) for sentence in marked]
     targets = [instructor.target(source, sentence) for source, sentence in zip(sources, marked, strict=True)]
-    grammar = Grammar.build(sources, backbone.vocabulary)
-    batch = Batch.build([s.ids for s in sources], targets, backbone.vocabulary, grammar).to(backbone.device)
+    grammars = [Grammar(source, backbone.vocabulary) for source in sources]
+    batch = Batch.build([s.ids for s in sources], targets, backbone.vocabulary, grammars).to(backbone.device)
     network = Reparameterisation(shape, PrefixConfig.paper()).to(backbone.device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
 

@@ -1,215 +1,149 @@
-"""The template read backwards: an automaton over a batch that allows only well-formed targets (section 3.2).
+"""The template read backwards: an automaton that allows only well-formed targets (section 3.2).
 
     target   = "(" entity* ")" end
     entity   = "(" type ":" mention ")"
     type     = one of the options
     mention  = a slice of the sentence's words that no mention has taken
 
-The automaton never deals with the whole vocabulary. Each row has a short list of *candidates*, the distinct pieces of
-its options, its sentence and the template; states, masks and choices are tensors over these. What a row has copied so
-far is a mask over positions, so that offsets fall out of decoding: nothing is searched for afterwards.
+The automaton never deals with the whole vocabulary. A sentence has a short list of *candidates*, the distinct pieces of
+the template, its words and its options. Sets of candidates and of positions in the sentence are integers: bit i is set
+where i belongs to the set. What has been copied so far is a set of positions, so that offsets fall out of decoding:
+nothing is searched for afterwards. No tensors: a step is a few operations on integers, and a model on a GPU is asked
+once for what it chose.
 
 Reading: mentions don't overlap. Targets list them in order of appearance, but the decoder may go back: a model that
 has skipped an entity would otherwise have to name what is left at the end. Of several places that the copied pieces
 fit, the first one after the previous mention is meant, else the first; an entity that is repeated is told apart by
 being written again.
-
-Axes in comments: B rows, C candidates, N sentence pieces, Y types, M pieces of the longest type.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-
-import torch
-from torch import Tensor
 
 from cpner.corpus.sentence import Span
 from cpner.instructor import Source, Vocabulary
 
-OPEN, CLOSE, COLON, END = range(4)  # the template's candidates, the same in every row
-BEGIN, LIST, TYPE, MENTION, LAST, DONE = range(6)  # what a row's next piece may be
+OPEN, CLOSE, COLON, END = range(4)  # the template's candidates, the same in every sentence
+BEGIN, LIST, TYPE, MENTION, LAST, DONE = range(6)  # what the next piece may be
 
 
 class State(NamedTuple):
-    """Where each row stands; every tensor's first axis is B."""
+    """Where a target stands."""
 
-    mode: Tensor  # [B]
-    depth: Tensor  # [B] pieces of the current type or mention so far
-    types: Tensor  # [B, Y] types that begin with what is written
-    type: Tensor  # [B] the type of the current mention
-    ends: Tensor  # [B, N] positions at which a slice that equals the mention so far ends
-    free: Tensor  # [B, N] positions that no mention has taken
-    after: Tensor  # [B] position after the previous mention
-
-    def select(self, rows: Tensor) -> State:
-        """These rows, in this order."""
-        return State(*(tensor[rows] for tensor in self))
-
-    @classmethod
-    def at(cls, states: Sequence[State], step: Tensor) -> State:
-        """Each row as it stood at its own step [B] of several states."""
-        if len(states) == 1:
-            return states[0]
-        rows = torch.arange(len(step), device=step.device)
-        return cls(*(torch.stack(parts)[step, rows] for parts in zip(*states, strict=True)))
+    mode: int
+    free: int  # positions that no mention has taken
+    after: int = 0  # position after the previous mention
+    name: int = 0  # node of the types' names that has been reached
+    type: int = 0  # of the current mention
+    depth: int = 0  # pieces of the current mention so far
+    ends: int = 0  # positions at which a slice that equals the mention so far ends
 
 
-class Closed(NamedTuple):
-    """Mentions that a step closed: rows, and for each its type and its slice of sentence pieces."""
+class Mention(NamedTuple):
+    """An entity that was closed: the index of its type and its slice of sentence pieces."""
 
-    rows: Tensor
-    types: Tensor
-    starts: Tensor
-    ends: Tensor
+    type: int
+    start: int
+    end: int
 
 
-@dataclass(frozen=True)
 class Grammar:
-    """The candidates and tables of a batch of sources."""
+    """What may be written for one source.
 
-    candidates: Tensor  # [B, C] piece ids, padded with the pad id
-    real: Tensor  # [B, C] false at padding
-    sentence: Tensor  # [B, N] candidate index of each sentence piece, -1 at padding
-    word_start: Tensor  # [B, N] true at a word's first piece
-    word_end: Tensor  # [B, N] true at a word's last piece
-    type_pieces: Tensor  # [B, Y, M + 1] candidate index of each type's pieces and then the colon, -1 after
-    type_length: Tensor  # [B, Y] pieces of each type, -1 where there is none
+    Attributes:
+        candidates: ids of the pieces that may be written; a candidate's number is its place here.
+    """
 
-    @classmethod
-    def build(cls, sources: Sequence[Source], vocabulary: Vocabulary) -> Grammar:
-        """Lay out the tables of a batch."""
-        template = [vocabulary.open, vocabulary.close, vocabulary.colon, vocabulary.eos]
-        rows, sentences, types = [], [], []
-        for source in sources:
-            index = {piece: i for i, piece in enumerate(template)}
-            sentences.append([index.setdefault(piece, len(index)) for piece in source.pieces])
-            types.append([[index.setdefault(p, len(index)) for p in pieces] for pieces in source.type_pieces])
-            rows.append(list(index))
-        width = max((len(pieces) for row in types for pieces in row), default=0) + 1
-        count = max([1, *map(len, types)])
-        flat = [
-            [[*pieces, COLON] + [-1] * (width - len(pieces) - 1) for pieces in row]
-            + [[-1] * width] * (count - len(row))
-            for row in types
-        ]
-        words = pad([source.word_of for source in sources], -1)
-        edge = torch.full((len(sources), 1), -1)
-        real = words >= 0
-        candidates = pad(rows, vocabulary.pad)
-        return cls(
-            candidates=candidates,
-            real=torch.arange(candidates.shape[1]) < torch.tensor([len(row) for row in rows])[:, None],
-            sentence=pad(sentences, -1),
-            word_start=real & (words != torch.cat([edge, words[:, :-1]], 1)),
-            word_end=real & (words != torch.cat([words[:, 1:], edge], 1)),
-            type_pieces=torch.tensor(flat, dtype=torch.long).view(len(sources), count, width),
-            type_length=pad([[len(pieces) for pieces in row] for row in types], -1, width=count),
-        )
-
-    def to(self, device: torch.device | str) -> Grammar:
-        """Move all tables."""
-        return Grammar(**{name: tensor.to(device) for name, tensor in vars(self).items()})
-
-    def select(self, rows: Tensor) -> Grammar:
-        """These rows, in this order."""
-        return Grammar(**{name: tensor[rows] for name, tensor in vars(self).items()})
+    def __init__(self, source: Source, vocabulary: Vocabulary) -> None:
+        template = (vocabulary.open, vocabulary.close, vocabulary.colon, vocabulary.eos)
+        number = {piece: i for i, piece in enumerate(template)}
+        words = source.word_of
+        self._sentence = [number.setdefault(piece, len(number)) for piece in source.pieces]
+        self._word_starts = _set(i for i, word in enumerate(words) if i == 0 or words[i - 1] != word)
+        self._word_ends = _set(i for i, word in enumerate(words) if i + 1 == len(words) or words[i + 1] != word)
+        self._names: list[dict[int, int]] = [{}]  # a tree: candidates lead from node to node, and COLON to a type
+        for type_, pieces in enumerate(source.type_pieces):
+            node = 0
+            for piece in pieces:
+                candidate = number.setdefault(piece, len(number))
+                if candidate not in self._names[node]:
+                    self._names[node][candidate] = len(self._names)
+                    self._names.append({})
+                node = self._names[node][candidate]
+            self._names[node].setdefault(COLON, type_)
+        self._following = [_set(node) for node in self._names]
+        self._places = [0] * len(number)  # of each candidate in the sentence
+        for i, candidate in enumerate(self._sentence):
+            self._places[candidate] |= 1 << i
+        self._number = number
+        self.candidates = list(number)
 
     def start(self) -> State:
         """The state before the first piece."""
-        rows, places = self.sentence.shape
-        zeros = torch.zeros(rows, dtype=torch.long, device=self.sentence.device)
-        none = torch.zeros(rows, places, dtype=torch.bool, device=self.sentence.device)
-        return State(zeros + BEGIN, zeros, self.type_length >= 0, zeros, none, self.sentence >= 0, zeros)
+        return State(BEGIN, free=(1 << len(self._sentence)) - 1)
 
-    def allowed(self, state: State) -> Tensor:
-        """[B, C] candidates that may come next; a row that is done has none."""
-        mode, depth = state.mode[:, None], state.depth[:, None]
-        mask = torch.zeros_like(self.real)
-        starts = self.word_start & state.free  # [B, N]
-        copying = mode == MENTION
-        mask[:, OPEN] = (state.mode == BEGIN) | ((state.mode == LIST) & starts.any(1) & (self.type_length >= 0).any(1))
-        mask[:, CLOSE] = (state.mode == LIST) | ((state.mode == MENTION) & (state.ends & self.word_end).any(1))
-        mask[:, END] = state.mode == LAST
-        following = torch.where(depth == 0, starts, _after(state.ends) & state.free) & copying
-        _mark(mask, self.sentence, following)
-        written = self.type_pieces.gather(
-            2,
-            state.depth[:, None, None]
-            .expand(-1, self.type_pieces.shape[1], 1)
-            .clamp(max=self.type_pieces.shape[2] - 1),
-        )[..., 0]  # [B, Y] each type's next piece
-        _mark(mask, written, state.types & (mode == TYPE) & (written >= 0))
-        return mask
+    def allowed(self, state: State) -> int:
+        """Candidates that may come next; none when the target is done."""
+        if state.mode == MENTION:
+            return self._pieces(self._copied(state)) | bool(state.ends & self._word_ends) << CLOSE
+        if state.mode == TYPE:
+            return self._following[state.name]
+        if state.mode == LIST:
+            return 1 << CLOSE | bool(self._names[0] and self._word_starts & state.free) << OPEN
+        return {BEGIN: 1 << OPEN, LAST: 1 << END, DONE: 0}[state.mode]
 
-    def advance(self, state: State, chosen: Tensor) -> tuple[State, Closed]:
-        """Write one candidate [B] in every row; a row that is done stays so, whatever is chosen for it."""
-        mode, depth, piece = state.mode, state.depth, chosen[:, None]
-        places = torch.arange(self.sentence.shape[1], device=chosen.device)
+    def advance(self, state: State, chosen: int) -> tuple[State, Mention | None]:
+        """Write a candidate, which must be allowed; the mention that it closes, if it does."""
+        mode, free, after, name, type_, depth, ends = state
+        if mode == MENTION and chosen != CLOSE:
+            return State(MENTION, free, after, name, type_, depth + 1, self._copied(state) & self._places[chosen]), None
+        if mode == MENTION:
+            fits = ends & self._word_ends
+            later = fits >> (after + depth - 1) << (after + depth - 1)
+            end = _first(later or fits) + 1
+            start = end - depth
+            return State(LIST, free & ~((1 << end) - (1 << start)), after=end), Mention(type_, start, end)
+        if mode == TYPE:
+            to = self._names[name][chosen]
+            return State(MENTION, free, after, type=to) if chosen == COLON else State(TYPE, free, after, name=to), None
+        if mode == LIST:
+            return State(TYPE if chosen == OPEN else LAST, free, after), None
+        return State(LIST if mode == BEGIN else DONE, free, after), None
 
-        level = depth[:, None, None].expand(-1, self.type_pieces.shape[1], 1).clamp(max=self.type_pieces.shape[2] - 1)
-        types = state.types & (self.type_pieces.gather(2, level)[..., 0] == piece)  # types that go on like this
-        named = (mode == TYPE) & (chosen == COLON)
-        type_ = torch.where(named, _first(types), state.type)
-
-        following = torch.where(depth[:, None] == 0, self.word_start, _after(state.ends)) & state.free
-        closing = (mode == MENTION) & (chosen == CLOSE)
-        fits = state.ends & self.word_end
-        later = fits & (places >= (state.after + depth - 1)[:, None])
-        last = _first(torch.where(later.any(1, keepdim=True), later, fits))  # after the previous mention, if it can be
-        taken = closing[:, None] & (places > (last - depth)[:, None]) & (places <= last[:, None])
-
-        opened = (mode == LIST) & (chosen == OPEN)
-        inside = ((mode == TYPE) & ~named) | ((mode == MENTION) & ~closing)
-        after = torch.where((mode == BEGIN) | closing, LIST, mode)
-        after = torch.where(opened, TYPE, torch.where(named, MENTION, after))
-        after = torch.where((mode == LIST) & (chosen == CLOSE), LAST, after)
-        after = torch.where((mode == LAST) | (mode == DONE), DONE, after)
-        new = State(
-            mode=after,
-            depth=torch.where(inside, depth + 1, 0),
-            types=torch.where((after == TYPE)[:, None] & ~opened[:, None], types, self.type_length >= 0),
-            type=type_,
-            ends=following & (self.sentence == piece) & (after == MENTION)[:, None] & ~named[:, None],
-            free=state.free & ~taken,
-            after=torch.where(closing, last + 1, state.after),
-        )
-        rows = closing.nonzero()[:, 0]
-        return new, Closed(rows, state.type[rows], last[rows] - depth[rows] + 1, last[rows] + 1)
-
-    def index(self, targets: Sequence[Sequence[int]], vocabulary: Vocabulary) -> Tensor:
-        """[B, T] candidate index of each target piece, -1 at padding. Every piece must be a candidate of its row."""
-        found = []
-        for row, target in zip(self.candidates.tolist(), targets, strict=True):
-            lookup = dict(zip(row, range(len(row)), strict=True))  # only padding, which no target has, is there twice
-            found.append([lookup[piece] for piece in target])
-        return pad(found, -1)
-
-    def guess(self, state: State, allowed: Tensor) -> Tensor:
-        """[B] a candidate that is likely next, or -1 where nothing is known, from what is allowed [B, C].
+    def guess(self, state: State, allowed: int) -> int | None:
+        """A candidate that is likely next, of what is allowed; None where nothing is known.
 
         What must come does come; a mention ends where it can, and another entity follows where one can.
         """
-        forced = allowed.sum(1) == 1
-        sign = torch.where(state.mode == MENTION, CLOSE, OPEN)
-        likely = ((state.mode == MENTION) | (state.mode == LIST)) & allowed.gather(1, sign[:, None])[:, 0]
-        guess = torch.where(forced, _first(allowed), torch.where(likely, sign, -1))
-        return torch.where((state.mode == LAST) | (state.mode == DONE), -1, guess)
+        if state.mode in (LAST, DONE):
+            return None
+        if allowed & (allowed - 1) == 0:
+            return _first(allowed)
+        sign = {MENTION: CLOSE, LIST: OPEN}.get(state.mode)
+        return sign if sign is not None and allowed >> sign & 1 else None
 
-    def walk(self, chosen: Tensor) -> Iterator[tuple[Tensor, Closed]]:
-        """Follow given candidates [B, T]: at each step, what was allowed [B, C] and what was closed."""
-        state = self.start()
-        for t in range(chosen.shape[1]):
-            allowed = self.allowed(state)
-            state, closed = self.advance(state, chosen[:, t].clamp(min=0))
-            yield allowed, closed
+    def index(self, pieces: Iterable[int]) -> list[int]:
+        """The candidates that these pieces are. Every piece must be one."""
+        return [self._number[piece] for piece in pieces]
+
+    def _copied(self, state: State) -> int:
+        """Positions that the mention may go on at."""
+        return (state.ends << 1 if state.depth else self._word_starts) & state.free
+
+    def _pieces(self, places: int) -> int:
+        """Candidates that stand at these positions."""
+        found = 0
+        while places:
+            found |= 1 << self._sentence[_first(places)]
+            places &= places - 1
+        return found
 
 
-def word_span(source: Source, start: int, end: int, type_index: int) -> Span:
-    """The entity whose pieces are `source.pieces[start:end]`."""
-    return Span(source.word_of[start], source.word_of[end - 1] + 1, source.types[type_index])
+def word_span(source: Source, mention: Mention) -> Span:
+    """The mention as a span of words."""
+    return Span(source.word_of[mention.start], source.word_of[mention.end - 1] + 1, source.types[mention.type])
 
 
 class Parsed(NamedTuple):
@@ -285,24 +219,11 @@ def _fits(source: Source, mention: list[int], place: int, taken: set[int]) -> bo
     )
 
 
-def _after(ends: Tensor) -> Tensor:
-    """[B, N] positions that directly follow a marked one."""
-    return torch.nn.functional.pad(ends[:, :-1], (1, 0))
+def _set(numbers: Iterable[int]) -> int:
+    """A set as an integer."""
+    return sum(1 << number for number in numbers)  # they differ
 
 
-def _first(mask: Tensor) -> Tensor:
-    """[B] index of the first true entry (0 where there is none)."""
-    return mask.to(torch.uint8).argmax(1)
-
-
-def _mark(mask: Tensor, index: Tensor, where: Tensor) -> None:
-    """Set mask[b, index[b, i]] for every i where `where[b, i]`."""
-    rows, columns = where.nonzero(as_tuple=True)
-    mask[rows, index[rows, columns]] = True
-
-
-def pad(rows: Sequence[Sequence[int]], value: int, width: int | None = None) -> Tensor:
-    """Lists of different length as one tensor, at least one wide: nothing may fail where all are empty."""
-    width = max([1, *map(len, rows)]) if width is None else width
-    padded = [[*row, *[value] * (width - len(row))] for row in rows]
-    return torch.tensor(padded, dtype=torch.long).view(len(rows), width)
+def _first(numbers: int) -> int:
+    """The least number of a set that is not empty."""
+    return (numbers & -numbers).bit_length() - 1

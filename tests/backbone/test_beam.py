@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -20,26 +22,23 @@ __all__ = ["backbone", "bank"]  # fixtures
 def plain_beam_search(backbone: Backbone, source: Source, prefix: Prefix | None, beams: int) -> list[Found]:
     """One sentence, no cache. An output: its log-probability, pieces, state, entities, and the last entity's."""
     t5, vocabulary = backbone.t5, backbone.vocabulary
-    grammar = Grammar.build([source], vocabulary)
+    grammar = Grammar(source, vocabulary)
     ids, mask = torch.tensor([source.ids]), torch.ones(1, len(source.ids), dtype=torch.bool)
     encoded = t5.encode(ids, mask, prefix)
     outputs = [(0.0, [vocabulary.pad], grammar.start(), list[Found](), 0.0)]
-    while int(outputs[0][2].mode) != DONE:
-        longer = [output for output in outputs if int(output[2].mode) == DONE]
+    while outputs[0][2].mode != DONE:
+        longer = [output for output in outputs if output[2].mode == DONE]
         for total, written, state, found, own in outputs:
-            if int(state.mode) == DONE:
+            if state.mode == DONE:
                 continue
-            allowed = grammar.allowed(state)[0].nonzero()[:, 0]
+            allowed = [i for i in range(len(grammar.candidates)) if grammar.allowed(state) >> i & 1]
+            pieces = [grammar.candidates[i] for i in allowed]
             states = t5.decode(torch.tensor([written]), encoded, mask, prefix)
-            logs = (states[0, -1] @ t5.output_weight[grammar.candidates[0, allowed]].T).log_softmax(0)
-            for log, chosen in zip(logs.tolist(), allowed, strict=True):
-                after, closed = grammar.advance(state, chosen[None])
-                score = log if int(state.mode) == LIST else own + log
-                new = [
-                    Found(word_span(source, start, end, type_), float(torch.tensor(score).exp()))
-                    for _, type_, start, end in zip(*(part.tolist() for part in closed), strict=True)
-                ]
-                piece = int(grammar.candidates[0, chosen])
+            logs = (states[0, -1] @ t5.output_weight[pieces].T).log_softmax(0)
+            for log, chosen, piece in zip(logs.tolist(), allowed, pieces, strict=True):
+                after, mention = grammar.advance(state, chosen)
+                score = log if state.mode == LIST else own + log
+                new = [] if mention is None else [Found(word_span(source, mention), math.exp(score))]
                 longer.append((total + log, [*written, piece], after, found + new, score))
         outputs = sorted(longer, key=lambda output: -output[0])[:beams]
     return sorted(outputs[0][3], key=lambda f: f.span)

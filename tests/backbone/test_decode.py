@@ -63,19 +63,18 @@ def sources_of(backbone: Backbone, texts: list[str] = TEXTS, *, options: bool = 
 def plain_search(backbone: Backbone, source: Source, prefix: Prefix | None) -> list[Found]:
     """One row, no cache: the whole target so far is decoded again for each piece, over the whole vocabulary."""
     t5, vocabulary = backbone.t5, backbone.vocabulary
-    grammar = Grammar.build([source], vocabulary)
+    grammar = Grammar(source, vocabulary)
     ids, mask = torch.tensor([source.ids]), torch.ones(1, len(source.ids), dtype=torch.bool)
     encoded = t5.encode(ids, mask, prefix)
     state, written, product, found = grammar.start(), [vocabulary.pad], 1.0, []
-    while bool((allowed := grammar.allowed(state)).any()):
-        candidates = grammar.candidates[0, allowed[0]]
+    while allowed := grammar.allowed(state):
+        candidates = [c for i, c in enumerate(grammar.candidates) if allowed >> i & 1]
         logits = (t5.decode(torch.tensor([written]), encoded, mask, prefix)[0, -1] @ t5.output_weight.T)[candidates]
-        piece = int(candidates[logits.argmax()])
-        product = float(logits.softmax(0).max()) * (1.0 if int(state.mode) == LIST else product)
-        chosen = grammar.index([[piece]], vocabulary)[:, 0]
-        state, closed = grammar.advance(state, chosen)
-        for _, type_, start, end in zip(*(part.tolist() for part in closed), strict=True):
-            found.append(Found(word_span(source, start, end, type_), product))
+        piece = candidates[int(logits.argmax())]
+        product = float(logits.softmax(0).max()) * (1.0 if state.mode == LIST else product)
+        state, mention = grammar.advance(state, *grammar.index([piece]))
+        if mention is not None:
+            found.append(Found(word_span(source, mention), product))
         written.append(piece)
     return sorted(found, key=lambda f: f.span)
 
@@ -130,9 +129,9 @@ def test_drafts_save_most_passes(backbone, monkeypatch):
     passes: list[int] = []
     step = Cache.step
 
-    def counted(cache, ids, real=None):
+    def counted(cache, ids, lengths=None):
         passes.append(ids.numel())
-        return step(cache, ids, real)
+        return step(cache, ids, lengths)
 
     monkeypatch.setattr(Cache, "step", counted)
     decode(backbone, sources_of(backbone)[3:4], draft=0)
@@ -181,7 +180,7 @@ def test_bfloat16_decodes_well_formed_spans(tiny, bank):
 
 def test_rows_that_stay_are_moved_only_to_places_that_fall_free():
     table = torch.arange(12).view(6, 2)
-    rows = torch.tensor([0, 5, 2, 4])
+    rows = [0, 5, 2, 4]
 
     assert torch.equal(kept(table.clone(), rows), table[rows])
     assert torch.equal(kept(table.T.clone(), rows, dim=1), table[rows].T)

@@ -162,8 +162,8 @@ def test_pieces_that_are_taken_back_leave_no_trace(tiny, batch, kinds):
             columns = torch.arange(3)
             ids = target.gather(1, done[:, None] + columns)
             ids = torch.where(columns < right[:, None], ids, (ids + 7) % 50)
-            states = cache.step(ids, columns < fed[:, None])
-            cache.take_back(3 - right, 3)
+            states = cache.step(ids, fed.tolist())
+            cache.take_back(right.tolist(), 3)
             for row in range(3):
                 own = slice(int(done[row]), int(done[row] + right[row]))
                 torch.testing.assert_close(states[row, : right[row]], expected[row, own], atol=1e-5, rtol=1e-5)
@@ -174,7 +174,7 @@ def test_cache_equals_teacher_forcing_with_rows_of_different_prefixes(tiny, batc
     t5, (_, mask, target) = tiny.t5, batch
     prefix = mixed_bank(t5.shape)[1].rows(["c", None, "b"])
     encoded, expected = run(t5, batch, prefix)
-    keep = torch.tensor([2, 1])
+    keep = [2, 1]
     with torch.no_grad():
         cache = Cache(t5, encoded, mask, prefix)
         first = cache.step(target[:, :3])

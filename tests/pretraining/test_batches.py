@@ -126,10 +126,12 @@ def test_targets_follow_the_grammar(data: Prepared) -> None:
     for i in range(30):
         sentence, types = draw_example(pool_of(data), i, batches.config, rng)
         source = batches.instructor.source(sentence, types)
-        grammar = Grammar.build([source], data.vocabulary)
-        labels = batches.entity_batch([(sentence, types)]).labels
-        for t, (allowed, _) in enumerate(grammar.walk(labels)):
-            assert allowed[0, labels[0, t]]
+        grammar = Grammar(source, data.vocabulary)
+        labels = batches.entity_batch([(sentence, types)]).labels[0].tolist()
+        state = grammar.start()
+        for label in labels:
+            assert grammar.allowed(state) >> label & 1
+            state, _ = grammar.advance(state, label)
 
 
 def test_sources_that_are_too_long_are_left_out(data: Prepared) -> None:

@@ -224,19 +224,20 @@ def plainly(tiny, sources: list[Source], members: list[Prefix]) -> list[list[tup
     written = []
     for source in sources:
         ids, mask = pad_masked([source.ids], tiny.vocabulary.pad)
-        grammar = Grammar.build([source], tiny.vocabulary)
-        state, _ = grammar.advance(grammar.start(), torch.tensor([OPEN]))
+        grammar = Grammar(source, tiny.vocabulary)
+        state, _ = grammar.advance(grammar.start(), OPEN)
         target, choices = torch.tensor([[tiny.vocabulary.pad, tiny.vocabulary.open]]), []
         while state.mode not in (LAST, DONE):
             p = torch.zeros(())
             for prefix in members:
                 own = prefix.expand(1)
                 hidden = tiny.t5.decode(target, tiny.t5.encode(ids, mask, own), mask, own)[:, -1]
-                logits = (hidden @ tiny.t5.output_weight[grammar.candidates[0]].T).float()
-                p = p + logits.masked_fill(~grammar.allowed(state), -torch.inf).softmax(-1) / len(members)
-            best, chosen = p.max(-1)
-            choices.append((int(grammar.candidates[0, chosen]), float(best.log())))
-            target = torch.cat([target, grammar.candidates.gather(1, chosen[:, None])], dim=1)
+                logits = (hidden[0] @ tiny.t5.output_weight[grammar.candidates].T).float()
+                allowed = torch.tensor([grammar.allowed(state) >> i & 1 for i in range(len(logits))])
+                p = p + logits.masked_fill(allowed == 0, -torch.inf).softmax(-1) / len(members)
+            chosen = int(p.argmax())
+            choices.append((grammar.candidates[chosen], float(p[chosen].log())))
+            target = torch.cat([target, torch.tensor([[grammar.candidates[chosen]]])], dim=1)
             state, _ = grammar.advance(state, chosen)
         written.append(choices)
     return written

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.t5 import T5
-from cpner.grammar import Grammar, pad
+from cpner.grammar import Grammar
 from cpner.instructor import Vocabulary
 
 _WIDE = dict.fromkeys(("source", "mask", "owners", "begins", "candidates", "real", "options"), 16)
@@ -43,17 +43,21 @@ class Batch:
         sources: Sequence[Sequence[int]],
         targets: Sequence[Sequence[int]],
         vocabulary: Vocabulary,
-        grammar: Grammar | None,
+        grammars: Sequence[Grammar] | None,
     ) -> Batch:
-        """Lay out piece ids of sources and targets; with a grammar, labels are its candidates."""
+        """Lay out piece ids of sources and targets; with grammars, labels are their candidates."""
         source, mask = pad_masked(sources, vocabulary.pad)
+        labels, candidates, real = targets, None, None
+        if grammars is not None:
+            labels = [grammar.index(target) for grammar, target in zip(grammars, targets, strict=True)]
+            candidates, real = pad_masked([grammar.candidates for grammar in grammars], vocabulary.pad)
         return cls(
             source=source,
             mask=mask,
             inputs=pad([[vocabulary.pad, *target[:-1]] for target in targets], vocabulary.pad),
-            labels=pad(targets, -1) if grammar is None else grammar.index(targets, vocabulary),
-            candidates=None if grammar is None else grammar.candidates,
-            real=None if grammar is None else grammar.real,
+            labels=pad(labels, -1),
+            candidates=candidates,
+            real=real,
         )
 
     @property
@@ -81,6 +85,20 @@ class Batch:
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
         changed: dict[str, Any] = {name: None if v is None else change(v) for name, v in vars(self).items()}
         return type(self)(**changed)
+
+
+def pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+    """Lists of different length as one tensor, at least one wide: nothing may fail where all are empty."""
+    width = max([1, *map(len, rows)])
+    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], dtype=torch.long).view(-1, width)
+
+
+def mask_of(rows: Sequence[Sequence[int]], width: int) -> Tensor:
+    """Sets of numbers below `width`, each the bits of an integer, as one mask [B, n, width]; false at padding."""
+    size, longest = (width + 7) // 8, max([1, *map(len, rows)])
+    data = bytearray().join(s.to_bytes(size, "little") for row in rows for s in (*row, *[0] * (longest - len(row))))
+    packed = torch.frombuffer(data, dtype=torch.uint8).view(len(rows), longest, size, 1)
+    return (packed >> torch.arange(8, dtype=torch.uint8) & 1).bool().flatten(2)[..., :width]
 
 
 def pad_masked(rows: Sequence[Sequence[int]], value: int) -> tuple[Tensor, Tensor]:

@@ -6,18 +6,49 @@ output more probable, the search of a sentence ends when its best output does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
-from cpner.backbone.batch import pad_masked
-from cpner.backbone.cache import Cache
+from cpner.backbone.batch import mask_of, pad, pad_masked
+from cpner.backbone.cache import Cache, kept
 from cpner.backbone.decode import Found
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
-from cpner.grammar import DONE, LIST, OPEN, Grammar, word_span
+from cpner.grammar import DONE, LIST, OPEN, Grammar, State, word_span
 from cpner.instructor import Source
+
+
+class Output(NamedTuple):
+    """One of the outputs of a sentence."""
+
+    state: State
+    piece: int  # the candidate that was written last
+    total: float  # log-probability of all
+    score: float  # of the entity that is being written
+    found: tuple[Found, ...]
+
+    @property
+    def done(self) -> bool:
+        """It stays as it is."""
+        return self.state.mode == DONE
+
+    def allowed(self, grammar: Grammar) -> int:
+        """What may follow: for an output that is done any one candidate, which then is certain."""
+        return 1 << OPEN if self.done else grammar.allowed(self.state)
+
+    def longer(self, source: Source, grammar: Grammar, piece: int, log: float, total: float) -> Output:
+        """With one candidate more, of this log-probability."""
+        if self.done or total == -math.inf:  # impossible outputs stand where a sentence has too few possible ones
+            return self._replace(state=self.state._replace(mode=DONE), total=total)
+        state, mention = grammar.advance(self.state, piece)
+        score = log if self.state.mode == LIST else self.score + log
+        found = self.found
+        if mention is not None:
+            found = (*found, Found(word_span(source, mention), min(1.0, math.exp(score))))
+        return Output(state, piece, total, score, found)
 
 
 @torch.inference_mode()
@@ -37,60 +68,39 @@ def beam_search(
     if not sources:
         return []
     t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
-    found: list[list[Found]] = [[] for _ in sources]
     ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
     encoded = t5.encode(ids, mask, prefix)
-    left = torch.arange(len(sources), device=device)  # [B] sentences that are not done
-    wide = left.repeat_interleave(beams)  # [B * k]
+    wide = torch.arange(len(sources), device=device).repeat_interleave(beams)  # [B * k]
     cache = Cache(t5, encoded[wide], mask[wide], prefix and prefix.select(wide), backbone.packed)
     cache.step(torch.full((len(wide), 1), vocabulary.pad, device=device))
-    grammar = Grammar.build(sources, vocabulary).to(device).select(wide)
-    output = t5.output_weight[grammar.candidates]  # [B * k, C, d]
-    written = torch.full((len(wide), 1), OPEN, device=device)  # [B * k, T] candidates
-    choices = torch.zeros(len(wide), 1, device=device)  # [B * k, T] log-probability of each
-    total = torch.full((len(left), beams), -torch.inf, device=device)  # [B, k] of each output
-    total[:, 0] = 0
-    state, _ = grammar.advance(grammar.start(), written[:, 0])
-    while True:
-        hidden = cache.step(grammar.candidates.gather(1, written[:, -1:]))
-        logits = (hidden @ output.transpose(1, 2))[:, 0].float()
-        allowed, done = grammar.allowed(state), state.mode == DONE
-        logs = logits.masked_fill(~allowed, -torch.inf).log_softmax(-1).masked_fill(~allowed, -torch.inf)  # [B * k, C]
-        logs[:, OPEN] = torch.where(done, 0.0, logs[:, OPEN])  # an output that is done goes on as it is
-        width = logs.shape[1]
-        total, best = (total[:, :, None] + logs.view(len(left), beams, width)).flatten(1).topk(beams)
-        chosen, first = best % width, torch.arange(len(left), device=device)[:, None] * beams
-        parents = (first + best // width).flatten()
+    grammars = [Grammar(source, vocabulary) for source in sources]
+    candidates = pad([grammar.candidates for grammar in grammars], vocabulary.pad).to(device)
+    weights = t5.output_weight[candidates]  # [B, C, d]
+    outputs = []
+    for grammar in grammars:
+        first = Output(grammar.advance(grammar.start(), OPEN)[0], OPEN, 0.0, 0.0, ())
+        outputs.append([first] + [first._replace(total=-math.inf)] * (beams - 1))
+    going = list(range(len(sources)))  # sentences
+    while going:
+        rows = [(grammars[i], output) for i in going for output in outputs[i]]
+        pieces = [[grammar.candidates[output.piece]] for grammar, output in rows]
+        hidden = cache.step(torch.tensor(pieces, device=device))
+        logits = (hidden.view(len(going), beams, -1) @ weights.transpose(1, 2)).float()  # [B, k, C]
+        allowed = mask_of([[output.allowed(grammar)] for grammar, output in rows], logits.shape[2]).view_as(logits)
+        logs = logits.masked_fill(~allowed.to(device), -torch.inf).log_softmax(-1)
+        totals = torch.tensor([output.total for _, output in rows], device=device).view(len(going), beams, 1)
+        best, place = (totals + logs).flatten(1).topk(beams)  # [B, k]
+        choices = zip(going, place.tolist(), logs.flatten(1).gather(1, place).tolist(), best.tolist(), strict=True)
+        parents = []
+        for row, (i, *chosen) in enumerate(choices):
+            own, outputs[i] = outputs[i], []
+            for at, log, total in zip(*chosen, strict=True):
+                parent, piece = divmod(at, logits.shape[2])
+                parents.append(row * beams + parent)
+                outputs[i].append(own[parent].longer(sources[i], grammars[i], piece, log, total))
         cache.turn(parents)
-        logs = logs[parents].gather(1, chosen.view(-1, 1))
-        written = torch.cat([written[parents], chosen.view(-1, 1)], dim=1)
-        choices = torch.cat([choices[parents], logs], dim=1)
-        state, _ = grammar.advance(state.select(parents), written[:, -1])
-        ended = state.mode.view(len(left), beams)[:, 0] == DONE
-        if not ended.any():
-            continue
-        rows = ended.nonzero()[:, 0]
-        texts = [sources[i] for i in left[rows].tolist()]
-        own = _read(grammar.select(rows * beams), texts, written[rows * beams], choices[rows * beams])
-        for i, entities in zip(left[rows].tolist(), own, strict=True):
-            found[i] = entities
-        if bool(ended.all()):
-            return found
-        going = (~ended).nonzero()[:, 0]
-        keep = (going[:, None] * beams + torch.arange(beams, device=device)).flatten()
-        cache.keep(keep)
-        grammar, state, output = grammar.select(keep), state.select(keep), output[keep]
-        left, total, written, choices = left[going], total[going], written[keep], choices[keep]
-
-
-def _read(grammar: Grammar, sources: Sequence[Source], written: Tensor, choices: Tensor) -> list[list[Found]]:
-    """The entities of outputs [B, T], each as probable as the choices [B, T] that wrote it."""
-    found: list[list[Found]] = [[] for _ in sources]
-    state, score = grammar.start(), torch.zeros_like(choices[:, 0])
-    for t in range(written.shape[1]):
-        score = torch.where(state.mode == LIST, choices[:, t], score + choices[:, t])
-        state, closed = grammar.advance(state, written[:, t])
-        p = score[closed.rows].exp().clamp(max=1)
-        for row, type_, start, end, p_ in zip(*(part.tolist() for part in (*closed, p)), strict=True):
-            found[row].append(Found(word_span(sources[row], start, end, type_), p_))
-    return [sorted(row, key=lambda f: f.span) for row in found]
+        stay = [row for row, i in enumerate(going) if not outputs[i][0].done]
+        if len(stay) < len(going):
+            cache.keep([row * beams + k for row in stay for k in range(beams)])
+            weights, going = kept(weights, stay), [going[row] for row in stay]
+    return [sorted(own[0].found, key=lambda f: f.span) for own in outputs]

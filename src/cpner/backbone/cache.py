@@ -10,6 +10,7 @@ K prefix length, S source pieces.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -64,12 +65,13 @@ class Cache:
         self.cross_bias = bias.expand(self.rows, -1, -1, -1).contiguous()  # [B, 1, 1, K + S]
         self._biases = _bias_by_distance(t5, dtype)
 
-    def step(self, ids: Tensor, real: Tensor | None = None) -> Tensor:
+    def step(self, ids: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
         """Decode n more pieces of every row.
 
         Args:
             ids: [B, n] pieces.
-            real: [B, n] false at padding; None where there is none.
+            lengths: how many of each row's pieces are no padding, at least one; None for all. Padding stands after
+                them, where they do not look, and is to be taken back.
 
         Returns:
             [B, n, d] states, scaled: their product with `output_weight` is the logits.
@@ -79,11 +81,10 @@ class Cache:
             self.keys = F.pad(self.keys, (0, 2 * end - self.keys.shape[-1]))
             self.values = F.pad(self.values, (0, 0, 0, 2 * end - self.values.shape[-2]))
         queries = self.next[:, None] + torch.arange(ids.shape[1], device=ids.device)  # [B, n]
-        written = queries if real is None else queries.masked_fill(~real, _AHEAD)
-        self.position = torch.cat([self.position, written], dim=1)
+        self.position = torch.cat([self.position, queries], dim=1)
         self.columns, self.next = end, self.next + ids.shape[1]
         bias = self._bias(queries)
-        layout = _Layout.of(torch.ones_like(ids, dtype=torch.bool) if real is None else real)
+        layout = _Layout.of(lengths or [ids.shape[1]] * self.rows, ids)
         x = t5.embedding(layout.pack(ids))  # [P, d], pieces without padding
         for i, (layer, (ck, cv)) in enumerate(zip(t5.decoder.layers, self.cross, strict=True)):
             attention = layer.self_attention
@@ -99,13 +100,14 @@ class Cache:
             x = x + self.packed(layer.ff.wo, layer.ff.hidden(self.packed(layer.ff.wi, layer.ff_norm(x))))
         return layout.unpack(t5.scale(t5.decoder.norm(x)))
 
-    def take_back(self, count: Tensor, fed: int) -> None:
-        """Of the last `fed` pieces of each row, forget the last count [B] ones."""
+    def take_back(self, stand: Sequence[int], fed: int) -> None:
+        """Of the last `fed` pieces of each row, only so many of the first ones stand; forget the others."""
+        left = torch.tensor(stand, device=self.position.device)  # [B]
+        self.next = self.next - fed + left
         last = self.position[:, self.columns - fed :]
-        self.next = self.next - count
-        last.masked_fill_(torch.arange(fed, device=count.device) >= fed - count[:, None], _AHEAD)
+        last.masked_fill_(torch.arange(fed, device=left.device) >= left[:, None], _AHEAD)
 
-    def keep(self, rows: Tensor) -> None:
+    def keep(self, rows: Sequence[int]) -> None:
         """Keep these rows, in this order; what stays at its place is not moved."""
         self.rows = len(rows)
         self.position, self.next = self.position[rows], self.next[rows]
@@ -114,8 +116,8 @@ class Cache:
         kept(self.keys[..., : self.columns], rows, dim=1)
         kept(self.values[..., : self.columns, :], rows, dim=1)
 
-    def turn(self, rows: Tensor) -> None:
-        """Each row goes on from what another has written [B]; both read the same source with the same prefix."""
+    def turn(self, rows: Sequence[int]) -> None:
+        """Each row goes on from what another has written; both read the same source with the same prefix."""
         self.position, self.next = self.position[rows], self.next[rows]
         kept(self.keys[..., : self.columns], rows, dim=1)
         kept(self.values[..., : self.columns, :], rows, dim=1)
@@ -136,11 +138,16 @@ class _Layout(NamedTuple):
     back: Tensor | None  # [B * n] which of the P stands there; at padding any, for nobody looks
 
     @classmethod
-    def of(cls, real: Tensor) -> _Layout:
-        if bool(real.all()):
-            return cls(real.shape[0], real.shape[1], None, None)
-        flat = real.flatten()
-        return cls(real.shape[0], real.shape[1], flat.nonzero()[:, 0], (flat.cumsum(0) - 1).clamp(min=0))
+    def of(cls, lengths: Sequence[int], ids: Tensor) -> _Layout:
+        rows, width = ids.shape
+        if min(lengths) == width:
+            return cls(rows, width, None, None)
+        there = [row * width + i for row, length in enumerate(lengths) for i in range(length)]
+        back, first = [], 0
+        for length in lengths:
+            back += [*range(first, first + length), *[0] * (width - length)]
+            first += length
+        return cls(rows, width, torch.tensor(there, device=ids.device), torch.tensor(back, device=ids.device))
 
     def pack(self, x: Tensor) -> Tensor:
         x = x.flatten(0, 1)
@@ -151,12 +158,12 @@ class _Layout(NamedTuple):
         return x.view(self.rows, self.width, *x.shape[1:])
 
 
-def kept(tensor: Tensor, rows: Tensor, dim: int = 0) -> Tensor:
+def kept(tensor: Tensor, rows: Sequence[int], dim: int = 0) -> Tensor:
     """These rows of a tensor, written over the first ones: only rows that change their place are copied."""
-    places = torch.arange(len(rows), device=rows.device)
-    moved = (rows != places).nonzero()[:, 0]
-    first = tensor.movedim(dim, 0)
-    first[moved] = first[rows[moved]]
+    moved = [i for i, row in enumerate(rows) if row != i]
+    if moved:
+        first = tensor.movedim(dim, 0)
+        first[moved] = first[[rows[i] for i in moved]]
     return tensor.narrow(dim, 0, len(rows))
 
 

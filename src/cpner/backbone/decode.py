@@ -15,19 +15,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from cpner.backbone.batch import pad_masked
+from cpner.backbone.batch import mask_of, pad, pad_masked
 from cpner.backbone.cache import Cache, kept
 from cpner.backbone.ensemble import rows_of_members
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
 from cpner.corpus.sentence import Span
-from cpner.grammar import DONE, LAST, LIST, OPEN, Closed, Grammar, Parsed, State, parse, word_span
-from cpner.instructor import Source
+from cpner.grammar import DONE, LAST, LIST, OPEN, Grammar, Mention, Parsed, State, parse, word_span
+from cpner.instructor import Source, Vocabulary
 
 DRAFT = 12  # pieces drafted for a pass of one row at most; of n rows, where each piece costs more, 12 / √n
 
@@ -40,35 +39,70 @@ class Found:
     score: float
 
 
-class Draft(NamedTuple):
-    """What a pass feeds to the model: for each of its n pieces the state after it and what may follow."""
+class Writer:
+    """Writes the target of one sentence: goes ahead of the model, and takes what the model chooses.
 
-    pieces: Tensor  # [B, n] candidates; the first is chosen already
-    real: Tensor  # [B, n] false where a row drafts fewer
-    states: list[State]
-    allowed: Tensor  # [B, n, C]
-    closed: list[Closed]  # mentions that pieces 1 to n - 1 close
+    Attributes:
+        grammar: what may be written.
+        pieces: candidates to feed to the model: the one that was chosen last, and what is drafted after it.
+        allowed: for each of `pieces`, the set of candidates that may follow it.
+        found: entities so far.
+        done: nothing is left to choose.
+    """
 
-    @classmethod
-    def write(cls, grammar: Grammar, state: State, chosen: Tensor, length: int) -> Draft:
-        """Go ahead of the model by up to `length` pieces after the chosen one [B], which led to the state."""
-        pieces, real, states, allowed = [chosen], [torch.ones_like(chosen, dtype=torch.bool)], [state], []
-        closed: list[Closed] = []
-        while True:
-            allowed.append(grammar.allowed(states[-1]))
-            guess = grammar.guess(states[-1], allowed[-1])
-            real.append(real[-1] & (guess >= 0))
-            if len(closed) == length or not real[-1].any():
-                return cls(torch.stack(pieces, 1), torch.stack(real[:-1], 1), states, torch.stack(allowed, 1), closed)
-            pieces.append(guess.clamp(min=0))
-            state, end = grammar.advance(states[-1], pieces[-1])
-            states.append(state)
-            closed.append(end)
+    def __init__(self, source: Source, vocabulary: Vocabulary) -> None:
+        self.source, self.grammar = source, Grammar(source, vocabulary)
+        self.found: list[Found] = []
+        self.done = False
+        self._score = 0.0  # log-probability of the entity that is being written
+        self._go_on(OPEN, self.grammar.advance(self.grammar.start(), OPEN)[0])  # the template's first sign is no choice
 
-    def verify(self, choice: Tensor) -> Tensor:
-        """[B] drafted pieces that the model's choices [B, n] agree with, up to the first that they don't."""
-        agreed = self.real[:, 1:] & (choice[:, :-1] == self.pieces[:, 1:])
-        return agreed.long().cumprod(1).sum(1)
+    @property
+    def ids(self) -> list[int]:
+        """The vocabulary's ids of `pieces`."""
+        return [self.grammar.candidates[piece] for piece in self.pieces]
+
+    def draft(self, length: int) -> None:
+        """Go ahead of the model by up to so many pieces."""
+        grammar = self.grammar
+        while len(self._closed) < length:
+            guess = grammar.guess(self._states[-1], self.allowed[-1])
+            if guess is None:
+                return
+            state, mention = grammar.advance(self._states[-1], guess)
+            self.pieces.append(guess)
+            self.allowed.append(grammar.allowed(state))
+            self._states.append(state)
+            self._closed.append(mention)
+
+    def take(self, choice: Sequence[int], best: Sequence[float]) -> int:
+        """Write what the model chose after each piece, up to the first choice that was not drafted.
+
+        Args:
+            choice: after each of `pieces` the candidate that the model puts next.
+            best: its log-probability.
+
+        Returns:
+            How many of `pieces` stand.
+        """
+        for i, state in enumerate(self._states):
+            self._score = best[i] if state.mode == LIST else self._score + best[i]
+            drafted = i < len(self._closed) and self.pieces[i + 1] == choice[i]
+            if drafted:
+                after, mention = self._states[i + 1], self._closed[i]
+            else:
+                after, mention = self.grammar.advance(state, choice[i])
+            if mention is not None:
+                self.found.append(Found(word_span(self.source, mention), min(1.0, math.exp(self._score))))
+            if not drafted:
+                break
+        self._go_on(choice[i], after)
+        self.done = after.mode in (LAST, DONE)
+        return i + 1
+
+    def _go_on(self, piece: int, state: State) -> None:
+        self.pieces, self.allowed = [piece], [self.grammar.allowed(state)]
+        self._states, self._closed = [state], list[Mention | None]()  # after `pieces`, and by all but the first
 
 
 @torch.inference_mode()
@@ -95,48 +129,34 @@ def decode(
     if not sources:
         return []
     t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
-    found: list[list[Found]] = [[] for _ in sources]
     ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
     ids, mask = _for_each(ids, members), _for_each(mask, members)
     if prefix is not None and members > 1:
         prefix = rows_of_members(prefix, members)
     cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix, backbone.packed)
     cache.step(torch.full_like(ids[:, :1], vocabulary.pad))
-    grammar = Grammar.build(sources, vocabulary).to(device)
-    output = t5.output_weight[grammar.candidates]  # [B, C, d]
-    rows = torch.arange(len(sources), device=device)
-    chosen = torch.full_like(rows, OPEN)  # the template's first sign is no choice
-    state, _ = grammar.advance(grammar.start(), chosen)
-    score = torch.zeros(len(sources), device=device)
-    while True:
-        ahead = Draft.write(grammar, state, chosen, math.ceil(draft / math.sqrt(len(rows) * members)))
-        pieces = grammar.candidates.gather(1, ahead.pieces)
-        hidden = cache.step(_for_each(pieces, members), _for_each(ahead.real, members))
-        hidden = hidden.view(len(rows), members, *hidden.shape[1:])  # [B, I, n, d]
+    writers = [Writer(source, vocabulary) for source in sources]
+    candidates = pad([writer.grammar.candidates for writer in writers], vocabulary.pad).to(device)
+    output = t5.output_weight[candidates]  # [B, C, d]
+    going = writers
+    while going:
+        for writer in going:
+            writer.draft(math.ceil(draft / math.sqrt(len(going) * members)))
+        pieces = pad([writer.ids for writer in going], vocabulary.pad).to(device)  # [B, n]
+        lengths = [len(writer.pieces) for writer in going]
+        hidden = cache.step(_for_each(pieces, members), _repeated(lengths, members))
+        hidden = hidden.view(len(going), members, *hidden.shape[1:])  # [B, I, n, d]
         logits = (hidden @ output.transpose(1, 2)[:, None]).float()  # [B, I, n, C]
-        best, choice = _agree(logits.masked_fill(~ahead.allowed[:, None], -torch.inf)).max(-1)  # [B, n]
-        taken = ahead.verify(choice)
-        scores = _scores(score, best, ahead.states)
-        chosen, score = (tensor.gather(1, taken[:, None])[:, 0] for tensor in (choice, scores))
-        state, last = grammar.advance(State.at(ahead.states, taken), chosen)
-        for j, closed in enumerate([*ahead.closed, last]):
-            own = slice(None) if closed is last else taken[closed.rows] > j
-            at = closed.rows[own]
-            ends = (rows[at], closed.types[own], closed.starts[own], closed.ends[own])
-            p = (score if closed is last else scores[:, j])[at].exp().clamp(max=1)
-            for row, type_, start, end, p_ in zip(*(part.tolist() for part in (*ends, p)), strict=True):
-                found[row].append(Found(word_span(sources[row], start, end, type_), p_))
-        going = (state.mode != LAST) & (state.mode != DONE)
-        left = int(going.sum())
-        if left == 0:
-            return [sorted(row, key=lambda f: f.span) for row in found]
-        cache.take_back(_for_each(ahead.pieces.shape[1] - 1 - taken, members), ahead.pieces.shape[1])
-        if left < len(going):
-            keep = _stay(going)
-            cache.keep((keep[:, None] * members + torch.arange(members, device=device)).flatten())
-            output = kept(output, keep)
-            grammar, state = grammar.select(keep), state.select(keep)
-            rows, score, chosen = rows[keep], score[keep], chosen[keep]
+        allowed = mask_of([writer.allowed for writer in going], output.shape[1]).to(device)  # [B, n, C]
+        best, choice = _agree(logits.masked_fill(~allowed[:, None], -torch.inf)).max(-1)  # [B, n]
+        chosen = zip(going, choice.tolist(), best.tolist(), strict=True)
+        stand = [writer.take(*own) for writer, *own in chosen]
+        cache.take_back(_repeated(stand, members), pieces.shape[1])
+        stay = _stay([not writer.done for writer in going])
+        if len(stay) < len(going):
+            cache.keep([row * members + i for row in stay for i in range(members)])
+            output, going = kept(output, stay), [going[row] for row in stay]
+    return [sorted(writer.found, key=lambda f: f.span) for writer in writers]
 
 
 @torch.inference_mode()
@@ -165,25 +185,19 @@ def _for_each(rows: Tensor, members: int) -> Tensor:
     return rows if members == 1 else rows.repeat_interleave(members, 0)
 
 
+def _repeated(numbers: Sequence[int], members: int) -> list[int]:
+    """Numbers of sentences as numbers of their members."""
+    return [number for number in numbers for _ in range(members)]
+
+
 def _agree(logits: Tensor) -> Tensor:
     """[B, n, C] the logarithm of the members' mean probability, of logits [B, I, n, C]."""
     own = logits.log_softmax(-1)
     return own[:, 0] if own.shape[1] == 1 else own.logsumexp(1) - math.log(own.shape[1])
 
 
-def _scores(score: Tensor, best: Tensor, states: Sequence[State]) -> Tensor:
-    """[B, n] log-probability of the entity that each piece belongs to, up to the choice after the piece."""
-    scores = []
-    for j, state in enumerate(states):
-        score = torch.where(state.mode == LIST, best[:, j], score + best[:, j])
-        scores.append(score)
-    return torch.stack(scores, 1)
-
-
-def _stay(going: Tensor) -> Tensor:
-    """[left] the rows that go on: each where it was, but for the last ones, which take the places of those that end."""
-    places = torch.arange(len(going), device=going.device)
-    left = int(going.sum())
-    order = torch.where(going, places, -1)[:left]
-    order[order < 0] = places[left:][going[left:]]
-    return order
+def _stay(going: Sequence[bool]) -> list[int]:
+    """Rows that go on: each where it was, but for the last ones, which take the places of those that end."""
+    left = [row for row, goes in enumerate(going) if goes]
+    last = [row for row in left if row >= len(left)]
+    return [row if going[row] else last.pop() for row in range(len(left))]

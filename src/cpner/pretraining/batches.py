@@ -91,9 +91,9 @@ class Batches(Dataset[Batch]):
 
     def _entity_batch(self, rows: Sequence[Row]) -> TaggedBatch:
         sources = [row.source for row in rows]
-        grammar = Grammar.build(sources, self.vocabulary)
+        grammars = [Grammar(source, self.vocabulary) for source in sources]
         targets = [row.target for row in rows]
-        batch = Batch.build([source.ids for source in sources], targets, self.vocabulary, grammar)
+        batch = Batch.build([source.ids for source in sources], targets, self.vocabulary, grammars)
         return TaggedBatch.tag(batch, sources, [row.spans for row in rows])
 
     def _rows(self, sentences: _Sentences, number: int, rng: np.random.Generator) -> list[Row]:

@@ -16,9 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cpner.backbone.batch import Batch
+from cpner.backbone.batch import Batch, pad
 from cpner.corpus.sentence import Span
-from cpner.grammar import pad
 from cpner.instructor import Source
 
 OUTSIDE = -1  # of the sentence: pieces of the instruction, the options, the padding

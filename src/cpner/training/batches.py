@@ -79,8 +79,8 @@ class Examples:
             for i, sentence in zip(rows.tolist(), chosen, strict=True)
         ]
         targets = [self.instructor.target(source, sentence) for source, sentence in zip(sources, chosen, strict=True)]
-        grammar = None if self.config.softmax == "vocabulary" else Grammar.build(sources, v)
-        return Batch.build([source.ids for source in sources], targets, v, grammar).to(self.backbone.device)
+        grammars = None if self.config.softmax == "vocabulary" else [Grammar(source, v) for source in sources]
+        return Batch.build([source.ids for source in sources], targets, v, grammars).to(self.backbone.device)
 
     def _pieces(self, sentence: Sentence) -> int:
         return sum(word_lengths(self.backbone, sentence))
