@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
+from cpner.backbone.beam import beam_search
 from cpner.backbone.cache import Cache, kept
 from cpner.backbone.decode import Found, decode, decode_freely
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixBank, PrefixConfig, common_start
 from cpner.backbone.t5 import T5
 from cpner.corpus.sentence import Sentence
+from cpner.errors import BackboneError
 from cpner.grammar import LIST, Grammar, parse, word_span
 from cpner.instructor import Instructor, Source
 
@@ -189,6 +192,16 @@ def test_rows_that_stay_are_moved_only_to_places_that_fall_free():
 @pytest.mark.parametrize("search", [decode, decode_freely])
 def test_empty_batch_has_no_rows(backbone, search):
     assert search(backbone, []) == []
+
+
+@pytest.mark.parametrize("search", [decode, partial(beam_search, beams=2)])
+def test_a_backbone_that_computes_no_numbers_is_refused(tiny, search):
+    broken = replace(tiny, t5=T5(tiny.t5.shape))
+    broken.t5.load_state_dict(tiny.t5.state_dict())
+    broken.t5.encoder.norm.weight.data.fill_(torch.nan)
+
+    with pytest.raises(BackboneError, match="its weights are broken, or too large for this dtype"):
+        search(broken, sources_of(broken))
 
 
 def test_sentences_without_words_or_types_hold_nothing(backbone, bank):

@@ -25,6 +25,7 @@ from cpner.backbone.ensemble import rows_of_members
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
 from cpner.corpus.sentence import Span
+from cpner.errors import BackboneError
 from cpner.grammar import DONE, LAST, LIST, OPEN, Grammar, Mention, Parsed, State, parse, word_span
 from cpner.instructor import Source, Vocabulary
 
@@ -84,8 +85,12 @@ class Writer:
 
         Returns:
             How many of `pieces` stand.
+
+        Raises:
+            BackboneError: what the model computes is not finite.
         """
         for i, state in enumerate(self._states):
+            check_finite(best[i])
             self._score = best[i] if state.mode == LIST else self._score + best[i]
             drafted = i < len(self._closed) and self.pieces[i + 1] == choice[i]
             if drafted:
@@ -125,6 +130,9 @@ def decode(
 
     Returns:
         For each source its entities, ascending, without overlap.
+
+    Raises:
+        BackboneError: what the model computes is not finite.
     """
     if not sources:
         return []
@@ -178,6 +186,16 @@ def decode_freely(
         done |= written[:, 0] == vocabulary.eos
     rows = torch.stack(output, 1).tolist()
     return [parse(row, source, vocabulary) for row, source in zip(rows, sources, strict=True)]
+
+
+def check_finite(log: float) -> None:
+    """Refuse a log-probability that is no number.
+
+    Raises:
+        BackboneError: it is not.
+    """
+    if math.isnan(log):
+        raise BackboneError("the backbone computes no numbers: its weights are broken, or too large for this dtype")
 
 
 def _for_each(rows: Tensor, members: int) -> Tensor:
