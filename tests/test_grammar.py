@@ -131,7 +131,9 @@ def wander(source: Source, vocabulary: Vocabulary, seed: int) -> tuple[list[int]
     state, written, found = grammar.start(), [], []
     longest = max(len(pieces) for pieces in [[], *source.type_pieces])
     for _ in range(3 + len(set(source.word_of)) * (3 + longest) + len(source.pieces)):
-        chosen = dice.choice(members(grammar.allowed(state)))
+        allowed = grammar.allowed(state)
+        assert grammar.guess(state, allowed) in (None, *members(allowed))
+        chosen = dice.choice(members(allowed))
         written.append(grammar.candidates[chosen])
         state, mention = grammar.advance(state, chosen)
         found += [] if mention is None else [span_of(source, mention)]
@@ -173,6 +175,28 @@ def test_type_that_begins_another_may_end_or_go_on(own):
         state, _ = grammar.advance(state, chosen)
 
     assert {grammar.candidates[i] for i in members(grammar.allowed(state))} == {own.colon, own.word("name")[0]}
+
+
+@pytest.mark.parametrize(
+    ("text", "guessed"),
+    [
+        ("Ada Lovelace met Babbage in London", "Lovelace ) ( person : Babbage ) ( person : London ) ("),
+        ("Ada met Babbage and babbage", ") ( person : Babbage ) ("),  # whose type, and where, nobody knows
+        ("Ada met babbage", ") ("),
+    ],
+)
+def test_guess_is_of_capital_words_and_the_type_before(own, text, guessed):
+    signs = {"(": (own.open,), ")": (own.close,), ":": (own.colon,)}
+    source = Instructor(own).source(Sentence.from_words(text.split()), ["location", "person"])
+    grammar = Grammar(source, own)
+    state, written = grammar.start(), []
+    for piece in [own.open, own.open, *own.word("person"), own.colon, *own.word("Ada")]:
+        state, _ = grammar.advance(state, *grammar.index([piece]))
+    while (chosen := grammar.guess(state, grammar.allowed(state))) is not None:
+        state, _ = grammar.advance(state, chosen)
+        written.append(grammar.candidates[chosen])
+
+    assert written == [piece for word in guessed.split() for piece in signs.get(word) or own.word(word)]
 
 
 def test_without_words_or_types_nothing_can_be_opened(own):

@@ -36,7 +36,7 @@ class State(NamedTuple):
     free: int  # positions that no mention has taken
     after: int = 0  # position after the previous mention
     name: int = 0  # node of the types' names that has been reached
-    type: int = 0  # of the current mention
+    type: int = -1  # of the current mention, else of the previous one
     depth: int = 0  # pieces of the current mention so far
     ends: int = 0  # positions at which a slice that equals the mention so far ends
 
@@ -63,16 +63,20 @@ class Grammar:
         self._sentence = [number.setdefault(piece, len(number)) for piece in source.pieces]
         self._word_starts = _set(i for i, word in enumerate(words) if i == 0 or words[i - 1] != word)
         self._word_ends = _set(i for i, word in enumerate(words) if i + 1 == len(words) or words[i + 1] != word)
+        capitals = _set(i for i, word in enumerate(words) if word in source.capital_words)
+        self._capitals = capitals & self._word_starts
         self._names: list[dict[int, int]] = [{}]  # a tree: candidates lead from node to node, and COLON to a type
+        self._paths: list[dict[int, int]] = []  # for each type, at each node on its way the next candidate
         for type_, pieces in enumerate(source.type_pieces):
-            node = 0
+            node, path = 0, {}
             for piece in pieces:
-                candidate = number.setdefault(piece, len(number))
-                if candidate not in self._names[node]:
-                    self._names[node][candidate] = len(self._names)
+                path[node] = number.setdefault(piece, len(number))
+                if path[node] not in self._names[node]:
+                    self._names[node][path[node]] = len(self._names)
                     self._names.append({})
-                node = self._names[node][candidate]
+                node = self._names[node][path[node]]
             self._names[node].setdefault(COLON, type_)
+            self._paths.append(path | {node: COLON})
         self._following = [_set(node) for node in self._names]
         self._places = [0] * len(number)  # of each candidate in the sentence
         for i, candidate in enumerate(self._sentence):
@@ -104,25 +108,33 @@ class Grammar:
             later = fits >> (after + depth - 1) << (after + depth - 1)
             end = _first(later or fits) + 1
             start = end - depth
-            return State(LIST, free & ~((1 << end) - (1 << start)), after=end), Mention(type_, start, end)
+            return State(LIST, free & ~((1 << end) - (1 << start)), end, type=type_), Mention(type_, start, end)
         if mode == TYPE:
             to = self._names[name][chosen]
-            return State(MENTION, free, after, type=to) if chosen == COLON else State(TYPE, free, after, name=to), None
+            return State(MENTION, free, after, 0, to) if chosen == COLON else State(TYPE, free, after, to, type_), None
         if mode == LIST:
-            return State(TYPE if chosen == OPEN else LAST, free, after), None
+            return State(TYPE if chosen == OPEN else LAST, free, after, 0, type_), None
         return State(LIST if mode == BEGIN else DONE, free, after), None
 
     def guess(self, state: State, allowed: int) -> int | None:
         """A candidate that is likely next, of what is allowed; None where nothing is known.
 
-        What must come does come; a mention ends where it can, and another entity follows where one can.
+        What must come does come. Another entity follows where one can, of the same type and at the next word with a
+        capital letter, if there is one; a mention ends where it can, unless such a word is next.
         """
         if state.mode in (LAST, DONE):
             return None
         if allowed & (allowed - 1) == 0:
             return _first(allowed)
-        sign = {MENTION: CLOSE, LIST: OPEN}.get(state.mode)
-        return sign if sign is not None and allowed >> sign & 1 else None
+        if state.mode == LIST:
+            return OPEN if allowed >> OPEN & 1 else None
+        names = self._capitals & state.free
+        ahead, next_ = names >> state.after << state.after, names & (state.ends & self._word_ends) << 1
+        if state.mode == TYPE:
+            return self._paths[state.type].get(state.name) if ahead and state.type >= 0 else None
+        if name := next_ if state.depth else ahead:
+            return self._sentence[_first(name)]
+        return CLOSE if allowed >> CLOSE & 1 else None
 
     def index(self, pieces: Iterable[int]) -> list[int]:
         """The candidates that these pieces are. Every piece must be one."""

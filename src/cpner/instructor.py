@@ -79,6 +79,7 @@ class Source:
         types: the options in words, in the order given.
         type_pieces: for each type its pieces.
         option_starts: index in `ids` of each option's first piece; empty where the source names no options.
+        capital_words: words that begin with a capital letter, as names often do.
     """
 
     ids: list[int]
@@ -88,6 +89,7 @@ class Source:
     types: list[str]
     type_pieces: list[list[int]] = field(repr=False)
     option_starts: list[int] = field(default_factory=list, repr=False)
+    capital_words: set[int] = field(default_factory=set, repr=False)
 
 
 class Instructor:
@@ -116,12 +118,15 @@ class Instructor:
                 ids += pieces
             ids.append(vocabulary.colon)
         start = len(ids)
+        words = sentence.word_texts
         pieces, word_of = [], []
-        for i, word in enumerate(sentence.word_texts):
+        for i, word in enumerate(words):
             own = vocabulary.word(word)
             pieces += own
             word_of += [i] * len(own)
-        return Source([*ids, *pieces, vocabulary.eos], start, pieces, word_of, list(types), type_pieces, starts)
+        ids += [*pieces, vocabulary.eos]
+        capital = {i for i, word in enumerate(words) if word[:1].isupper()}
+        return Source(ids, start, pieces, word_of, list(types), type_pieces, starts, capital)
 
     def target(self, source: Source, sentence: Sentence) -> list[int]:
         """The template's pieces for a sentence's entities, with the end piece. Types must be among the source's."""
