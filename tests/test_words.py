@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +39,17 @@ def test_words_end_at_every_cut(text, data):
     assert "".join(text[a:b] for a, b in parts) == "".join(text[a:b] for a, b in whole)
     edges = {edge for word in whole for edge in word}
     assert {edge for word in parts for edge in word} <= edges | set(cuts)
+
+
+@given(text=TEXTS, data=st.data())
+def test_words_are_cut_as_one_by_one(text, data):
+    cuts = data.draw(st.lists(st.integers(-2, len(text) + 2)))
+
+    parts = []
+    for start, end in split_words(text):
+        edges = [start, *sorted({cut for cut in cuts if start < cut < end}), end]
+        parts += itertools.pairwise(edges)
+    assert split_words(text, cuts) == parts
 
 
 @pytest.mark.parametrize(

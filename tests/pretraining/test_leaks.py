@@ -17,6 +17,7 @@ OTHER = "The quick brown fox jumps over the lazy dog again and again ."
 
 
 def write(folder: Path, sentences: dict[str, list[str]], text: list[str], labelled: list[str] = []) -> list[Path]:  # noqa: B006
+    folder.mkdir(exist_ok=True)
     for split, own in sentences.items():
         lines = ["\n".join(f"{word} O" for word in sentence.split()) + "\n" for sentence in own]
         (folder / "benchmarks" / "history").mkdir(parents=True, exist_ok=True)
@@ -67,6 +68,21 @@ def test_only_the_text_of_labelled_sentences_is_searched(tmp_path: Path) -> None
     write(tmp_path, {"test": ["a b c d e f g h entities"]}, ["y"], labelled=["a b c d e f g h", "É"])
 
     assert check_leaks(tmp_path / "benchmarks", [], tmp_path / "ner").benchmarks["history"].found == 0
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    text = [write(tmp_path / name, {"test": [LONG]}, [line])[0] for name, line in (("a", LONG), ("b", OTHER))]
+
+    leak = check_leaks(tmp_path / "a" / "benchmarks", text).benchmarks["history"]
+
+    assert leak.found == 1 and leak.files == {str(text[0]): 1}
+
+
+@pytest.mark.parametrize("line", ["", *("x" * n for n in range(1, 26))])
+def test_texts_shorter_than_a_window_are_searched(tmp_path: Path, line: str) -> None:
+    text = write(tmp_path, {"test": [LONG, "a b c d e f g hijkl"]}, [line])  # windows of both widths
+
+    assert check_leaks(tmp_path / "benchmarks", text).benchmarks["history"].found == 0
 
 
 def test_search_agrees_with_plain_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,52 @@ def test_an_entity_between_words_is_refused(tmp_path: Path) -> None:
         read_pool(tmp_path)
 
 
+def write(folder: Path, *entities: tuple[int, int, str]) -> None:
+    marks = [{"start": start, "end": end, "type": type_} for start, end, type_ in entities]
+    (folder / "a.jsonl").write_text(json.dumps({"text": "a p21mutant", "entities": marks}), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("entities", "message"),
+    [
+        ([(2, 11, "x"), (2, 5, "gene")], r"a\.jsonl, line 1: .* overlap"),
+        ([(2, 5, "gene"), (5, 5, "x")], r"a\.jsonl, line 1: the entity 'x' at characters 5 to 5 is empty"),
+    ],
+)
+def test_entities_that_overlap_or_are_empty_are_refused(
+    tmp_path: Path, entities: list[tuple[int, int, str]], message: str
+) -> None:
+    write(tmp_path, *entities)
+
+    with pytest.raises(CorpusError, match=message):
+        read_pool(tmp_path)
+
+
+def test_the_same_entity_twice_counts_once(tmp_path: Path) -> None:
+    write(tmp_path, (2, 5, "gene"), (2, 5, "gene"))
+
+    assert read_pool(tmp_path).sentence(0)[1] == [(1, 2, "gene")]
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        ("{", r"types\.json: can't be read as JSON"),
+        ("[]", r"types\.json: is no table of types"),
+        ('{"a": ["gene"]}', r"types\.json: has no list of types for 'a'"),
+        ('{"a": {"types": "gene"}}', r"types\.json: has no list of types for 'a'"),
+        ('{"a": {"types": [1]}}', r"types\.json: has no list of types for 'a'"),
+        ('{"a": {"types": ["x"]}}', r"a\.jsonl, line 1: the type 'gene' is not in the list of 'a' in types\.json"),
+    ],
+)
+def test_lists_of_types_are_checked(tmp_path: Path, listed: str, message: str) -> None:
+    write(tmp_path, (2, 5, "gene"))
+    (tmp_path / "types.json").write_text(listed, "utf-8")
+
+    with pytest.raises(CorpusError, match=message):
+        read_pool(tmp_path)
+
+
 def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="no labelled file"):
         read_pool(tmp_path)

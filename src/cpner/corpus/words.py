@@ -36,11 +36,13 @@ def split_words(text: str, cuts: Iterable[int] = ()) -> list[tuple[int, int]]:
     """
     wanted = sorted(set(cuts))
     words = []
+    i = 0  # the next of `wanted`: words ascend, so that one walk serves all
     for match in _WORD.finditer(text):
         start, end = match.span()
-        for cut in wanted:
-            if start < cut < end:
-                words.append((start, cut))
-                start = cut
+        while i < len(wanted) and wanted[i] < end:
+            if wanted[i] > start:
+                words.append((start, wanted[i]))
+                start = wanted[i]
+            i += 1
         words.append((start, end))
     return words

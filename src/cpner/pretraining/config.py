@@ -81,7 +81,8 @@ class DataConfig:
             _check(f"data.{name}", getattr(self, name), 0 <= getattr(self, name) <= 1, "0 to 1")
         start = self.share_at(0.0)
         _check("data.text_share_start", start, 0 <= start <= 1, "0 to 1")
-        _check("data.dense", self.dense, self.dense >= 0, "at least 0")
+        for name in ("dense", "seed"):
+            _check(f"data.{name}", getattr(self, name), getattr(self, name) >= 0, "at least 0")
         for name in ("batch_pieces", "max_source", "max_options", "mean_span", "text_pieces", "group"):
             _check(f"data.{name}", getattr(self, name), getattr(self, name) >= 1, "at least 1")
 
@@ -144,6 +145,7 @@ class PretrainConfig:
         for name in ("steps", "accumulation", "ramp", "log_every", "evaluate_every", "save_every", "held_out"):
             _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         _check("tagging", self.tagging, 0 <= self.tagging < float("inf"), "at least 0")
+        _check("seed", self.seed, 0 <= self.seed < 1 << 32, f"0 to {(1 << 32) - 1}")  # NumPy's global generator
         _check("lr", self.lr, 0 < self.lr < float("inf"), "above 0")
         _check("minutes", self.minutes, self.minutes is None or self.minutes > 0, "above 0")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,7 +40,7 @@ class Leak:
     found: int = 0  # as part of a paragraph
     short: int = 0  # of fewer words
     short_found: int = 0  # as a whole paragraph or labelled sentence
-    files: dict[str, int] = field(default_factory=dict)  # found sentences by file; one may be in several
+    files: dict[str, int] = field(default_factory=dict)  # found sentences by file; of two with one name, by path
     short_files: dict[str, int] = field(default_factory=dict)
     examples: list[str] = field(default_factory=list)  # a few found sentences of at least eight words
 
@@ -77,18 +77,20 @@ def check_leaks(
     sentences, skipped = _read_benchmarks(benchmarks)
     search = _Search({key for own in sentences.values() for key, long in own if long})
     short = {key for own in sentences.values() for key, long in own if not long}
-    found: dict[str, set[bytes]] = {}
+    found: dict[Path, set[bytes]] = {}
     files = {path: open_lines for path in text} | dict.fromkeys(
         labelled_files(labelled) if labelled else (), labelled_texts
     )
     for done, (path, read) in enumerate(files.items()):
         report(done, len(files), path.name)
-        found[path.name] = hits = set()
+        found[path] = hits = set()
         for chunk in _chunks(read(path)):
             hits |= search(chunk)
             hits |= short.intersection(chunk.split(b"\n"))
     report(len(files), len(files), "")
-    return Leaks({name: _count(own, found) for name, own in sentences.items()}, skipped)
+    named = Counter(path.name for path in found)
+    hits_of = {path.name if named[path.name] == 1 else str(path): hits for path, hits in found.items()}
+    return Leaks({name: _count(own, hits_of) for name, own in sentences.items()}, skipped)
 
 
 _Key = tuple[bytes, bool]  # a normalised sentence, and whether it is long enough to be looked for inside paragraphs
@@ -155,6 +157,8 @@ class _Search:
         sums, unit = _sums(np.frombuffer(text, np.uint8))
         found = set()
         for width, table in self.tables.items():
+            if len(text) < width:
+                continue  # the ends of the slices below would count from the other side
             windows = (sums[width:] - sums[:-width]) * unit[: len(sums) - width]
             for place in np.flatnonzero(table[_slot(windows)]).tolist():
                 for key in self.beginnings[width].get(text[place : place + width], ()):

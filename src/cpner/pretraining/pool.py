@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cpner.corpus.files import replacing
+from cpner.corpus.jsonlines import Mark, Place, check_inside, in_order
 from cpner.corpus.words import split_words
 from cpner.errors import CorpusError
 from cpner.pretraining.renaming import GROUP_OF
@@ -144,16 +146,38 @@ def read_pool(folder: Path) -> Pool:
     """Read every `NAME.jsonl` or `NAME.jsonl.xz` of a folder.
 
     A line is `{"text": str, "entities": [{"start", "end", "type"}]}`, with character offsets; an entity may name its
-    `coarse` group too. `types.json` may give each file's complete types, `{NAME: {"types": [str]}}`.
+    `coarse` group too; the same entity twice counts once. `types.json` may give each file's complete types,
+    `{NAME: {"types": [str]}}`.
 
     Raises:
-        CorpusError: there is no such file, or a line of it can't be read.
+        CorpusError: there is no such file, a line of it can't be read or has entities that overlap or a type that
+            `types.json` lacks for its file, or `types.json` is of another form.
     """
-    listed = json.loads((folder / "types.json").read_text("utf-8")) if (folder / "types.json").is_file() else {}
+    listed = _listed_types(folder / "types.json")
     reader = _Reader()
     for path in labelled_files(folder):
         reader.read(path, listed)
     return reader.pool()
+
+
+def _listed_types(path: Path) -> dict[str, list[str]]:
+    """The complete types of each file that has a list of them."""
+    if not path.is_file():
+        return {}
+    try:
+        listed = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"can't be read as JSON: {error}", path=path) from error
+    form = '{"NAME": {"types": [str]}}'
+    if not isinstance(listed, dict):
+        raise CorpusError(f"is no table of types; expected {form}", path=path)
+    lists: dict[str, list[str]] = {}
+    for name, entry in listed.items():
+        types = entry.get("types", []) if isinstance(entry, dict) else None
+        if not isinstance(types, list) or not all(isinstance(type_, str) for type_ in types):
+            raise CorpusError(f"has no list of types for {name!r}; expected {form}", path=path)
+        lists[name] = types
+    return lists
 
 
 @dataclass
@@ -167,28 +191,37 @@ class _Reader:
     spans: list[Array] = field(default_factory=list)
     origin: list[int] = field(default_factory=list)
 
-    def read(self, path: Path, listed: dict[str, Any]) -> None:
+    def read(self, path: Path, listed: dict[str, list[str]]) -> None:
         """Add a file."""
         name = path.name.split(".")[0]
         group = {t: g for t, g in GROUP_OF.items() if t != g} if name in _COMPLETE else {}
+        known = set(listed.get(name, ()))
         seen: set[str] = set()
         for number, line in enumerate(open_lines(path), 1):
+            place = Place(path, number)
             try:
                 record = json.loads(line)
-                self._add(record["text"], sorted((e["start"], e["end"], e["type"]) for e in record["entities"]))
+                marks = [Mark(e["start"], e["end"], e["type"]) for e in record["entities"]]
+                for mark in marks:
+                    check_inside(mark, len(record["text"]), place, "character")
+                self._add(record["text"], in_order(marks, place, "character", Counter()))
+            except CorpusError:
+                raise
             except (ValueError, KeyError, TypeError) as error:
                 hint = '{"text": str, "entities": [{"start", "end", "type"}]}'
                 raise CorpusError(f"is no labelled sentence; expected {hint}", path=path, line=number) from error
             self.origin.append(len(self.files))
             for entity in record["entities"]:
                 seen.add(entity["type"])
+                if known and entity["type"] not in known:
+                    raise place.error(f"the type {entity['type']!r} is not in the list of {name!r} in types.json")
                 if entity.get("coarse", entity["type"]) != entity["type"]:
                     group[entity["type"]] = entity["coarse"]
         self.files.append(name)
         self.groups.append(group)
-        self.file_types.append(listed.get(name, {}).get("types") or sorted(seen))
+        self.file_types.append(listed.get(name) or sorted(seen))
 
-    def _add(self, text: str, entities: list[tuple[int, int, str]]) -> None:
+    def _add(self, text: str, entities: Sequence[Mark]) -> None:
         offsets = split_words(text, [x for start, end, _ in entities for x in (start, end)])
         starts, ends = {a: i for i, (a, _) in enumerate(offsets)}, {b: i + 1 for i, (_, b) in enumerate(offsets)}
         rows = [(starts[a], ends[b], self.types.setdefault(t, len(self.types))) for a, b, t in entities]
