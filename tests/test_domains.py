@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start
-from cpner.domains import Domains
+from cpner.domains import Domains, prefix_config
 from cpner.errors import UnknownDomainError
 from cpner.store import Store, StoredDomain
 
@@ -92,6 +93,28 @@ def test_saved_domain_can_leave_and_be_read_again(tiny: Any, store: Path, monkey
 
     assert first_value(domains, "new") == before
     assert read == ["d0", "new"]
+
+
+def test_saving_what_is_stored_keeps_its_reparameterisation(tiny: Any, store: Path) -> None:
+    first = Domains(tiny, store)
+    learnt = {"encoder": torch.ones(2)}
+    first.keep(replace(domain(first, "d0", 10.0), reparameterisation=learnt))
+    first.save(None, None, reparameterisation=True)
+
+    Domains(tiny, store).save(None, ["d0"], reparameterisation=False)
+
+    kept = Domains(tiny, store).find("d0", whole=True).reparameterisation
+    assert kept is not None and torch.equal(kept["encoder"], learnt["encoder"])
+
+
+def test_a_damaged_domain_is_left_out_of_all_that_fit(tiny: Any, store: Path) -> None:
+    domains = Domains(tiny, store)
+    config = prefix_config(domains.card("d0"))
+    fitting = domains.fitting("d0", config)
+    (store / fitting[0] / "prefix.safetensors").write_bytes(b"")
+
+    with pytest.warns(UserWarning, match=f"'{fitting[0]}' is left out: .*damaged"):
+        assert Domains(tiny, store).fitting("d0", config) == fitting[1:]
 
 
 def test_a_new_domain_takes_the_place_of_the_stored_one(tiny: Any, store: Path) -> None:

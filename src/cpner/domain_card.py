@@ -87,6 +87,8 @@ class DomainCard:
         for name, weight in self.sources.items():
             if not isinstance(weight, int | float) or isinstance(weight, bool) or not math.isfinite(weight):
                 raise StoreError(f"the weight of source {name!r} is {_short(weight)}, which is no number")
+        if odd := set(self.shapes) - set(ATTENTIONS):
+            raise StoreError(f"shapes are of {_short(min(odd))}, which is none of {list(ATTENTIONS)}")
         length, attentions = self.prefix.get("length"), self.prefix.get("attentions")
         known = isinstance(attentions, list | tuple) and all(name in ATTENTIONS for name in attentions)
         if type(length) is not int or length < 1 or not attentions or not known:

@@ -17,7 +17,7 @@ from cpner import __version__
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, PrefixConfig, config_dict, part_shape, start_fingerprint
 from cpner.domain_card import DomainCard, check_fits
-from cpner.errors import ConfigError, PrefixMismatchError, UnknownDomainError, did_you_mean
+from cpner.errors import ConfigError, PrefixMismatchError, StoreError, UnknownDomainError, did_you_mean
 from cpner.store import Store, StoredDomain
 
 ON_DEVICE = 64  # prefixes that stay on the device
@@ -77,6 +77,20 @@ class Domains:
             domain = self._stored.put(name, store.load(name, reparameterisation=whole))
         return domain
 
+    def single(self, name: str, *, whole: bool = False) -> StoredDomain:
+        """A domain as the start of a training, or a source of one: no ensemble. The rest is as in `find`.
+
+        Raises:
+            PrefixMismatchError: it is an ensemble, too.
+        """
+        domain = self.find(name, whole=whole)
+        if domain.card.members:
+            raise PrefixMismatchError(
+                f"domain {name!r} is an ensemble of {len(domain.card.members)} prefixes, which no training starts from "
+                "or mixes: warm it up again, or make one prefix of it by self-training"
+            )
+        return domain
+
     def prefix(self, name: str) -> Prefix:
         """A domain's prefix on the backbone's device."""
         prefix = self._on_device.get(name)
@@ -107,10 +121,13 @@ class Domains:
         opened = Store(folder, create=True)
         self.store = self.store or folder
         for domain in kept:
+            name = domain.card.name
+            if folder == self.store and name not in self._unsaved and name in opened:
+                continue  # as it is; what was kept of its reparameterisation stays
             opened.save(domain if reparameterisation else StoredDomain(domain.card, domain.prefix))
             if folder == self.store:
-                self._unsaved.pop(domain.card.name, domain)
-                self._stored.put(domain.card.name, domain)
+                self._unsaved.pop(name, domain)
+                self._stored.put(name, domain)
 
     def reload(self) -> None:
         """Read stored domains anew when they are next used; what is not saved stays."""
@@ -125,14 +142,16 @@ class Domains:
         for name in self.names():
             try:
                 if name != target:
-                    self.check_shape(name, self.find(name).prefix, config)
+                    self.check_shape(name, self.single(name).prefix, config)
                     names.append(name)
             except PrefixMismatchError:
                 others.append(name)
+            except StoreError as error:
+                warnings.warn(f"{name!r} is left out: {error}", stacklevel=3)
         if others and not names:
             warnings.warn(
-                f"{len(others)} stored domain{'s' * (len(others) > 1)} can't be a source, as prefixes of another shape "
-                f"or backbone: {others[0]!r}; a source that is named gives its shape",
+                f"{len(others)} stored domain{'s' * (len(others) > 1)} can't be a source, as ensembles or prefixes of "
+                f"another shape or backbone: {others[0]!r}; a source that is named gives its shape",
                 stacklevel=3,
             )
         return names

@@ -39,9 +39,11 @@ def recognise_all(
         ensemble = task.domain is not None and bool(cards[task.domain].members)
         groups.setdefault(task.domain if ensemble else None, []).append(i)
     found: list[list[Found]] = [[] for _ in tasks]
-    for number, (name, places) in enumerate(groups.items()):
+    done = 0
+    for name, places in groups.items():
         own = [tasks[i] for i in places]
-        report = _part(progress, number, len(groups))
+        report = _part(progress, done, len(own), len(tasks))
+        done += len(own)
         if name is None:
             answers = recognise(
                 backbone, own, prefixes, batch_size=batch_size, free=free, search=search, progress=report
@@ -100,19 +102,19 @@ def _ensemble(
             batch_size=batch_size,
             free=free,
             search=search,
-            progress=_part(progress, i, members),
+            progress=_part(progress, i, 1, members),
         )
         for i, own in enumerate(apart(prefix, members))
     ]
     return [vote([own[i] for own in answers]) for i in range(len(tasks))]
 
 
-def _part(progress: Report | None, number: int, parts: int) -> Report | None:
-    """Progress of one part as progress of all."""
-    if progress is None or parts == 1:
+def _part(progress: Report | None, before: int, own: int, total: int) -> Report | None:
+    """Progress of a part, which is `own` of `total` after `before` others, as progress of all."""
+    if progress is None or own == total:
         return progress
 
     def report(step: Progress) -> None:
-        progress(Progress(number * step.total + step.done, parts * step.total, step.message))
+        progress(Progress(before * step.total + own * step.done, total * step.total, step.message))
 
     return report

@@ -30,6 +30,9 @@ from cpner.transfer import (
     DaptConfig,
     DualQuery,
     Selection,
+    alpha_of_each,
+    check_collaboration,
+    check_selection,
     check_strategy,
     collaboration_start,
     dapt_prefix,
@@ -51,6 +54,10 @@ class _Run(NamedTuple):
     run_dir: str | Path | None
     resume: bool
     progress: Report | None
+
+    def asking(self, card: DomainCard) -> _Run:
+        """With or without options, as a domain learnt it that the training starts from."""
+        return self._replace(config=replace(self.config, options=card.options))
 
     def part(self, name: str) -> _Run:
         """One of several trainings, in a folder of its own."""
@@ -234,7 +241,7 @@ class CPNER:
         labelled = pseudo_label(sentences, self.find(sentences, domain, progress=progress), least_score)
         whole = prefix_config(card)
         prefix = replace(whole, length=whole.length // max(1, len(card.members)))
-        run = _Run(replace(config or TrainingConfig(), options=card.options), run_dir, resume, progress)
+        run = _Run(config or TrainingConfig(), run_dir, resume, progress).asking(card)
         lesson = Corpus(corpus.name, {"train": [*corpus.train, *labelled], "dev": corpus.dev}, types=card.types)
         result = self._train(fresh(self.backbone, prefix), lesson, card.types, run)
         corpus = Corpus(corpus.name, corpus.splits, types=card.types)
@@ -258,7 +265,7 @@ class CPNER:
         Raises:
             UnknownDomainError: there is no such domain.
             ConfigError: a source is named twice or is the target, or a setting is out of its range.
-            PrefixMismatchError: a prefix was made for another backbone or has another shape.
+            PrefixMismatchError: a prefix was made for another backbone, has another shape, or is an ensemble's.
         """
         _check_sources(target, sources)
         queries = [self._query(name) for name in (target, *sources)]
@@ -296,8 +303,8 @@ class CPNER:
                 `train_prefix`.
         """
         selection = self.select(target, sources, alpha=alpha, temperature=temperature, top_k=top_k, weighting=weighting)
-        run = _Run(config or TrainingConfig(), run_dir, resume, progress)
-        warm = {name: self._known.find(name, whole=space == "parameters") for name in (target, *sources)}
+        warm = {name: self._known.single(name, whole=space == "parameters") for name in (target, *sources)}
+        run = _Run(config or TrainingConfig(), run_dir, resume, progress).asking(warm[target].card)
         warn_of_starts(target, {name: domain.card.start_fingerprint for name, domain in warm.items()})
         types, prefix = warm[target].card.types, prefix_config(warm[target].card)
         start = collaboration_start(
@@ -359,16 +366,19 @@ class CPNER:
         if strategy == "chain":
             return self._chain(target, sources, corpus, corpora or {}, run)
         if strategy == "zero-label":
-            return self._zero_label(target, sources, corpus, run, temperature, top_k)
+            return self._zero_label(target, sources, corpus, run, temperature, top_k, weighting)
+        alphas = alpha_of_each(alpha, sources)
         if strategy == "single":
-            weights = self.select(target, sources, alpha=alpha).weights
-            sources, top_k = [sources[max(range(len(sources)), key=lambda i: weights[i])]], None
+            weights = self.select(target, sources, alpha=alphas).weights
+            sources = [sources[max(range(len(sources)), key=lambda i: weights[i])]]
+        top_k = None if strategy in ("single", "ensemble") else top_k
         weighting = "uniform" if strategy == "uniform" else weighting
-        warm, results = self._known.find(target, whole=space == "parameters"), {}
+        warm, results = self._known.single(target, whole=space == "parameters"), {}
         for names in [[name] for name in sources] if strategy == "ensemble" else [list(sources)]:
             self._known.keep(warm)  # each member of an ensemble begins at the warm-up
             results[names[0]] = self.collaborate(
-                target, names, corpus, run.config, alpha=alpha, temperature=temperature, top_k=top_k,
+                target, names, corpus, run.config, alpha={name: alphas[name] for name in names},
+                temperature=temperature, top_k=top_k,
                 weighting=weighting, space=space, share=share,
                 run_dir=_within(run_dir, names[0]) if strategy == "ensemble" else run_dir,
                 resume=resume, progress=progress,
@@ -410,7 +420,10 @@ class CPNER:
         prefix = prefix or (prefix_config(self.card(named[0])) if named else PrefixConfig())
         names = self._known.fitting(domain, prefix) if sources == "auto" else named
         for name in names:
-            self._known.check_shape(name, self._known.find(name).prefix, prefix)
+            self._known.check_shape(name, self._known.single(name).prefix, prefix)
+        check_collaboration(space, share)
+        if names:
+            check_selection(names, alpha=alpha, temperature=temperature, top_k=top_k, weighting=weighting)
         result = self.warm_up(
             domain, corpus, config,
             prefix=prefix, run_dir=_within(run_dir, "warm-up"), resume=resume, progress=progress,
@@ -469,6 +482,7 @@ class CPNER:
         Raises:
             UnknownDomainError: there is no such domain.
             ConfigError: neither a domain nor types, or as many domains as texts are not there.
+            CorpusError: a text is no Unicode.
             PrefixMismatchError: the domain was made for another backbone.
         """
         texts = [text] if isinstance(text, str) else list(text)
@@ -588,8 +602,8 @@ class CPNER:
 
     def _train_on(self, target: str, corpus: Corpus, run: _Run) -> TrainingResult:
         """Go on from a warm-up, without a source."""
-        warm = self._known.find(target)
-        prefix = prefix_config(warm.card)
+        warm = self._known.single(target)
+        prefix, run = prefix_config(warm.card), run.asking(warm.card)
         start = Reparameterisation(self.backbone.t5.shape, prefix, warm.prefix)
         result = self._train(start, corpus, warm.card.types, run)
         corpus = Corpus(corpus.name, corpus.splits, types=warm.card.types)
@@ -605,8 +619,8 @@ class CPNER:
             raise ConfigError(
                 f"a chain trains on the sentences of {missing[0]!r} too: give its corpus (the first source needs none)"
             )
-        first = self._known.find(sources[0])
-        prefix, learnt = prefix_config(first.card), first.prefix
+        first = self._known.single(sources[0])
+        prefix, learnt, run = prefix_config(first.card), first.prefix, run.asking(first.card)
         links = {**{name: corpora[name] for name in sources[1:]}, target: corpus}
         for i, (name, link) in enumerate(links.items()):
             start = Reparameterisation(self.backbone.t5.shape, prefix, learnt)
@@ -619,7 +633,7 @@ class CPNER:
         """An ensemble without sources."""
         if members < 2:
             raise ConfigError(f"an ensemble of {members} members; expected at least 2")
-        warm, results = self._known.find(target), {}
+        warm, results = self._known.single(target), {}
         for seed in range(members * run.config.seed, members * (run.config.seed + 1)):
             self._known.keep(warm)
             one = run.part(f"seed-{seed}")._replace(config=replace(run.config, seed=seed))
@@ -637,7 +651,7 @@ class CPNER:
     ) -> TrainingResult:
         """Keep the members of an ensemble as one domain."""
         card, result = self.card(target), gather(results)
-        one = prefix_config(card)
+        one, run = prefix_config(card), run.asking(card)
         prefix = replace(one, length=one.length * len(results))
         corpus = Corpus(corpus.name, corpus.splits, types=card.types)
         equal = {name: 1 / len(results) for name in sources}
@@ -645,14 +659,21 @@ class CPNER:
         return result
 
     def _zero_label(
-        self, target: str, sources: Sequence[str], corpus: Corpus, run: _Run, temperature: float, top_k: int | None
+        self,
+        target: str,
+        sources: Sequence[str],
+        corpus: Corpus,
+        run: _Run,
+        temperature: float,
+        top_k: int | None,
+        weighting: str,
     ) -> TrainingResult:
         check_name(target)
         check_types(corpus.types, ())
-        queries = [self._query(name) for name in sources]
-        prefix = prefix_config(self.card(sources[0]))
+        queries, first = [self._query(name) for name in sources], self.card(sources[0])
+        prefix, run = prefix_config(first), run.asking(first)
         own = DualQuery(target, self.backbone.embed_types(corpus.types), queries[0].prefix)  # alpha leaves it out
-        selection = select_domains(own, queries, alpha=1.0, temperature=temperature, top_k=top_k)
+        selection = select_domains(own, queries, alpha=1.0, temperature=temperature, top_k=top_k, weighting=weighting)
         weights = dict(zip(selection.sources, selection.weights, strict=True))
         result = untrained(mix([self._known.find(name).prefix for name in sources], selection.weights))
         corpus = Corpus(corpus.name, {}, types=corpus.types)
@@ -670,7 +691,7 @@ class CPNER:
         return list(types or card.types), instructor
 
     def _query(self, name: str) -> DualQuery:
-        domain = self._known.find(name)
+        domain = self._known.single(name)
         start = quiet_start(self.backbone, prefix_config(domain.card))
         learnt = mix([domain.prefix, start], [1.0, -1.0])  # what all have in common would make any two alike
         return DualQuery(name, self.backbone.embed_types(domain.card.types), learnt)
@@ -709,7 +730,7 @@ class CPNER:
             members=list(members),
             vote=vote,
         )
-        self._known.keep(StoredDomain(card, result.prefix, result.reparameterisation))
+        self._known.keep(StoredDomain(card, result.prefix, result.reparameterisation or None))
 
 
 def _within(run_dir: str | Path | None, name: str) -> Path | None:
@@ -718,6 +739,12 @@ def _within(run_dir: str | Path | None, name: str) -> Path | None:
 
 
 def _sentence(text: str) -> Sentence:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise CorpusError(
+            f"character {error.start} of a text is half of a surrogate pair, which is no letter"
+        ) from error
     return Sentence(text, split_words(text))
 
 

@@ -142,9 +142,29 @@ def test_a_running_training_is_left_alone(corpus, store):
     folder.mkdir(parents=True)
     with FileLock(folder / ".lock"):
         result = cpner("warm-up", corpus, "--domain", "x", "--store", store, "--epochs", 1)
+        dapt = cpner("dapt", corpus, "--domain", "x", "--store", store, "--steps", 1)  # which has no run folder
 
     assert result.exit_code == 2
     assert "being trained" in result.stderr
+    assert dapt.exit_code == 0 and folder.is_dir()
+
+
+def test_a_mistake_costs_no_checkpoint(corpus, store):
+    checkpoint = store / ".runs" / "x" / "checkpoint.safetensors"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"hours of work")
+
+    for mistaken in (("no/such/corpus",), (corpus, "--lr", -1), (corpus, "--backbone", "no/such/back/bone")):
+        assert cpner("warm-up", *mistaken, "--domain", "x", "--store", store).exit_code == 2
+
+    assert checkpoint.read_bytes() == b"hours of work"
+
+
+def test_fit_checks_its_settings_before_it_trains(corpus, store):
+    result = cpner("fit", corpus, "--domain", "new", "--sources", "two", "--top-k", 3, "--store", store)
+
+    assert result.exit_code == 2 and "top_k from 1 to the number of sources" in result.stderr
+    assert not (store / ".runs").exists()
 
 
 def test_select_prints_the_selectors_numbers(stored, tmp_path):

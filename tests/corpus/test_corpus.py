@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections import Counter
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpner.corpus import Corpus, Sentence, Span, sample_names
-from cpner.corpus.files import split_of
+from cpner.corpus.files import replacing, split_of, write_text
 from cpner.errors import ConfigError, CorpusError
 
 from .strategies import corpora, word_sentences
@@ -265,9 +266,31 @@ def test_failed_write_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_place_that_cannot_be_written_is_named(write):
-    with pytest.raises(CorpusError, match="can't be written"):
-        Corpus.from_sentences([sentence("a")]).write(write("file", "") / "out.jsonl")
+def test_place_that_cannot_be_written_is_named(write, tmp_path):
+    for place, reason in ((write("file", "") / "out.jsonl", ""), (tmp_path, ": is a folder")):
+        with pytest.raises(CorpusError, match=f"can't be written{reason}"), replacing(place):
+            pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links, pipes and modes are those of Unix")
+def test_written_files_keep_links_modes_and_pipes(tmp_path):
+    file, link, pipe = tmp_path / "file", tmp_path / "link", tmp_path / "pipe"
+    umask = os.umask(0o077)
+    try:
+        write_text(file, ["old"])
+        assert file.stat().st_mode & 0o777 == 0o600
+        file.chmod(0o640)
+        link.symlink_to(file)
+        write_text(link, ["new"])
+    finally:
+        os.umask(umask)
+    assert link.is_symlink() and file.read_text() == "new\n" and file.stat().st_mode & 0o777 == 0o640
+
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(pipe, ["through"])
+    assert os.read(reader, 99) == b"through\n" and pipe.is_fifo()
+    os.close(reader)
 
 
 # Sampling

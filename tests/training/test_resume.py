@@ -128,6 +128,18 @@ def test_without_resume_a_run_starts_over(tiny, tmp_path: Path):
     assert (tmp_path / "checkpoint.safetensors").stat().st_mtime_ns > before
 
 
+def test_what_else_lies_in_the_folder_stays(tiny, tmp_path: Path):
+    others = ["model.safetensors", "best-of-all.safetensors", ".my.own.notes"]
+    for name in others:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / ".best-3.safetensors.0a1b2c3d").write_text("left over of a kill")
+
+    start(tiny, tmp_path)
+
+    assert [(tmp_path / name).read_text() for name in others] == ["mine"] * 3
+    assert not list(tmp_path.glob(".best-3*"))
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -60,6 +60,17 @@ def test_a_backbone_is_trained_as_a_copy_and_loads_again(tiny, tiny_folder: Path
         write_tuned(tuned, tmp_path / "tuned")
 
 
+def test_a_backbone_that_can_not_be_written_leaves_nothing(tiny, tmp_path: Path, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cpner.transfer.dapt.save_file", full)
+    with pytest.raises(BackboneError, match=r"tuned can't be written: .*No space left"):
+        write_tuned(tiny, tmp_path / "tuned")
+
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_domain_begins_at_its_text_and_goes_on_with_labels(tiny, tmp_path: Path):
     ner = CPNER(tiny, tmp_path)
     corpus = Corpus("c", {"train": SENTENCES}, types=TYPES)
@@ -82,6 +93,7 @@ def test_a_domain_begins_at_its_text_and_goes_on_with_labels(tiny, tmp_path: Pat
         (lambda tiny: dapt_prefix(tiny, ["", "a"], QUICK), TrainingError, "no line of at least"),
         (lambda tiny: DaptConfig(steps=0), ConfigError, "steps=0 is out of range"),
         (lambda tiny: DaptConfig(lr=-1.0), ConfigError, "lr=-1.0 is out of range"),
+        (lambda tiny: DaptConfig(seed=-1), ConfigError, "seed=-1 is out of range"),
         (lambda tiny: CPNER(tiny).dapt("c", LINES, []), ConfigError, "at least one type"),
     ],
 )

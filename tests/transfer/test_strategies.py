@@ -183,8 +183,41 @@ def test_an_ensemble_without_sources_holds_a_training_for_each_seed(ner):
 def test_an_ensemble_can_not_be_a_source_of_single_prefixes(ner):
     transfer(ner, "ensemble")
 
-    with pytest.raises(PrefixMismatchError, match="has shapes"):
-        ner.select("first", ["target"])
+    for use in (
+        lambda: ner.select("first", ["target"]),
+        lambda: ner.transfer("target", [], corpus(), QUICK, strategy="ensemble", members=2),
+        lambda: ner.transfer("target", [], corpus(), QUICK, strategy="none"),
+        lambda: ner.transfer("new", ["target"], corpus(), QUICK, strategy="chain"),
+        lambda: ner.transfer("new", ["target"], corpus(), strategy="zero-label"),
+    ):
+        with pytest.raises(PrefixMismatchError, match="is an ensemble of 3 prefixes"):
+            use()
+
+
+@pytest.mark.parametrize("strategy", ["single", "ensemble", "collaborate"])
+def test_settings_of_sources_serve_every_strategy(ner, strategy):
+    transfer(ner, strategy, alpha=dict(zip(SOURCES, (0.1, 0.5, 0.9), strict=True)), top_k=2)
+
+    used = {"single": 1, "ensemble": 3, "collaborate": 2}[strategy]
+    assert sum(weight > 0 for weight in ner.card("target").sources.values()) == used
+
+
+@pytest.mark.parametrize("strategy", ["none", "collaborate", "zero-label", "chain"])
+def test_a_start_that_knows_no_options_is_asked_without_them(ner, strategy):
+    for name in ("target", *SOURCES):
+        known = ner._known.find(name)
+        ner._known.keep(replace(known, card=replace(known.card, options=False)))
+
+    transfer(ner, strategy)
+
+    assert not ner.card("target").options
+
+
+def test_zero_label_takes_a_weighting(ner):
+    transfer(ner, "zero-label", weighting="uniform")
+
+    assert list(ner.card("target").sources.values()) == pytest.approx([1 / 3] * 3)
+    assert ner._known.find("target").reparameterisation is None
 
 
 def test_an_ensemble_by_probabilities_does_not_generate_freely(ner):

@@ -19,7 +19,7 @@ from cpner.backbone.packed import Packed
 from cpner.backbone.precision import native_dtype
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import ACTIVATIONS, T5, FusedLinear
-from cpner.errors import BackboneError
+from cpner.errors import BackboneError, ConfigError
 from cpner.instructor import Vocabulary
 
 EMBEDDED = "cpner-mini"
@@ -94,15 +94,37 @@ def load(name: str = EMBEDDED, *, device: str | None = None, dtype: torch.dtype 
 
     Raises:
         BackboneError: nothing is found under the name, it is no T5, or its weights are not in safetensors.
+        ConfigError: the device is not there.
     """
+    device = check_device(device)
     if dtype not in (None, torch.bfloat16, torch.float32):
         raise BackboneError(f"dtype {dtype} is not supported (float16 overflows in T5): use bfloat16 or float32")
     folder = locate(name)
     config, shape = read_shape(folder, name)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     keep_freed_memory()
     t5 = read_weights(folder, shape, name).to(device=device, dtype=dtype or native_dtype(device))
     return Backbone(name, t5, Vocabulary(read_tokenizer(folder, name)), window=config.get("n_positions", 512))
+
+
+def check_device(device: str | None) -> str:
+    """A device that torch has; None is a GPU where there is one.
+
+    Raises:
+        ConfigError: torch does not know or have it.
+    """
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        asked = torch.device(device)
+    except RuntimeError as error:
+        raise ConfigError(f"no device {device!r}; use cpu, cuda or cuda:N") from error
+    if asked.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device {device!r} is not supported; use cpu, cuda or cuda:N")
+    if asked.type == "cuda" and (asked.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device {device!r} is not there: torch {torch.__version__} sees {torch.cuda.device_count()} CUDA GPUs"
+        )
+    return device
 
 
 def locate(name: str) -> Path:

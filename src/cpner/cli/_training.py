@@ -41,10 +41,13 @@ def run_folder(store: Path, domain: str, *, resume: bool) -> Path:
     return folder
 
 
-def finish(ner: CPNER, domain: str, result: TrainingResult, store: Path, *, as_json: bool) -> None:
-    """Store a trained domain with its curve, remove its checkpoints, and print how it went."""
+def finish(
+    ner: CPNER, domain: str, result: TrainingResult, store: Path, run_dir: Path | None = None, *, as_json: bool
+) -> None:
+    """Store a trained domain with its curve, remove its checkpoints if it has any, and print how it went."""
     ner.save(store)
-    _keep_curve(run_folder(store, domain, resume=True), store / domain)
+    if run_dir is not None:
+        _keep_curve(run_dir, store / domain)
     card, size = ner.card(domain), Store(store).size_bytes(domain)
     if as_json:
         print_json(

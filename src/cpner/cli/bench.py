@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli._common import EMBEDDED, check_device, json_option, print_json
+from cpner.cli._common import EMBEDDED, json_option, print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,9 +37,7 @@ def bench(backbone: str, device: str | None, rounds: int, out: Path | None, as_j
     from cpner.backbone.load import load
     from cpner.bench import run_bench
 
-    result = run_bench(
-        load(backbone, device=check_device(device)), rounds, lambda what: click.echo(f"measuring {what}", err=True)
-    )
+    result = run_bench(load(backbone, device=device), rounds, lambda what: click.echo(f"measuring {what}", err=True))
     if out is not None:
         from cpner.bench_page import page
         from cpner.corpus.files import write_text

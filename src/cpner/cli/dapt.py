@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from cpner.cli._common import (
+    EMBEDDED,
     CorpusOptions,
+    Engine,
     backbone_option,
-    check_device,
     device_option,
     json_option,
     length_option,
@@ -84,7 +85,10 @@ def dapt(
     config = DaptConfig(steps=steps, seed=seed)
     if lr is not None:
         config = DaptConfig(steps=steps, seed=seed, lr=lr, backbone_lr=lr)
-    ner = CPNER.load(backbone or "cpner-mini", store=store, device=check_device(device))
+    if store is not None:
+        ner = Engine(store, backbone, device).load(create=True)
+    else:
+        ner = CPNER.load(backbone or EMBEDDED, device=device)
     with progress_bar() as progress:
         if out is not None:
             if out.exists():

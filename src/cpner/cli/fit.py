@@ -55,11 +55,11 @@ def fit(
     Example:
       cpner fit sample:music --domain music --sources auto --store store
     """
-    run_dir = run_folder(engine.store, domain, resume=training.resume)
     corpus = training.sample(data.read())
     chosen: tuple[str, ...] | Literal["auto"] = "auto" if sources == ("auto",) else sources
     config = training.config()
-    ner = engine.load(create=True)
+    ner = engine.load(None if chosen == "auto" or not chosen else chosen[0], create=True)
+    run_dir = run_folder(engine.store, domain, resume=training.resume)
     with progress_bar() as progress:
         result = ner.fit(
             domain,
@@ -75,4 +75,4 @@ def fit(
             resume=training.resume,
             progress=progress,
         )
-    finish(ner, domain, result, engine.store, as_json=as_json)
+    finish(ner, domain, result, engine.store, run_dir, as_json=as_json)

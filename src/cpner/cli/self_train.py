@@ -51,11 +51,11 @@ def self_train(
       cpner transfer films/ --target films --strategy ensemble --members 4 --store store
       cpner self-train films/ --text unlabelled.txt --domain films --store store
     """
-    run_dir = run_folder(engine.store, domain, resume=training.resume)
     corpus = training.sample(data.read()) if data.corpus else None
     config = training.config()
     lines = list(read_lines(texts))
     ner = engine.load(domain)
+    run_dir = run_folder(engine.store, domain, resume=training.resume)
     with progress_bar() as progress:
         result = ner.self_train(
             domain,
@@ -69,4 +69,4 @@ def self_train(
         )
     learnt = ner.card(domain).metrics["pseudo_labelled"]
     click.echo(f"Learnt from {learnt:,} of {len(lines):,} lines without labels", err=True)
-    finish(ner, domain, result, engine.store, as_json=as_json)
+    finish(ner, domain, result, engine.store, run_dir, as_json=as_json)

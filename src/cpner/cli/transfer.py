@@ -85,7 +85,6 @@ def transfer(
       cpner transfer sample:music --target music --sources news,art --strategy chain --corpus-of art=data/art --store s
       cpner transfer --target food --type-names dish,restaurant --sources news --strategy zero-label --store store
     """
-    run_dir = run_folder(engine.store, target, resume=training.resume)
     if strategy == "zero-label" and type_names:
         corpus = Corpus(target, {}, types=type_names)
     else:
@@ -94,6 +93,7 @@ def transfer(
     config = training.config()
     known = target in open_store(engine.store) or not sources
     ner = engine.load(target if known else sources[0])
+    run_dir = run_folder(engine.store, target, resume=training.resume)
     with progress_bar() as progress:
         result = ner.transfer(
             target,
@@ -113,7 +113,7 @@ def transfer(
             resume=training.resume,
             progress=progress,
         )
-    finish(ner, target, result, engine.store, as_json=as_json)
+    finish(ner, target, result, engine.store, run_dir, as_json=as_json)
 
 
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:

@@ -40,10 +40,10 @@ def warm_up(
       cpner warm-up sample:news --domain news --store store
       cpner warm-up data/ai --domain ai --store store --backbone google/flan-t5-base --shots 20 --seed 1
     """
-    run_dir = run_folder(engine.store, domain, resume=training.resume)
     corpus = training.sample(data.read())
     config = training.config()
     ner = engine.load(create=True)
+    run_dir = run_folder(engine.store, domain, resume=training.resume)
     with progress_bar() as progress:
         result = ner.warm_up(
             domain,
@@ -54,4 +54,4 @@ def warm_up(
             resume=training.resume,
             progress=progress,
         )
-    finish(ner, domain, result, engine.store, as_json=as_json)
+    finish(ner, domain, result, engine.store, run_dir, as_json=as_json)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -55,21 +56,30 @@ def write_text(path: Path, lines: Iterable[str]) -> None:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` when the block ends well, and vanishes when it doesn't.
 
+    A link goes on pointing to its file, which is replaced and keeps its mode; a device or a pipe is written to.
+
     Raises:
         CorpusError: The folder or the file can't be written to.
     """
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        if target.is_dir():
+            raise IsADirectoryError(None, "is a folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        special = target.exists() and not target.is_file()
+        file = open(target, "wb") if special else open(temporary, "xb")  # noqa: SIM115
     except OSError as error:
         raise CorpusError(f"can't be written: {error.strerror or error}", path=path) from error
     try:
-        with open(handle, "wb") as file:
+        with file:
             yield file
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner can read
-        os.replace(temporary, path)
+        if not special:
+            if target.exists():
+                os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+            os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 

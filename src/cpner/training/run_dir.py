@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +26,9 @@ from torch import Tensor
 from cpner.corpus.files import replacing
 from cpner.corpus.sentence import Sentence
 from cpner.errors import CorpusError, TrainingError
+
+_TRAINED = r"(checkpoint|best-\d+)\.safetensors"
+_LEFTOVER = rf"\.({_TRAINED}|run\.json|curve\.json|curve\.png)\.\w+"  # of a kill while writing
 
 
 class RunDir:
@@ -53,10 +57,9 @@ class RunDir:
             raise TrainingError(f"{self.path} can't be a run folder: {error.strerror or error}") from error
         try:
             self._claim(json.loads(json.dumps(identity)))
-            for leftover in self.path.glob(".*.*.*"):  # of a kill while writing
-                leftover.unlink()
+            self._discard(_LEFTOVER)
             if not resume:
-                self._discard(self.path.glob("*.safetensors"))
+                self._discard(_TRAINED)
         except BaseException:
             self.close()
             raise
@@ -74,7 +77,7 @@ class RunDir:
     def save(self, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Replace the checkpoint; the best of earlier checkpoints goes once it is in place."""
         self._write("checkpoint.safetensors", safetensors.torch.save(dict(tensors), {"state": json.dumps(state)}))
-        self._discard(p for p in self.path.glob("best-*.safetensors") if p.name != self._best(state["best_epoch"]))
+        self._discard(_TRAINED, but=("checkpoint.safetensors", self._best(state["best_epoch"])))
 
     def save_best(self, epoch: int, tensors: Mapping[str, Tensor]) -> None:
         """Keep the trained part of a look; `save` must name it."""
@@ -130,9 +133,11 @@ class RunDir:
         except (CorpusError, OSError) as error:
             raise TrainingError(f"{self.path / name} can't be written: {error}") from error
 
-    def _discard(self, paths: Iterable[Path]) -> None:
-        for path in list(paths):
-            path.unlink(missing_ok=True)
+    def _discard(self, names: str, but: Sequence[str] = ()) -> None:
+        """Remove files whose whole name matches: what else lies in the folder is not ours."""
+        for path in list(self.path.iterdir()):
+            if re.fullmatch(names, path.name) and path.name not in but:
+                path.unlink(missing_ok=True)
 
 
 def _describe(identity: Mapping[str, Any], names: Sequence[str]) -> str:

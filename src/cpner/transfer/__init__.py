@@ -1,8 +1,8 @@
 """Transfer between domains: selection, collaboration and its rivals, text without labels (section 3.4)."""
 
-from cpner.transfer.collaborate import collaboration_start, combine, combine_parameters
+from cpner.transfer.collaborate import check_collaboration, collaboration_start, combine, combine_parameters
 from cpner.transfer.dapt import DaptConfig, dapt_backbone, dapt_prefix, write_tuned
-from cpner.transfer.selector import WEIGHTINGS, DualQuery, Selection, select_domains
+from cpner.transfer.selector import WEIGHTINGS, DualQuery, Selection, alpha_of_each, check_selection, select_domains
 from cpner.transfer.self_training import pseudo_label
 from cpner.transfer.strategies import STRATEGIES, check_strategy, gather, untrained
 
@@ -12,6 +12,9 @@ __all__ = [
     "DaptConfig",
     "DualQuery",
     "Selection",
+    "alpha_of_each",
+    "check_collaboration",
+    "check_selection",
     "check_strategy",
     "collaboration_start",
     "combine",

@@ -57,10 +57,11 @@ def collaboration_start(
         PrefixMismatchError: the prefixes differ in shape; or in the space of parameters: something to average was
             not kept, or the starts differ.
     """
-    if space not in SPACES or not 0 <= share <= 1 or len(weights) != len(sources) or not sources:
+    check_collaboration(space, share)
+    if len(weights) != len(sources) or not sources:
         raise ConfigError(
-            f"collaboration of {len(sources)} sources by {len(weights)} weights with space={space!r} and "
-            f"share={share}; expected a weight for each of at least 1 source, one of {', '.join(SPACES)}, and 0 to 1"
+            f"collaboration of {len(sources)} sources by {len(weights)} weights; expected a weight for each, and at "
+            "least 1 source"
         )
     shape, prefix = backbone.t5.shape, prefix or PrefixConfig()
     if space == "prefix":
@@ -73,6 +74,18 @@ def collaboration_start(
     except RuntimeError as error:
         raise PrefixMismatchError("the target's prefix was trained with other prefix settings") from error
     return average
+
+
+def check_collaboration(space: str, share: float) -> None:
+    """Check the settings of `collaboration_start`.
+
+    Raises:
+        ConfigError: there is no such space, or the share is out of its range.
+    """
+    if space not in SPACES or not 0 <= share <= 1:
+        raise ConfigError(
+            f"collaboration with space={space!r} and share={share}; expected one of {', '.join(SPACES)}, and 0 to 1"
+        )
 
 
 def combine(target: Prefix, sources: Sequence[Prefix], weights: Sequence[float], share: float = 0.5) -> Prefix:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -57,8 +59,9 @@ class DaptConfig:
         for name in ("backbone_lr", "clip", "noise"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"DAPT setting {name}={getattr(self, name)} is out of range; expected above 0")
-        if not self.lr >= 0:
-            raise ConfigError(f"DAPT setting lr={self.lr} is out of range; expected at least 0")
+        for name in ("lr", "seed"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"DAPT setting {name}={getattr(self, name)} is out of range; expected at least 0")
 
 
 def dapt_prefix(
@@ -82,11 +85,11 @@ def dapt_prefix(
     """
     config = config or DaptConfig()
     started = time.monotonic()
-    trained = fresh(backbone, prefix)
+    trained = fresh(backbone, prefix).to(backbone.device)
     curve = _train(backbone, list(trained.parameters()), trained, lines, config, config.lr or trained.lr, progress)
     return TrainingResult(
-        prefix=trained.bake(),
-        reparameterisation={name: tensor.detach().clone() for name, tensor in trained.state_dict().items()},
+        prefix=trained.bake().to("cpu"),
+        reparameterisation={name: tensor.detach().cpu().clone() for name, tensor in trained.state_dict().items()},
         curve=curve,
         best_f1=None,
         best_epoch=1,
@@ -111,19 +114,28 @@ def dapt_backbone(
 
 
 def write_tuned(backbone: Backbone, folder: Path) -> None:
-    """Write a tuned backbone as a folder that `load` and `transformers` read: weights in bfloat16, the rest copied.
+    """Write a tuned backbone as a folder that `load` and `transformers` read, all or nothing.
+
+    Weights are in bfloat16, configuration and tokenizer are copied.
 
     Raises:
-        BackboneError: the folder is there already.
+        BackboneError: the folder is there already, or can't be written.
     """
     if folder.exists():
         raise BackboneError(f"{folder} is there already: choose a new folder for the backbone")
-    folder.mkdir(parents=True)
-    for file in locate(backbone.name).iterdir():
-        if file.is_file() and "safetensors" not in file.name:
-            shutil.copy2(file, folder)
     state = {name: tensor.to("cpu", torch.bfloat16) for name, tensor in hugging_face_state(backbone.t5).items()}
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
+            made = Path(beside) / folder.name
+            made.mkdir()
+            for file in locate(backbone.name).iterdir():
+                if file.suffix in (".json", ".model", ".txt") and not file.name.endswith(".index.json"):
+                    shutil.copy2(file, made)
+            save_file(state, made / "model.safetensors", metadata={"format": "pt"})
+            made.rename(folder)
+    except (OSError, SafetensorError) as error:
+        raise BackboneError(f"{folder} can't be written: {error}") from error
 
 
 def _train(

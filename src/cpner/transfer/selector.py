@@ -88,14 +88,9 @@ def select_domains(
 
     Reading: Eq. 6 leaves the vectors open; here each layer of each kind of attention is one vector of keys and values.
     """
-    alphas = _alphas(alpha, [source.name for source in sources])
-    if weighting not in WEIGHTINGS:
-        raise ConfigError(f"no weighting {weighting!r} of sources; expected one of {', '.join(WEIGHTINGS)}")
-    if not sources or not temperature > 0 or not (top_k is None or 1 <= top_k <= len(sources)):
-        raise ConfigError(
-            f"selection among {len(sources)} sources with temperature={temperature} and top_k={top_k}; "
-            "expected at least 1 source, a temperature above 0, and top_k from 1 to the number of sources"
-        )
+    names = [source.name for source in sources]
+    check_selection(names, alpha=alpha, temperature=temperature, top_k=top_k, weighting=weighting)
+    alphas = list(alpha_of_each(alpha, names).values())
     entity = torch.stack([entity_similarity(target, source) for source in sources])  # [I] Eq. 5
     prefix = torch.stack([prefix_similarity(target, source) for source in sources])  # [I] Eq. 6
     share = torch.tensor(alphas, dtype=torch.float64)
@@ -114,6 +109,29 @@ def select_domains(
         top_k=top_k,
         weighting=weighting,
     )
+
+
+def check_selection(
+    sources: Sequence[str],
+    *,
+    alpha: float | Sequence[float] | Mapping[str, float],
+    temperature: float,
+    top_k: int | None,
+    weighting: str,
+) -> None:
+    """Check the settings of `select_domains`, given the names of the sources.
+
+    Raises:
+        ConfigError: no source is named, or a setting is out of its range.
+    """
+    if weighting not in WEIGHTINGS:
+        raise ConfigError(f"no weighting {weighting!r} of sources; expected one of {', '.join(WEIGHTINGS)}")
+    if not sources or not temperature > 0 or not (top_k is None or 1 <= top_k <= len(sources)):
+        raise ConfigError(
+            f"selection among {len(sources)} sources with temperature={temperature} and top_k={top_k}; "
+            "expected at least 1 source, a temperature above 0, and top_k from 1 to the number of sources"
+        )
+    alpha_of_each(alpha, sources)
 
 
 def entity_similarity(target: DualQuery, source: DualQuery) -> Tensor:
@@ -151,8 +169,12 @@ def _weigh(total: Tensor, temperature: float, weighting: str) -> Tensor:
     return torch.full_like(total, 1 / len(total))  # a negative total divided by the sum would be no weight
 
 
-def _alphas(alpha: float | Sequence[float] | Mapping[str, float], names: Sequence[str]) -> list[float]:
-    """One alpha for each source."""
+def alpha_of_each(alpha: float | Sequence[float] | Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+    """One alpha for each source, by name, in order.
+
+    Raises:
+        ConfigError: there are more or fewer than sources, or one is out of its range.
+    """
     if isinstance(alpha, Mapping):
         missing = sorted(set(names) ^ set(alpha))
         if missing:
@@ -162,4 +184,4 @@ def _alphas(alpha: float | Sequence[float] | Mapping[str, float], names: Sequenc
         alphas = [float(alpha)] * len(names) if isinstance(alpha, int | float) else [float(a) for a in alpha]
     if len(alphas) != len(names) or not all(0 <= a <= 1 for a in alphas):
         raise ConfigError(f"alpha={alpha} is out of range; expected one number from 0 to 1, or one for each source")
-    return alphas
+    return dict(zip(names, alphas, strict=True))
