@@ -81,7 +81,6 @@ def run_bench(backbone: Backbone, rounds: int = 5, report: Report = lambda _: No
         rounds: of which the median is taken.
         report: told what is measured next.
     """
-    backbone.t5.requires_grad_(False)
     report("recognition, by batch")
     speeds = by_batch(backbone, rounds)
     report("recognition, by length")

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from cpner.backbone.decode import Found, decode, decode_freely
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, PrefixBank
@@ -127,7 +125,6 @@ def _batches(
             yield batch, bank.rows([tasks[row.task].domain for row in batch]) if layout else None
 
 
-@torch.inference_mode()
 def _freely(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None) -> list[list[Found]]:
     return [[Found(span, 1.0) for span in parsed.spans] for parsed in decode_freely(backbone, sources, prefix)]
 

@@ -14,7 +14,7 @@ import torch
 
 from cpner.backbone.batch import mask_of, pad, pad_masked
 from cpner.backbone.cache import Cache, kept
-from cpner.backbone.decode import Found, check_finite
+from cpner.backbone.decode import Found, check_number
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
 from cpner.grammar import DONE, LIST, OPEN, Grammar, State, word_span
@@ -98,7 +98,7 @@ def beam_search(
         for row, (i, *chosen) in enumerate(choices):
             own, outputs[i] = outputs[i], []
             for at, log, total in zip(*chosen, strict=True):
-                check_finite(total)
+                check_number(total)
                 parent, piece = divmod(at, logits.shape[2])
                 parents.append(row * beams + parent)
                 outputs[i].append(own[parent].longer(sources[i], grammars[i], piece, log, total))

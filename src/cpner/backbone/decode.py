@@ -90,7 +90,7 @@ class Writer:
             BackboneError: what the model computes is not finite.
         """
         for i, state in enumerate(self._states):
-            check_finite(best[i])
+            check_number(best[i])
             self._score = best[i] if state.mode == LIST else self._score + best[i]
             drafted = i < len(self._closed) and self.pieces[i + 1] == choice[i]
             if drafted:
@@ -188,7 +188,7 @@ def decode_freely(
     return [parse(row, source, vocabulary) for row, source in zip(rows, sources, strict=True)]
 
 
-def check_finite(log: float) -> None:
+def check_number(log: float) -> None:
     """Refuse a log-probability that is no number.
 
     Raises:

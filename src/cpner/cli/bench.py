@@ -42,7 +42,6 @@ def bench(backbone: str, device: str | None, rounds: int, out: Path | None, as_j
         from cpner.bench_page import page
         from cpner.corpus.files import write_text
 
-        out.mkdir(parents=True, exist_ok=True)
         write_text(out / "bench.json", [json.dumps(result._asdict(), indent=1)])
         write_text(out / "bench.html", [page(result)])
         click.echo(f"wrote {out / 'bench.html'}", err=True)

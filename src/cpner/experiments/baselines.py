@@ -23,7 +23,7 @@ from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation
 from cpner.backbone.start import fresh
 from cpner.corpus import Corpus, Sentence
-from cpner.errors import ConfigError, TrainingError, did_you_mean
+from cpner.errors import ConfigError, MissingExtraError, TrainingError, did_you_mean
 from cpner.evaluation import evaluate
 from cpner.instructor import Instructor, Source
 from cpner.progress import Progress, Report
@@ -322,5 +322,5 @@ def _peft() -> Any:
     try:
         import peft
     except ImportError as error:
-        raise ConfigError("this baseline needs PEFT: pip install 'cpner[baselines]'") from error
+        raise MissingExtraError("this baseline", "baselines") from error
     return peft

@@ -91,10 +91,6 @@ class DemoResult:
         """The numbers of training sentences that were tried, ascending."""
         return sorted({variant.sentences for variant in self.variants})
 
-    def domain(self, name: str) -> Trained:
-        """One of the domains."""
-        return next(each for each in self.trained if each.name == name)
-
     def variant(self, sentences: int, kind: str) -> Variant:
         """One of the variants."""
         return next(each for each in self.variants if (each.sentences, each.kind) == (sentences, kind))

@@ -123,7 +123,6 @@ class Grid:
         if kind == "cell":
             outcome = self.runner.run(cell)
             record = self._record(cell, outcome, time.monotonic() - started)
-            self._file(cell).parent.mkdir(parents=True, exist_ok=True)
             write_text(self._file(cell), [json.dumps(record, indent=1, ensure_ascii=False)])
             told = "" if record["f1"] is None else f": F1 {record['f1']:.2f}"
             return f"{cell.key} seed {cell.seed}{told} in {record['seconds']:.0f} s"

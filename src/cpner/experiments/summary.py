@@ -47,7 +47,6 @@ def summarise(experiment: str, grid: Grid, records: Sequence[Record]) -> Summary
 def write_summary(summary: Summary, out: Path) -> Path:
     """Write `OUT/EXPERIMENT.json`."""
     path = out / f"{summary['experiment']}.json"
-    out.mkdir(parents=True, exist_ok=True)
     write_text(path, [json.dumps(summary, indent=1, ensure_ascii=False)])
     return path
 

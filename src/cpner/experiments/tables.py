@@ -190,8 +190,7 @@ def _averages(records: Sequence[Record]) -> list[str]:
 
 def _legend(records: Sequence[Record]) -> list[str]:
     strategies = dict.fromkeys(cell_of(record).strategy for record in records)
-    lines = [f"- **{told(Cell('x', sources=(), strategy=name)) if name == 'none' else name}**: {STRATEGIES[name]}."
-             for name in strategies if name != "collaborate"]  # fmt: skip
+    lines = [f"- **{name}**: {STRATEGIES[name]}." for name in strategies if name != "collaborate"]
     return ["", *lines] if lines else []
 
 
