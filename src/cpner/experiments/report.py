@@ -32,8 +32,8 @@ _SECTIONS = {
     "self-training": (
         "Sentences without labels",
         "An ensemble of four prefixes, one for each of four seeds or of four sources, finds the entities of 1,500 "
-        "others; one new prefix learns from its answers and the labels, in as many passes as the others, so in more "
-        "steps.",
+        "other sentences of the target's training split, whose labels it does not see; one new prefix learns from its "
+        "answers and the labels, in as many passes as the others, so in more steps.",
     ),
     "baselines": (
         "Against other ways to tune",
@@ -71,10 +71,13 @@ trained for each domain, tells it how that domain speaks. A new domain (the *tar
 prefixes of older ones (its *sources*). This page shows what that brings.
 
 All scores are F1 from 0 to 100 on the test split, strict: an entity counts when its place and its type are both
-right. Mean ± standard deviation over seeds. *Gain* is the mean difference over seeds; p, where given, is of a paired
-bootstrap over the test sentences of one seed. Every row that is trained on the target is trained on it for as many
-steps. The published figures are the paper's, on T5-base, a model of 220 million parameters: they stand beside ours as
-a mark, not as a match."""
+right. Under each table stands the command that makes it: with `--test-sentences` only the first so many sentences are
+scored, and with one seed a difference of two or three points may be chance. Mean ± standard deviation over seeds;
+where all of them learn from the same sentences, ± does not hold the chance of the sample. *Gain* is the mean
+difference over seeds; p, where given, is of a paired bootstrap over the test sentences of one seed. Every row that is
+trained on the target is trained on it for as many steps, but for self-training, which takes more. The published
+figures are the paper's, on T5-base, a model of 220 million parameters: they stand beside ours as a mark, not as a
+match."""
 
 
 def write_page(results: Path, page: Path) -> list[str]:
