@@ -153,8 +153,10 @@ def _exit(error: click.ClickException) -> NoReturn:
     elif isinstance(error, Interrupted):
         click.echo(f"cpner: {error.format_message()}", err=True)
     else:
-        hint = f" See '{context.command_path} --help'." if context else ""
-        click.echo(f"cpner: error: {' '.join(error.format_message().split())}{hint}", err=True)
+        message = " ".join(error.format_message().split())
+        if context:
+            message = f"{message.removesuffix('.')}. See '{context.command_path} --help'."
+        click.echo(f"cpner: error: {message}", err=True)
     sys.exit(2 if isinstance(error, click.FileError) else error.exit_code)
 
 

@@ -226,7 +226,7 @@ training_options = gather(
         "config_file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         metavar="FILE.toml",
-        help="Settings of training; flags come before them.",
+        help="Settings of training; flags override them.",
     ),
     click.option("--resume", is_flag=True, help="Go on from the last checkpoint of a run that was stopped."),
 )

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--backbone", default=EMBEDDED, show_default=True, help="Name or folder of a backbone.")
+@click.option("--backbone", default=EMBEDDED, show_default=True, envvar="CPNER_BACKBONE", show_envvar=True,
+              help="Name or folder of a backbone.")  # fmt: skip
 @click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; default: a GPU where there is one.")
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="The median of so many.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",

@@ -61,7 +61,7 @@ def _parse_share(ctx: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--workers", type=click.IntRange(min=0), metavar="N", help="Processes that make batches.")
 @click.option("--compile/--no-compile", default=None, help="Compile the model; pays on a GPU.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of weights and batches.")
-@click.option("--config", "config_file", type=_FILE, metavar="FILE.toml", help="Settings; flags come before them.")
+@click.option("--config", "config_file", type=_FILE, metavar="FILE.toml", help="Settings; flags override them.")
 @click.option("--prepare-only", is_flag=True, help="Make vocabulary and arrays, and stop.")
 @click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
 @json_option

@@ -22,7 +22,8 @@ _PLAIN = "plain"  # no variant, in a word
               help="Results: EXPERIMENT.json, pictures, and each cell in cells/.")  # fmt: skip
 @click.option("--page", type=click.Path(path_type=Path, dir_okay=False), default="docs/results.md", show_default=True,
               help="What `report` writes; the pictures lie in a folder beside it.")  # fmt: skip
-@click.option("--backbone", default="cpner-mini", show_default=True, help="Name or folder of a backbone.")
+@click.option("--backbone", default="cpner-mini", show_default=True, envvar="CPNER_BACKBONE", show_envvar=True,
+              help="Name or folder of a backbone.")  # fmt: skip
 @click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; default: GPUs where there are any.")
 @click.option("--jobs", type=_AT_LEAST_1, default=1, show_default=True, help="Cells that run at a time, in processes.")
 @click.option("--seeds", type=_AT_LEAST_1, default=3, show_default=True, help="How many seeds, from 0.")
@@ -70,7 +71,7 @@ def reproduce(
     \b
     Experiments:
       table1          CrossNER from CoNLL-2003, with and without DAPT
-      table2          several sources, against the best one and none, by each strategy
+      table2          several sources, against the likest one and none, by each strategy
       table3          entities that are found only with sources, and the source's sentence that shares them
       figure3         similarity of targets and sources, two heat maps
       figure4         the method without one of its parts, or one of its sources

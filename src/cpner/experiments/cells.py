@@ -132,7 +132,7 @@ def table1(seeds: Sequence[int]) -> list[Cell]:
 
 
 def table2(seeds: Sequence[int]) -> list[Cell]:
-    """Without a source, with the best one, and with several by each strategy (the paper's Table 2).
+    """Without a source, with the likest one, and with several by each strategy (the paper's Table 2).
 
     Settings are searched where there is a dev split to search them on.
     """

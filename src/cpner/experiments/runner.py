@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -14,7 +15,7 @@ from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, part
 from cpner.backbone.start import quiet_start
 from cpner.corpus import Corpus, Sentence, Span
 from cpner.experiments import baselines
-from cpner.experiments.cells import BASELINES, PUBLISHED_SHOTS, Cell
+from cpner.experiments.cells import BASELINES, MIT, PUBLISHED_SHOTS, Cell
 from cpner.experiments.search import search
 from cpner.ner import CPNER
 from cpner.training import TrainingConfig
@@ -151,6 +152,8 @@ class Runner:
         if cell.shots in PUBLISHED_SHOTS and file.is_file():
             train = Corpus.read(file, types=corpus.type_names).train
         elif cell.shots is not None:
+            if cell.target in MIT and cell.shots in PUBLISHED_SHOTS:
+                warnings.warn(f"{file} is not there: a sample of the training split stands in", stacklevel=2)
             train = corpus.sample(shots=cell.shots, seed=cell.seed).train
         count = min(cell.count or len(train), self.budget.sentences or len(train))
         if count < len(train):
