@@ -15,7 +15,7 @@ from cpner.backbone.decode import Found
 from cpner.backbone.load import EMBEDDED, Backbone, load
 from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, mix
 from cpner.backbone.start import fresh, quiet_start
-from cpner.corpus import Corpus, Entity, Sentence, Span, split_words
+from cpner.corpus import Corpus, Entity, Sentence, Span
 from cpner.domain_card import VOTES, DomainCard, check_name
 from cpner.domains import Domains, prefix_config
 from cpner.ensemble import recognise_all
@@ -745,7 +745,7 @@ def _sentence(text: str) -> Sentence:
         raise CorpusError(
             f"character {error.start} of a text is half of a surrogate pair, which is no letter"
         ) from error
-    return Sentence(text, split_words(text))
+    return Sentence.from_text(text)
 
 
 def _check_sources(target: str, sources: Sequence[str]) -> None:

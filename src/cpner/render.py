@@ -14,8 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.corpus import conll
-from cpner.corpus.sentence import Entity, Sentence, Span
-from cpner.corpus.words import split_words
+from cpner.corpus.sentence import Entity, Sentence
 from cpner.errors import ConfigError, did_you_mean
 
 FORMATS = ("jsonl", "conll", "table", "html")
@@ -62,10 +61,7 @@ class Tagged(NamedTuple):
 
     def to_sentence(self) -> Sentence:
         """The words of the text, cut where entities begin and end."""
-        words = split_words(self.text, [edge for entity in self.entities for edge in (entity.start, entity.end)])
-        first = {start: i for i, (start, _) in enumerate(words)}
-        after = {end: i + 1 for i, (_, end) in enumerate(words)}
-        return Sentence(self.text, words, [Span(first[e.start], after[e.end], e.type) for e in self.entities])
+        return Sentence.from_text(self.text, [(e.start, e.end, e.type) for e in self.entities])
 
 
 class Palette:

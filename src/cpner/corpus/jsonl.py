@@ -16,8 +16,7 @@ from typing import Any
 import regex
 
 from cpner.corpus.jsonlines import Mark, Place, Record, check_inside, check_unicode, in_order, marks, records, show_keys
-from cpner.corpus.sentence import Sentence, Span
-from cpner.corpus.words import split_words
+from cpner.corpus.sentence import Sentence
 from cpner.errors import CorpusError
 
 _INK = regex.compile(r"\S(?:.*\S)?", regex.DOTALL)  # the splitter's own notion of white space
@@ -59,11 +58,7 @@ def _sentence(record: Record, place: Place, repairs: Counter[str]) -> Sentence:
         raise place.error(f"no 'text'; keys: {show_keys(record)}")
     check_unicode(text, place)
     trimmed = [_trim(mark, value, text, place, repairs) for mark, value in marks(record, place)]
-    entities = in_order(trimmed, place, "character", repairs)
-    words = split_words(text, cuts=[offset for mark in entities for offset in (mark.start, mark.end)])
-    first = {start: i for i, (start, _) in enumerate(words)}
-    last = {end: i for i, (_, end) in enumerate(words)}
-    return Sentence(text, words, [Span(first[m.start], last[m.end] + 1, m.type) for m in entities])
+    return Sentence.from_text(text, in_order(trimmed, place, "character", repairs))
 
 
 def _trim(mark: Mark, value: Any, text: str, place: Place, repairs: Counter[str]) -> Mark:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from cpner.corpus.words import split_words
 from cpner.errors import CorpusError
 
 
@@ -59,6 +60,15 @@ class Sentence:
             offsets.append((position, position + len(word)))
             position += len(word) + 1
         return cls(" ".join(words), offsets, spans)
+
+    @classmethod
+    def from_text(cls, text: str, entities: Iterable[tuple[int, int, str]] = ()) -> Sentence:
+        """Cut a text into words, also where entities begin and end: (start, end, type) in characters of it."""
+        entities = list(entities)
+        words = split_words(text, cuts=[edge for start, end, _ in entities for edge in (start, end)])
+        first = {start: i for i, (start, _) in enumerate(words)}
+        after = {end: i + 1 for i, (_, end) in enumerate(words)}
+        return cls(text, words, [Span(first[start], after[end], type) for start, end, type in entities])
 
     @property
     def word_texts(self) -> list[str]:

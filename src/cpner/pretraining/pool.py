@@ -13,7 +13,7 @@ import numpy as np
 
 from cpner.corpus.files import replacing
 from cpner.corpus.jsonlines import Mark, Place, check_inside, in_order
-from cpner.corpus.words import split_words
+from cpner.corpus.sentence import Sentence
 from cpner.errors import CorpusError
 from cpner.pretraining.renaming import GROUP_OF
 from cpner.pretraining.text import Array, open_lines
@@ -222,10 +222,9 @@ class _Reader:
         self.file_types.append(listed.get(name) or sorted(seen))
 
     def _add(self, text: str, entities: Sequence[Mark]) -> None:
-        offsets = split_words(text, [x for start, end, _ in entities for x in (start, end)])
-        starts, ends = {a: i for i, (a, _) in enumerate(offsets)}, {b: i + 1 for i, (_, b) in enumerate(offsets)}
-        rows = [(starts[a], ends[b], self.types.setdefault(t, len(self.types))) for a, b, t in entities]
-        words = [self.words.setdefault(text[a:b], len(self.words)) for a, b in offsets]
+        sentence = Sentence.from_text(text, entities)
+        rows = [(start, end, self.types.setdefault(t, len(self.types))) for start, end, t in sentence.spans]
+        words = [self.words.setdefault(word, len(self.words)) for word in sentence.word_texts]
         self.text.append(np.array(words, np.int32))
         self.spans.append(np.array(rows, np.int32).reshape(-1, 3))
 
