@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import queue
+import re
 import shutil
 import subprocess
 import sys
@@ -624,6 +625,11 @@ def test_import_of_damage_is_one_line_and_stores_nothing(store, exported, tmp_pa
         "music.zip/prefix.safetensors is damaged": {**entries, "music/prefix.safetensors": b"x"},
         "more than one domain": {**entries, "ai/domain.json": b"{}"},
     }
+    card = json.loads(entries["music/domain.json"])
+    for types in (["a:b"], ["a", "a"], ["\x1b[31m"]):
+        cases[f"types {re.escape(repr(types))} must be words"] = {
+            **entries, "music/domain.json": json.dumps({**card, "types": types}).encode()
+        }  # fmt: skip
     for message, changed in cases.items():
         with pytest.raises(StoreError, match=message):
             store.import_(zip_of(exported, changed))
@@ -713,7 +719,7 @@ def test_readme_says_what_the_card_says(store):
 
 
 def test_readme_survives_odd_text_and_leaves_out_what_is_empty():
-    card = make_card(types=["a|b", "<b>\n# c"], sources={}, metrics={"curve": [1, 2]}, backbone="/my `odd` folder")
+    card = make_card(types=["a|b", "<b> # c"], sources={}, metrics={"curve": [1, 2]}, backbone="/my `odd` folder")
 
     text = readme(card)
 

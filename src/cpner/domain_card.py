@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cpner.corpus.type_names import can_name_type
 from cpner.errors import PrefixMismatchError, StoreError
 
 if TYPE_CHECKING:
@@ -82,8 +83,10 @@ class DomainCard:
             if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
                 raise StoreError(f"{row.name} is {_short(value)}, which is no {kind.__name__}")
         check_name(self.name)
-        if not self.types or not all(isinstance(name, str) and name.strip() for name in self.types):
+        if not self.types or not all(isinstance(name, str) for name in self.types):
             raise StoreError(f"types {_short(self.types)} must be the names of the entity types, at least one")
+        if len(set(self.types)) < len(self.types) or not all(map(can_name_type, self.types)):
+            raise StoreError(f"types {_short(self.types)} must be words without ':' and parentheses, each named once")
         for name, weight in self.sources.items():
             if not isinstance(weight, int | float) or isinstance(weight, bool) or not math.isfinite(weight):
                 raise StoreError(f"the weight of source {name!r} is {_short(weight)}, which is no number")

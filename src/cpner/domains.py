@@ -16,7 +16,7 @@ import torch
 from cpner import __version__
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, PrefixConfig, config_dict, part_shape, start_fingerprint
-from cpner.domain_card import DomainCard, check_fits
+from cpner.domain_card import DomainCard, check_fits, check_name
 from cpner.errors import ConfigError, PrefixMismatchError, StoreError, UnknownDomainError, did_you_mean
 from cpner.store import Store, StoredDomain
 
@@ -76,6 +76,16 @@ class Domains:
             check_fits(store.card(name), self.backbone)
             domain = self._stored.put(name, store.load(name, reparameterisation=whole))
         return domain
+
+    def check_name(self, name: str) -> None:
+        """Check that a domain can have this name, before it is trained for hours.
+
+        Raises:
+            StoreError: it can't be stored under it.
+        """
+        check_name(name)
+        if self.store is not None and self.store.is_dir():
+            Store(self.store).check_place(name)
 
     def single(self, name: str, *, whole: bool = False) -> StoredDomain:
         """A domain as the start of a training, or a source of one: no ensemble. The rest is as in `find`.

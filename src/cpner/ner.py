@@ -16,10 +16,10 @@ from cpner.backbone.load import EMBEDDED, Backbone, load
 from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, mix
 from cpner.backbone.start import fresh, quiet_start
 from cpner.corpus import Corpus, Entity, Sentence, Span
-from cpner.domain_card import VOTES, DomainCard, check_name
+from cpner.domain_card import VOTES, DomainCard
 from cpner.domains import Domains, prefix_config
 from cpner.ensemble import recognise_all
-from cpner.errors import ConfigError, CorpusError
+from cpner.errors import ConfigError, CorpusError, TrainingError
 from cpner.evaluation import Evaluation, evaluate
 from cpner.instructor import Instructor
 from cpner.progress import Report
@@ -98,6 +98,9 @@ class CPNER:
         """
         return cls(load(backbone, device=device, dtype=dtype), store)
 
+    def __repr__(self) -> str:
+        return f"CPNER({self.backbone.name!r} on {self.backbone.device}, {len(self.domains)} domains)"
+
     @property
     def domains(self) -> list[str]:
         """Names of all domains, in memory and in the store, sorted."""
@@ -169,7 +172,7 @@ class CPNER:
             StoreError: the domain's name can't be stored.
             ConfigError, TrainingError: see `train_prefix`.
         """
-        check_name(domain)
+        self._known.check_name(domain)
         run, prefix = _Run(config or TrainingConfig(), run_dir, resume, progress), prefix or PrefixConfig()
         result = self._train(fresh(self.backbone, prefix), corpus, corpus.types, run)
         self._learn(domain, corpus, prefix, run.config, result)
@@ -195,7 +198,7 @@ class CPNER:
         Raises:
             BackboneError, TrainingError: see `dapt_prefix`.
         """
-        check_name(domain)
+        self._known.check_name(domain)
         check_types(types, ())
         config, prefix = config or DaptConfig(), prefix or PrefixConfig()
         result = dapt_prefix(self.backbone, text, config, prefix=prefix, progress=progress)
@@ -232,6 +235,8 @@ class CPNER:
             ConfigError: the score is out of its range, or the corpus has types that the domain lacks.
             TrainingError: nothing is left to learn from, or see `train_prefix`.
         """
+        if isinstance(text, str):
+            raise ConfigError("text must be a list of texts, or anything else that gives them one by one")
         if not 0 <= least_score <= 1:
             raise ConfigError(f"least_score={least_score} is out of range; expected 0 to 1")
         card, corpus = self.card(domain), corpus or Corpus(domain, {}, types=())
@@ -239,6 +244,11 @@ class CPNER:
         read = (one if isinstance(one, Sentence) else _sentence(one) for one in text)
         sentences = [sentence for sentence in read if sentence.words]
         labelled = pseudo_label(sentences, self.find(sentences, domain, progress=progress), least_score)
+        if not labelled and not corpus.train:
+            raise TrainingError(
+                f"nothing to learn from: of {len(sentences):,} texts with words, none is without an entity of a score "
+                f"below least_score={least_score}"
+            )
         whole = prefix_config(card)
         prefix = replace(whole, length=whole.length // max(1, len(card.members)))
         run = _Run(config or TrainingConfig(), run_dir, resume, progress).asking(card)
@@ -415,8 +425,8 @@ class CPNER:
             run_dir: the two stages have folders of their own in it.
             The rest is as in `warm_up`, `select` and `collaborate`.
         """
+        _check_sources(domain, [] if sources == "auto" else sources)
         named = [] if sources == "auto" else list(sources)
-        _check_sources(domain, named)
         prefix = prefix or (prefix_config(self.card(named[0])) if named else PrefixConfig())
         names = self._known.fitting(domain, prefix) if sources == "auto" else named
         for name in names:
@@ -595,6 +605,8 @@ class CPNER:
         self._known.reload()
 
     def _train(self, start: Reparameterisation, corpus: Corpus, types: Sequence[str], run: _Run) -> TrainingResult:
+        if not corpus.train:
+            raise TrainingError(f"corpus {corpus.name!r} has no sentence to train on; it has {list(corpus.splits)}")
         return train_prefix(
             self.backbone, start, corpus.train, corpus.dev, types, run.config,
             run_dir=run.run_dir, resume=run.resume, progress=run.progress,
@@ -614,7 +626,7 @@ class CPNER:
         self, target: str, sources: Sequence[str], corpus: Corpus, corpora: Mapping[str, Corpus], run: _Run
     ) -> TrainingResult:
         """Train one prefix on several domains in turn (section 4.3, chain transfer); each has its run folder."""
-        check_name(target)
+        self._known.check_name(target)
         if missing := [name for name in sources[1:] if name not in corpora]:
             raise ConfigError(
                 f"a chain trains on the sentences of {missing[0]!r} too: give its corpus (the first source needs none)"
@@ -668,7 +680,7 @@ class CPNER:
         top_k: int | None,
         weighting: str,
     ) -> TrainingResult:
-        check_name(target)
+        self._known.check_name(target)
         check_types(corpus.types, ())
         queries, first = [self._query(name) for name in sources], self.card(sources[0])
         prefix, run = prefix_config(first), run.asking(first)

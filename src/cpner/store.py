@@ -211,6 +211,23 @@ class Store:
         self.save(domain, overwrite, dtype=None)
         return domain.card
 
+    def check_place(self, name: str, *, overwrite: bool = True) -> None:
+        """Check that a domain can be stored under this name here.
+
+        Raises:
+            StoreError: something is in its way: a name that differs in case only, a folder that is no domain, or, if it
+                is not to be overwritten, the domain itself.
+        """
+        for folder in self._folders():
+            if folder.name.lower() != name.lower():
+                continue
+            if folder.name != name:  # one folder on the disks of macOS and Windows
+                raise StoreError(f"domain {name!r} differs from the stored {folder.name!r} in case only; rename it")
+            if not _holds_domain(folder):
+                raise StoreError(f"{folder} is in the way of domain {name!r} and is none; move it or rename the domain")
+            if not overwrite:
+                raise StoreError(f"domain {name!r} is in {self.path} already; choose another name or overwrite it")
+
     def _folders(self) -> list[Path]:
         try:
             return [Path(entry.path) for entry in os.scandir(self.path) if entry.is_dir()]
@@ -251,7 +268,7 @@ class Store:
     def _put(self, name: str, files: Mapping[str, bytes], overwrite: bool) -> None:
         target, old = self.path / name, self.path / f".old-{name}"
         with self._lock():
-            self._check_place(name, overwrite)
+            self.check_place(name, overwrite=overwrite)
             part = self._part()
             try:
                 part.mkdir()
@@ -264,17 +281,6 @@ class Store:
                     os.rename(old, part)  # so that an `.old` folder is whole as long as it has that name
             finally:
                 shutil.rmtree(part, ignore_errors=True)
-
-    def _check_place(self, name: str, overwrite: bool) -> None:
-        for folder in self._folders():
-            if folder.name.lower() != name.lower():
-                continue
-            if folder.name != name:  # one folder on the disks of macOS and Windows
-                raise StoreError(f"domain {name!r} differs from the stored {folder.name!r} in case only; rename it")
-            if not _holds_domain(folder):
-                raise StoreError(f"{folder} is in the way of domain {name!r} and is none; move it or rename the domain")
-            if not overwrite:
-                raise StoreError(f"domain {name!r} is in {self.path} already; choose another name or overwrite it")
 
     def _part(self) -> Path:
         return self.path / f".part-{uuid.uuid4().hex}"

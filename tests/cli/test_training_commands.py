@@ -149,6 +149,20 @@ def test_a_running_training_is_left_alone(corpus, store):
     assert dapt.exit_code == 0 and folder.is_dir()
 
 
+def test_a_name_that_differs_in_case_only_is_refused_before_training(corpus, store):
+    for command in ("warm-up", "fit", "dapt"):
+        result = cpner(command, corpus, "--domain", "TWO", "--store", store)
+
+        assert result.exit_code == 2 and "differs from the stored 'two' in case only" in result.stderr
+        assert not (store / ".runs" / "TWO" / "run.json").exists()
+
+
+def test_nothing_to_resume_is_told(corpus, store):
+    result = cpner("warm-up", corpus, "--domain", "x", "--store", store, "--epochs", 1, "--resume")
+
+    assert result.exit_code == 0 and "Nothing to resume" in result.stderr
+
+
 def test_a_mistake_costs_no_checkpoint(corpus, store):
     checkpoint = store / ".runs" / "x" / "checkpoint.safetensors"
     checkpoint.parent.mkdir(parents=True)
@@ -258,7 +272,7 @@ def test_transfer_needs_no_corpus_where_types_are_named(store):
     assert (result.exit_code, result.stderr) == (0, "")
     assert Store(store).card("new").types == ["song", "band"]
     without = cpner("transfer", *arguments)
-    assert (without.exit_code, without.stdout) == (2, "") and "CORPUS" in without.stderr
+    assert (without.exit_code, without.stdout) == (2, "") and "give --type-names, or CORPUS" in without.stderr
 
 
 @pytest.mark.parametrize(
@@ -266,7 +280,11 @@ def test_transfer_needs_no_corpus_where_types_are_named(store):
     [
         (("--sources", "two", "--corpus-of", "two"), "is not NAME=CORPUS"),
         (("--strategy", "none", "--sources", "two"), "none has no source"),
-        ((), "none has no source"),
+        ((), "strategy collaborate needs --sources"),
+        (
+            ("--sources", "two", "--strategy", "chain", "--corpus-of", "tow=x"),
+            "names 'tow', which is none of --sources",
+        ),
         (("--strategy", "best"), "'best' is not one of"),
     ],
 )
@@ -366,7 +384,7 @@ def test_self_train_needs_no_labels(store, tmp_path):
     [
         (("--domain", "one"), "--text"),
         (("--domain", "nowhere", "--text", "full"), "nowhere"),
-        (("--domain", "one", "--text", "empty"), "0 sentences to train on"),
+        (("--domain", "one", "--text", "empty"), "nothing to learn from: of 0 texts"),
         (("--domain", "one", "--text", "full", "--least-score", 2), "--least-score"),
     ],
 )

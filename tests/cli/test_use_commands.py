@@ -217,6 +217,17 @@ def test_domains_are_removed_all_or_none(store):
     assert Store(store).names() == []
 
 
+def test_output_never_takes_the_place_of_the_input(stored, tmp_path):
+    texts = tmp_path / "texts"
+    texts.write_text("Ada left Rome.\n", encoding="utf-8")
+    where = ("--domain", "one", "--store", stored, "--input", texts, "--output")
+
+    refused, printed = cpner("predict", *where, texts), cpner("predict", *where, "-")
+
+    assert refused.exit_code == 2 and "is the input, which would be lost" in refused.stderr
+    assert texts.read_text("utf-8") == "Ada left Rome.\n" and printed.stdout.startswith('{"text": "Ada left Rome."')
+
+
 def test_conll_output_is_a_corpus(stored, tmp_path):
     cpner("predict", "Ada left Rome.", "--domain", "one", "--store", stored, "--output", tmp_path / "p.conll")
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -89,6 +90,17 @@ def test_convert_reads_the_format_that_is_named(write):
     run("convert", "both.jsonl", "out.jsonl", "--from", "tokens")
 
     assert len(Corpus.read("out.jsonl").train) == 1
+
+
+def test_convert_goes_by_the_ending_and_spares_its_input(write):
+    before = '{"text": "a b", "entities": [{"start": 0, "end": 1, "type": "x"}]}\n'
+    write("in.jsonl", before)
+
+    run("convert", "in.jsonl", "out.conll")
+    assert Path("out.conll").read_text().startswith("a\tB-x\n")
+    for arguments in (("in.jsonl",), ("other.jsonl", "--format", "conll"), ("other.conll", "--format", "jsonl")):
+        assert run("convert", "in.jsonl", *arguments).exit_code == 2
+    assert Path("in.jsonl").read_text() == before and not Path("other.conll").exists()
 
 
 def test_sample_keeps_the_test_split():

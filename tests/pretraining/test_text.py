@@ -96,6 +96,13 @@ def test_packed_files_are_read_as_plain_ones(tmp_path: Path) -> None:
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt.xz").write_bytes(lzma.compress(b"many words " * 100)[:60])
     (tmp_path / "b.txt").write_bytes(b"\xff\xfe")
-    for name in ("a.txt.xz", "b.txt", "c.txt"):
-        with pytest.raises(CorpusError, match=f"{name}: can't be read"):
+    (tmp_path / "d.txt.xz").write_bytes(lzma.compress(b"fine\nb\xe9te\n"))
+    told = {
+        "a.txt.xz": ": can't be read",
+        "b.txt": ", line 1: byte 0xff is not UTF-8",
+        "c.txt": ": can't be read",
+        "d.txt.xz": ", line 2: byte 0xe9 is not UTF-8",
+    }
+    for name, message in told.items():
+        with pytest.raises(CorpusError, match=name + message):
             list(open_lines(tmp_path / name))

@@ -76,7 +76,7 @@ def test_no_labels_are_needed(ner):
     ("arguments", "error", "match"),
     [
         (("nowhere", TEXTS), UnknownDomainError, "nowhere"),
-        (("d", []), TrainingError, "0 sentences to train on"),
+        (("d", []), TrainingError, "nothing to learn from: of 0 texts"),
         (("d", TEXTS, Corpus("c", {"train": [Sentence.from_words(["a"], [Span(0, 1, "song")])]})), ConfigError, "song"),
     ],
 )

@@ -291,9 +291,9 @@ def read_types(path: Path) -> dict[str, str]:
         ConfigError: The file maps anything else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         types = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from error
     if not isinstance(types, dict) or not all(isinstance(words, str) for words in types.values()):
         raise ConfigError(f'{path} must map each type\'s code to its words, such as ORG = "organization" in TOML')

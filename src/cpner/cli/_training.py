@@ -31,6 +31,8 @@ def run_folder(store: Path, domain: str, *, resume: bool) -> Path:
     """
     check_name(domain)
     folder = store / ".runs" / domain
+    if resume and not folder.exists():
+        click.echo(f"Nothing to resume: no run of {domain!r} was stopped; training begins anew", err=True)
     if not resume and folder.exists():
         for lock in folder.rglob(".lock"):
             try:

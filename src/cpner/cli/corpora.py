@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,7 @@ _ROWS = {
 _FORMAT_HELP = "conll: a word and its tag a line; jsonl: text with character offsets; tokens: words with word offsets."
 
 format_option = click.option(
-    "--format", type=click.Choice(list(FORMATS)), default="jsonl", show_default=True, help=_FORMAT_HELP
+    "--format", type=click.Choice(list(FORMATS)), help=f"{_FORMAT_HELP} Default: conll if OUT ends so, else jsonl."
 )
 
 
@@ -110,7 +111,7 @@ def stats(path: str, types_file: Path | None, source_format: str | None, as_json
 @format_option
 @from_option
 @types_option
-def convert(source: str, out: Path, format: str, source_format: str | None, types_file: Path | None) -> None:
+def convert(source: str, out: Path, format: str | None, source_format: str | None, types_file: Path | None) -> None:
     """Write the corpus IN to OUT in another format.
 
     OUT is a folder, or a file if the corpus has one split and OUT an ending. Types are written in words.
@@ -119,7 +120,7 @@ def convert(source: str, out: Path, format: str, source_format: str | None, type
     Example:
       cpner corpora convert data/mit_movie movie-jsonl --format jsonl
     """
-    _write(CorpusOptions(source, types_file, source_format).read(), out, format)
+    _write(CorpusOptions(source, types_file, source_format).read(), source, out, format)
 
 
 @corpora.command()
@@ -137,7 +138,7 @@ def sample(
     shots: int | None,
     count: int | None,
     seed: int,
-    format: str,
+    format: str | None,
     source_format: str | None,
     types_file: Path | None,
 ) -> None:
@@ -147,9 +148,8 @@ def sample(
     Example:
       cpner corpora sample data/music music-20 --shots 20 --seed 1
     """
-    _write(
-        CorpusOptions(source, types_file, source_format).read().sample(shots=shots, count=count, seed=seed), out, format
-    )
+    corpus = CorpusOptions(source, types_file, source_format).read().sample(shots=shots, count=count, seed=seed)
+    _write(corpus, source, out, format)
 
 
 @corpora.command()
@@ -186,7 +186,13 @@ def _bars(progress: Progress) -> Callable[[str, int, int], None]:
     return advance
 
 
-def _write(corpus: Corpus, out: Path, format: str) -> None:
+def _write(corpus: Corpus, source: str, out: Path, format: str | None) -> None:
+    conll = out.suffix.lower() == ".conll"
+    format = format or ("conll" if conll else "jsonl")
+    if (conll or out.suffix.lower() in (".json", ".jsonl")) and conll != (format == "conll"):
+        raise click.UsageError(f"{out} would hold {format}, which its ending belies: choose another name or --format")
+    if out.is_file() and os.path.exists(source) and out.samefile(source):
+        raise click.UsageError(f"{out} is the input, which would be lost: choose another name")
     for file in corpus.write(out, format):
         click.echo(f"Wrote {file}", err=True)
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cpner.cli._common import Reader, batch_option, progress_bar, reader_options, split_names
-from cpner.corpus.files import replacing
-from cpner.errors import CorpusError
+from cpner.corpus.files import check_utf8, replacing
 from cpner.progress import Progress, Report
 from cpner.render import FORMATS, Tagged, render
 
@@ -69,6 +68,9 @@ def predict(
     """
     if domain is None and not types:
         raise click.UsageError("give --domain NAME, or --types A,B to look for types that no prefix was trained for")
+    output = None if output == Path("-") else output
+    if output and source and output.exists() and output.samefile(source):
+        raise click.UsageError(f"{output} is the input, which would be lost: choose another --output")
     lines = _lines(text, source)
     format = format or _format(output)
     ner = engine.load(domain)
@@ -106,7 +108,7 @@ def _lines(text: str | None, source: Path | None) -> Iterator[str]:
         if os.path.isfile(text):  # unlike Path's, never raises: a text may be longer than names can be
             click.echo(f"{text!r} is taken as the text; to read the file of this name, --input {text}", err=True)
         return iter([text])
-    if source is None and sys.stdin.isatty():
+    if source is None and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError("nothing to read; give a TEXT, --input FILE, or lines on standard input")
     if source is None or str(source) == "-":
         return _decode("standard input", sys.stdin.buffer)
@@ -115,11 +117,7 @@ def _lines(text: str | None, source: Path | None) -> Iterator[str]:
 
 def _decode(name: str, lines: Iterable[bytes]) -> Iterator[str]:
     for number, line in enumerate(lines, 1):
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            message = f"byte {line[error.start]:#04x} is not UTF-8; save the file as UTF-8"
-            raise CorpusError(message, path=name, line=number) from error
+        yield check_utf8(line, name, number).rstrip("\r\n")
 
 
 def _format(output: Path | None) -> str:

@@ -85,11 +85,18 @@ def transfer(
       cpner transfer sample:music --target music --sources news,art --strategy chain --corpus-of art=data/art --store s
       cpner transfer --target food --type-names dish,restaurant --sources news --strategy zero-label --store store
     """
+    if not sources and strategy not in ("none", "ensemble"):
+        raise click.UsageError(f"strategy {strategy} needs --sources A,B")
+    if strategy == "zero-label" and not type_names and not data.corpus:
+        raise click.UsageError("zero-label needs the types of the target: give --type-names, or CORPUS")
     if strategy == "zero-label" and type_names:
         corpus = Corpus(target, {}, types=type_names)
     else:
         corpus = training.sample(data.read())
-    named = {name: data.read(place) for name, place in _pairs(corpora).items()}
+    places = _pairs(corpora)
+    if strategy == "chain" and (odd := set(places) - set(sources)):
+        raise click.UsageError(f"--corpus-of names {min(odd)!r}, which is none of --sources")
+    named = {name: data.read(place) for name, place in places.items()}
     config = training.config()
     known = target in open_store(engine.store) or not sources
     ner = engine.load(target if known else sources[0])

@@ -35,15 +35,24 @@ def read_text(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise CorpusError(f"can't be read: {error.strerror or error}", path=path) from error
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        message = f"byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8"
-        raise CorpusError(message, path=path, line=line) from error
+    text = check_utf8(data, path)
     if not text.strip():
         raise CorpusError("is empty; expected sentences with entities", path=path)
     return text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
+
+
+def check_utf8(data: bytes, path: Path | str, first_line: int = 1) -> str:
+    """Decode UTF-8, without the byte order mark that a file may begin with.
+
+    Raises:
+        CorpusError: It is something else; the line is told, of which the data's first has the number `first_line`.
+    """
+    try:
+        return data.decode("utf-8-sig" if first_line == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + first_line
+        message = f"byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+        raise CorpusError(message, path=path, line=line) from error
 
 
 def write_text(path: Path, lines: Iterable[str]) -> None:

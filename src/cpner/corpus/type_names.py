@@ -10,7 +10,7 @@ import regex
 from cpner.corpus.public import names_of_dataset
 from cpner.errors import CorpusError
 
-_RESERVED = regex.compile(r"[():]")  # the template of the target owns these
+_RESERVED = regex.compile(r"[():\p{Cc}]")  # the template of the target owns these, and terminals obey controls
 _SEAMS = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})|[\s_\-/():.]+")  # politicalParty, TVShow
 _WELL_KNOWN = {
     "per": "person",
@@ -77,13 +77,19 @@ def words_of(code: str) -> str:
     return _WELL_KNOWN.get(words, words)
 
 
+def can_name_type(words: str) -> bool:
+    """Whether words can stand in the target's template as a type."""
+    return bool(words) and words == " ".join(words.split()) and not _RESERVED.search(words)
+
+
 def check_words(words: str, code: str = "") -> str:
     """Return the words of a type as they are, if they can stand in the target's template.
 
     Raises:
-        CorpusError: They are empty, have blanks at an end or in a row, or hold ':' or a parenthesis.
+        CorpusError: They are empty, have blanks at an end or in a row, or hold ':', a parenthesis or a control
+            character.
     """
-    if not words or words != " ".join(words.split()) or _RESERVED.search(words):
+    if not can_name_type(words):
         of_code = f" for the type {code!r}" if code and code != words else ""
         raise CorpusError(
             f"{words!r}{of_code} can't name a type; expected words with single blanks between them, "

@@ -172,8 +172,8 @@ class PretrainConfig:
     def from_toml(cls, path: Path, **values: Any) -> Self:
         """Read settings from a TOML file; `values` come before the file's."""
         try:
-            found = tomllib.loads(path.read_text("utf-8"))
-        except ValueError as error:
+            found = tomllib.loads(path.read_text("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path} is no TOML: {error}") from error
         except OSError as error:
             raise ConfigError(f"{path} can't be read: {error.strerror or error}") from error

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cpner.corpus.files import check_utf8
 from cpner.corpus.words import split_words
 from cpner.errors import CorpusError
 from cpner.instructor import Vocabulary
@@ -35,7 +36,12 @@ def open_lines(path: Path) -> Iterator[str]:
     try:
         with opener(path, "rt", encoding="utf-8") as lines:
             yield from lines
-    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        with opener(path, "rb") as raw:
+            for number, line in enumerate(raw, 1):
+                check_utf8(line, path, number)
+        raise CorpusError(f"can't be read: {error}", path=path) from error
+    except (OSError, EOFError, lzma.LZMAError) as error:
         raise CorpusError(f"can't be read: {error}", path=path) from error
 
 

@@ -82,8 +82,8 @@ class TrainingConfig:
             ConfigError: The file can't be read, or see `from_dict`.
         """
         try:
-            values = tomllib.loads(Path(path).read_text("utf-8"))
-        except (OSError, ValueError) as error:
+            values = tomllib.loads(Path(path).read_text("utf-8-sig"))
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: can't be read as TOML: {error}") from error
         try:
             return cls.from_dict(values)

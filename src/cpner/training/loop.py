@@ -48,9 +48,9 @@ class TrainingResult:
         seconds: how long it took, all parts of a resumed run together.
     """
 
-    prefix: Prefix
-    reparameterisation: dict[str, Tensor]
-    curve: list[dict[str, Any]]
+    prefix: Prefix = field(repr=False)
+    reparameterisation: dict[str, Tensor] = field(repr=False)
+    curve: list[dict[str, Any]] = field(repr=False)
     best_f1: float | None
     best_epoch: int
     epochs: int
@@ -128,7 +128,8 @@ def check_types(types: Sequence[str], sentences: Sequence[Sentence]) -> None:
         CorpusError: a type's words can't stand in the template.
     """
     if isinstance(types, str) or not types or len(set(types)) < len(types):
-        raise ConfigError(f"types {types!r} must be a list of at least one type, each named once")
+        hint = "" if types else "; a corpus without entities has none"
+        raise ConfigError(f"types {types!r} must be a list of at least one type, each named once{hint}")
     for type_ in types:
         check_words(type_)
     others = {span.type for sentence in sentences for span in sentence.spans} - set(types)

@@ -122,7 +122,8 @@ class RunDir:
         changed = [name for name in {**known, **identity} if known.get(name) != identity.get(name)]
         if changed:
             was, now = (_describe(side, changed) for side in (known, identity))
-            raise TrainingError(f"{self.path} holds another run: {was}; asked for {now}. Choose another run folder.")
+            way = "Choose another run folder, or start over without resuming."
+            raise TrainingError(f"{self.path} holds another run: {was}; asked for {now}. {way}")
 
     def _write(self, name: str, data: bytes) -> None:
         try:
