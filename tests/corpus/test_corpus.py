@@ -143,7 +143,14 @@ def test_unknown_format_is_refused(write):
 
 
 @pytest.mark.parametrize(
-    ("content", "name"), [("{ O\nx B-P\n", "train.txt"), ("[ O\n1 B-P\n", "train.txt"), ("[1] O\n{} B-P\n", "train")]
+    ("content", "name"),
+    [
+        ("{ O\nx B-P\n", "train.txt"),
+        ("[ O\n1 B-P\n", "train.txt"),
+        ("[1] O\n{} B-P\n", "train"),
+        ("{}\tO\nx\tB-P\n", "train.conll"),
+        ("[{}]\tO\nx\tB-P\n", "train.conll"),
+    ],
 )
 def test_conll_that_begins_like_json_is_conll(write, content, name):
     assert len(Corpus.read(write(name, content)).train[0].words) == 2

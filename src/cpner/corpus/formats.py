@@ -74,8 +74,15 @@ def detect(path: Path, text: str) -> str:
 
 
 def _first_record(start: str) -> dict[str, object] | None:
+    """The record that a JSON file begins with, alone or in a list; None where something else goes on in its line."""
+    listed = start[0] == "["
+    begin = start[1:].lstrip() if listed else start
     try:
-        record, _ = json.JSONDecoder().raw_decode(start[1:].lstrip() if start[0] == "[" else start)
+        record, end = json.JSONDecoder().raw_decode(begin)
     except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
+    rest = begin[end:].partition("\n")[0].strip()
+    if listed:
+        rest = rest.removeprefix("]").removeprefix(",")
+        rest = "" if rest.lstrip().startswith("{") else rest.strip()
+    return record if isinstance(record, dict) and not rest else None
