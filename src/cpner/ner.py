@@ -425,8 +425,8 @@ class CPNER:
             run_dir: the two stages have folders of their own in it.
             The rest is as in `warm_up`, `select` and `collaborate`.
         """
-        _check_sources(domain, [] if sources == "auto" else sources)
-        named = [] if sources == "auto" else list(sources)
+        named = [] if sources == "auto" else sources
+        _check_sources(domain, named)
         prefix = prefix or (prefix_config(self.card(named[0])) if named else PrefixConfig())
         names = self._known.fitting(domain, prefix) if sources == "auto" else named
         for name in names:

@@ -166,9 +166,16 @@ def test_prefixes_of_other_shapes_are_refused(tiny, warm):
         run(tiny, [*warm[:2], Warm(longer, None)])
 
 
-@pytest.mark.parametrize("settings", [{"space": "both"}, {"share": 1.5}, {"weights": (1.0,)}])
-def test_settings_out_of_range_are_refused(tiny, warm, settings):
-    with pytest.raises(ConfigError, match=r"collaboration (of 2 sources|with space)"):
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"space": "both"}, "collaboration with space='both' and share=0.5"),
+        ({"share": 1.5}, "collaboration with space='prefix' and share=1.5"),
+        ({"weights": (1.0,)}, "collaboration of 2 sources by 1 weights"),
+    ],
+)
+def test_settings_out_of_range_are_refused(tiny, warm, settings, told):
+    with pytest.raises(ConfigError, match=told):
         run(tiny, warm, **settings)
 
 

@@ -83,6 +83,6 @@ def _first_record(start: str) -> dict[str, object] | None:
         return None
     rest = begin[end:].partition("\n")[0].strip()
     if listed:
-        rest = rest.removeprefix("]").removeprefix(",")
-        rest = "" if rest.lstrip().startswith("{") else rest.strip()
-    return record if isinstance(record, dict) and not rest else None
+        rest = rest.removeprefix("]").removeprefix(",").strip()
+    over = not rest or (listed and rest[0] == "{")  # or the next record of the list
+    return record if isinstance(record, dict) and over else None
