@@ -268,6 +268,14 @@ def test_fit_with_auto_tells_of_domains_that_all_have_another_shape(ner):
         ner.fit("new", corpus(), "auto", QUICK)
 
 
+def test_auto_names_the_sources_of_a_selection_and_of_every_strategy(ner):
+    assert ner.select("news", "auto").sources == ("music",)  # "longer" has five positions
+
+    ner.transfer("news", "auto", corpus(), QUICK)
+
+    assert list(ner.card("news").sources) == ["music"]
+
+
 def test_fit_without_sources_is_a_warm_up(tiny):
     ner = CPNER(tiny)
 
@@ -343,6 +351,10 @@ def test_domains_of_another_backbone_are_refused(ner, tmp_path: Path):
         (lambda ner: ner.select("news", ["music", "music"]), ConfigError, "each named once"),
         (lambda ner: ner.select("news", "music"), ConfigError, "must be a list"),
         (lambda ner: ner.select("news", []), ConfigError, "among 0 sources"),
+        (lambda ner: ner.select("longer", "auto"), ConfigError, "2 stored domains can't be a source.*'music'"),
+        (lambda ner: CPNER(ner.backbone).transfer("a", "auto", corpus()), ConfigError, "'a' is alone"),
+        (lambda ner: ner.transfer("news", "auto", corpus(), strategy="none"), ConfigError, "none has no source"),
+        (lambda ner: ner.transfer("news", "auto", corpus(), strategy="chain"), ConfigError, "name them in order"),
         (lambda ner: ner.select("news", ["longer"]), PrefixMismatchError, "has shapes"),
         (lambda ner: ner.fit("new", corpus(), ["longer"], prefix=SMALL), PrefixMismatchError, "prefix settings give"),
         (lambda ner: ner.warm_up("a/b", corpus()), StoreError, "can't name a domain"),

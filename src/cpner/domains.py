@@ -145,8 +145,8 @@ class Domains:
         for name in set(self._on_device) - set(self._unsaved):
             del self._on_device[name]
 
-    def fitting(self, target: str, config: PrefixConfig) -> list[str]:
-        """All other domains whose prefixes fit the backbone and a prefix configuration."""
+    def fitting(self, target: str, config: PrefixConfig) -> tuple[list[str], list[str]]:
+        """All other domains: those whose prefixes fit the backbone and a prefix configuration, and the rest."""
         names: list[str] = []
         others: list[str] = []
         for name in self.names():
@@ -158,13 +158,7 @@ class Domains:
                 others.append(name)
             except StoreError as error:
                 warnings.warn(f"{name!r} is left out: {error}", stacklevel=3)
-        if others and not names:
-            warnings.warn(
-                f"{len(others)} stored domain{'s' * (len(others) > 1)} can't be a source, as ensembles or prefixes of "
-                f"another shape or backbone: {others[0]!r}; a source that is named gives its shape",
-                stacklevel=3,
-            )
-        return names
+        return names, others
 
     def check_shape(self, name: str, prefix: Prefix, config: PrefixConfig) -> None:
         """Check that a prefix has the shape that a configuration gives on this backbone.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -45,6 +46,7 @@ from cpner.transfer.collaborate import warn_of_starts
 
 Alpha = float | Sequence[float] | Mapping[str, float]
 Names = str | None | Sequence[str | None]
+Sources = Sequence[str] | Literal["auto"]
 
 
 class _Run(NamedTuple):
@@ -263,7 +265,7 @@ class CPNER:
     def select(
         self,
         target: str,
-        sources: Sequence[str],
+        sources: Sources,
         *,
         alpha: Alpha = 0.5,
         temperature: float = 1.0,
@@ -272,12 +274,15 @@ class CPNER:
     ) -> Selection:
         """Weigh source domains by their likeness to a target (Eq. 5-8); see `select_domains`.
 
+        Args:
+            sources: names of domains; "auto" takes all others whose prefixes fit the target's.
+
         Raises:
             UnknownDomainError: there is no such domain.
-            ConfigError: a source is named twice or is the target, or a setting is out of its range.
+            ConfigError: a source is named twice or is the target, none fits, or a setting is out of its range.
             PrefixMismatchError: a prefix was made for another backbone, has another shape, or is an ensemble's.
         """
-        _check_sources(target, sources)
+        sources = self._sources(target, sources)
         queries = [self._query(name) for name in (target, *sources)]
         return select_domains(
             queries[0], queries[1:], alpha=alpha, temperature=temperature, top_k=top_k, weighting=weighting
@@ -286,7 +291,7 @@ class CPNER:
     def collaborate(
         self,
         target: str,
-        sources: Sequence[str],
+        sources: Sources,
         corpus: Corpus,
         config: TrainingConfig | None = None,
         *,
@@ -312,6 +317,7 @@ class CPNER:
             UnknownDomainError, ConfigError, PrefixMismatchError, TrainingError: see `select`, `collaboration_start` and
                 `train_prefix`.
         """
+        sources = self._sources(target, sources)
         selection = self.select(target, sources, alpha=alpha, temperature=temperature, top_k=top_k, weighting=weighting)
         warm = {name: self._known.single(name, whole=space == "parameters") for name in (target, *sources)}
         run = _Run(config or TrainingConfig(), run_dir, resume, progress).asking(warm[target].card)
@@ -329,7 +335,7 @@ class CPNER:
     def transfer(
         self,
         target: str,
-        sources: Sequence[str],
+        sources: Sources,
         corpus: Corpus,
         config: TrainingConfig | None = None,
         *,
@@ -365,6 +371,7 @@ class CPNER:
                 `collaborate`.
         """
         check_strategy(strategy, sources)
+        sources = self._sources(target, sources)
         if vote not in VOTES:
             raise ConfigError(f"no vote on {vote!r}; an ensemble agrees on {' or '.join(VOTES)}")
         run = _Run(config or TrainingConfig(), run_dir, resume, progress)
@@ -372,7 +379,6 @@ class CPNER:
             return self._train_on(target, corpus, run)
         if strategy == "ensemble" and not sources:
             return self._seeds(target, corpus, run, members, vote)
-        _check_sources(target, sources)
         if strategy == "chain":
             return self._chain(target, sources, corpus, corpora or {}, run)
         if strategy == "zero-label":
@@ -403,7 +409,7 @@ class CPNER:
         self,
         domain: str,
         corpus: Corpus,
-        sources: Sequence[str] | Literal["auto"] = (),
+        sources: Sources = (),
         config: TrainingConfig | None = None,
         *,
         prefix: PrefixConfig | None = None,
@@ -425,10 +431,12 @@ class CPNER:
             run_dir: the two stages have folders of their own in it.
             The rest is as in `warm_up`, `select` and `collaborate`.
         """
-        named = [] if sources == "auto" else sources
-        _check_sources(domain, named)
-        prefix = prefix or (prefix_config(self.card(named[0])) if named else PrefixConfig())
-        names = self._known.fitting(domain, prefix) if sources == "auto" else named
+        names = [] if sources == "auto" else self._sources(domain, sources)
+        prefix = prefix or (prefix_config(self.card(names[0])) if names else PrefixConfig())
+        if sources == "auto":
+            names, others = self._known.fitting(domain, prefix)
+            if others and not names:
+                warnings.warn(f"{_no_source(others)}; a source that is named gives its shape", stacklevel=2)
         for name in names:
             self._known.check_shape(name, self._known.single(name).prefix, prefix)
         check_collaboration(space, share)
@@ -692,6 +700,17 @@ class CPNER:
         self._learn(target, corpus, prefix, run.config, result, "zero-label", weights)
         return result
 
+    def _sources(self, target: str, sources: Sources) -> Sequence[str]:
+        """The names of source domains, each once; "auto" is all that fit the target, stored or not yet there."""
+        if sources == "auto":
+            prefix = prefix_config(self.card(target)) if target in self.domains else PrefixConfig()
+            sources, others = self._known.fitting(target, prefix)
+            if not sources:
+                raise ConfigError(_no_source(others) if others else f"{target!r} is alone: no domain to learn from")
+        if isinstance(sources, str) or target in sources or len(set(sources)) < len(sources):
+            raise ConfigError(f"sources {sources!r} of {target!r} must be a list of other domains, each named once")
+        return sources
+
     def _ask(self, name: str | None, types: Sequence[str] | None) -> tuple[list[str], Instructor]:
         """What to look for, and how to say it."""
         if name is None:
@@ -745,6 +764,13 @@ class CPNER:
         self._known.keep(StoredDomain(card, result.prefix, result.reparameterisation or None))
 
 
+def _no_source(others: Sequence[str]) -> str:
+    return (
+        f"{len(others)} stored domain{'s' * (len(others) > 1)} can't be a source, as ensembles or prefixes of another "
+        f"shape or backbone: {others[0]!r}"
+    )
+
+
 def _within(run_dir: str | Path | None, name: str) -> Path | None:
     """The folder of one of several trainings; None where none has one."""
     return None if run_dir is None else Path(run_dir) / name
@@ -758,8 +784,3 @@ def _sentence(text: str) -> Sentence:
             f"character {error.start} of a text is half of a surrogate pair, which is no letter"
         ) from error
     return Sentence.from_text(text)
-
-
-def _check_sources(target: str, sources: Sequence[str]) -> None:
-    if isinstance(sources, str) or target in sources or len(set(sources)) < len(sources):
-        raise ConfigError(f"sources {sources!r} of {target!r} must be a list of other domains, each named once")

@@ -234,6 +234,19 @@ def test_transfer_trains_the_target_on(corpus, store):
     assert not (store / ".runs").exists()
 
 
+@pytest.mark.parametrize("target", ["one", "new"])
+def test_transfer_finds_its_sources_itself(corpus, store, target):
+    strategy = "uniform" if target == "one" else "zero-label"
+
+    result = cpner("transfer", corpus, "--target", target, "--sources", "auto", "--strategy", strategy,
+                   "--store", store, "--epochs", 1)  # fmt: skip
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert set(Store(store).card(target).sources) == {"one", "two"} - {target}
+    selected = cpner("select", "--target", target, "--sources", "auto", "--store", store, "--json")
+    assert set(json.loads(selected.stdout)["sources"]) == {"one", "two"} - {target}
+
+
 @pytest.mark.parametrize("strategy", ["none", "single", "uniform", "chain", "ensemble", "zero-label"])
 def test_transfer_knows_other_strategies(corpus, store, strategy):
     given = () if strategy == "none" else ("--sources", "two,three")

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -36,6 +36,14 @@ def split_names(ctx: click.Context, parameter: click.Parameter, value: str | Non
     return tuple(names)
 
 
+def split_sources(
+    ctx: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | Literal["auto"]:
+    """Split `a,b` into names; `auto` stays a word."""
+    names = split_names(ctx, parameter, value)
+    return "auto" if names == ("auto",) else names
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 domain_option = click.option("--domain", required=True, metavar="NAME", help="What the domain is called in the store.")
 store_option, optional_store_option = (
@@ -51,12 +59,15 @@ store_option, optional_store_option = (
     for required in (True, False)
 )
 target_option = click.option("--target", required=True, metavar="NAME", help="The domain to help.")
-sources_option = click.option(
-    "--sources",
-    required=True,
-    callback=split_names,
-    metavar="A,B",
-    help="The stored domains to learn from.",
+sources_option, optional_sources_option = (
+    click.option(
+        "--sources",
+        required=required,
+        callback=split_sources,
+        metavar="A,B|auto",
+        help="The stored domains to learn from; auto takes all others whose prefixes fit.",
+    )
+    for required in (True, False)
 )
 length_option = click.option(
     "--length",

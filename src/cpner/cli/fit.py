@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,24 +17,22 @@ from cpner.cli._common import (
     json_option,
     length_option,
     mix_options,
+    optional_sources_option,
     prefix_config,
     progress_bar,
-    split_names,
     training_options,
 )
 from cpner.cli._training import finish, run_folder
+
+if TYPE_CHECKING:
+    from cpner.ner import Sources
 
 
 @click.command()
 @corpus_options
 @domain_option
 @engine_options
-@click.option(
-    "--sources",
-    callback=split_names,
-    metavar="A,B|auto",
-    help="The stored domains to learn from; auto takes all that fit; without it there is only the warm-up.",
-)
+@optional_sources_option
 @mix_options
 @training_options
 @length_option
@@ -43,7 +41,7 @@ def fit(
     data: CorpusOptions,
     domain: str,
     engine: Engine,
-    sources: tuple[str, ...],
+    sources: Sources,
     mixing: MixOptions,
     training: TrainingOptions,
     length: int | None,
@@ -51,20 +49,21 @@ def fit(
 ) -> None:
     """Train a domain on CORPUS with the help of stored domains: warm-up, selection and transfer in one.
 
+    Without --sources there is only the warm-up.
+
     \b
     Example:
       cpner fit sample:music --domain music --sources auto --store store
     """
     corpus = training.sample(data.read())
-    chosen: tuple[str, ...] | Literal["auto"] = "auto" if sources == ("auto",) else sources
     config = training.config()
-    ner = engine.load(None if chosen == "auto" or not chosen else chosen[0], create=True)
+    ner = engine.load(None if sources == "auto" or not sources else sources[0], create=True)
     run_dir = run_folder(engine.store, domain, resume=training.resume)
     with progress_bar() as progress:
         result = ner.fit(
             domain,
             corpus,
-            chosen,
+            sources,
             config,
             prefix=prefix_config(length),
             alpha=mixing.alpha,

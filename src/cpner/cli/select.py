@@ -24,6 +24,7 @@ from cpner.cli._common import (
 )
 
 if TYPE_CHECKING:
+    from cpner.ner import Sources
     from cpner.transfer.selector import Selection
 
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 @json_option
 def select(
     target: str,
-    sources: tuple[str, ...],
+    sources: Sources,
     engine: Engine,
     mixing: MixOptions,
     plot: Path | None,
@@ -50,6 +51,7 @@ def select(
     \b
     Example:
       cpner select --target music --sources news,politics --store store --plot music.png
+      cpner select --target music --sources auto --store store
     """
     ner = engine.load(target)
     selection = ner.select(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from cpner.cli._common import (
@@ -14,8 +16,8 @@ from cpner.cli._common import (
     mix_options,
     open_store,
     optional_corpus_options,
+    optional_sources_option,
     progress_bar,
-    split_names,
     target_option,
     training_options,
     type_names_option,
@@ -24,6 +26,9 @@ from cpner.cli._training import finish, run_folder
 from cpner.corpus import Corpus
 from cpner.domain_card import VOTES
 
+if TYPE_CHECKING:
+    from cpner.ner import Sources
+
 # What each strategy does is told by `cpner.transfer.strategies.STRATEGIES`, which is slow to import.
 _STRATEGIES = ("collaborate", "none", "single", "uniform", "chain", "ensemble", "zero-label")
 
@@ -31,7 +36,7 @@ _STRATEGIES = ("collaborate", "none", "single", "uniform", "chain", "ensemble", 
 @click.command()
 @optional_corpus_options
 @target_option
-@click.option("--sources", callback=split_names, metavar="A,B", help="The stored domains to learn from.")
+@optional_sources_option
 @engine_options
 @click.option("--strategy", type=click.Choice(_STRATEGIES), default="collaborate", show_default=True,
               help="How the sources are used; see above.")  # fmt: skip
@@ -50,7 +55,7 @@ _STRATEGIES = ("collaborate", "none", "single", "uniform", "chain", "ensemble", 
 def transfer(
     data: CorpusOptions,
     target: str,
-    sources: tuple[str, ...],
+    sources: Sources,
     engine: Engine,
     strategy: str,
     corpora: tuple[str, ...],
@@ -86,7 +91,7 @@ def transfer(
       cpner transfer --target food --type-names dish,restaurant --sources news --strategy zero-label --store store
     """
     if not sources and strategy not in ("none", "ensemble"):
-        raise click.UsageError(f"strategy {strategy} needs --sources A,B")
+        raise click.UsageError(f"strategy {strategy} needs --sources A,B or --sources auto")
     if strategy == "zero-label" and not type_names and not data.corpus:
         raise click.UsageError("zero-label needs the types of the target: give --type-names, or CORPUS")
     if strategy == "zero-label" and type_names:
@@ -99,7 +104,7 @@ def transfer(
     named = {name: data.read(place) for name, place in places.items()}
     config = training.config()
     known = target in open_store(engine.store) or not sources
-    ner = engine.load(target if known else sources[0])
+    ner = engine.load(target if known else None if sources == "auto" else sources[0])
     run_dir = run_folder(engine.store, target, resume=training.resume)
     with progress_bar() as progress:
         result = ner.transfer(

@@ -25,7 +25,7 @@ STRATEGIES = {
 
 
 def check_strategy(strategy: str, sources: Sequence[str]) -> None:
-    """Refuse what is no strategy, and sources where none can be used, or none where they are needed.
+    """Refuse what is no strategy, and sources where none can be used, none where they are needed, or no order of them.
 
     Raises:
         ConfigError: see above.
@@ -35,9 +35,11 @@ def check_strategy(strategy: str, sources: Sequence[str]) -> None:
         raise ConfigError(f"no strategy {strategy!r}; there are {known}.{did_you_mean(strategy, STRATEGIES)}")
     if strategy != "ensemble" and (strategy == "none") == bool(sources):
         raise ConfigError(
-            f"strategy {strategy!r} with sources {list(sources)}: none has no source, ensemble may have some, all "
-            "others have"
+            f"strategy {strategy!r} with sources {sources!r}: none has no source, ensemble may have some, all others "
+            "have"
         )
+    if strategy == "chain" and sources == "auto":
+        raise ConfigError("a chain trains on one source after another: name them in order")
 
 
 def gather(results: Mapping[str, TrainingResult]) -> TrainingResult:
