@@ -77,6 +77,7 @@ def reproduce(
       figure4         the method without one of its parts, or one of its sources
       learning-curve  each strategy with 10 to 200 sentences
       baselines       full fine-tuning, LoRA, PEFT's prefix tuning, prompt tuning
+      vote            an ensemble of seeds, without sources
       self-training   one prefix taught by an ensemble's answers on unlabelled sentences
       selection       what the selector says of each source beside what the source brings
       zero-shot       the backbone alone

@@ -205,6 +205,14 @@ def self_training(seeds: Sequence[int]) -> list[Cell]:
     ]
 
 
+def vote(seeds: Sequence[int]) -> list[Cell]:
+    """What an ensemble is worth that has no sources."""
+    return [
+        Cell(target, shots=shots, strategy=strategy, seed=seed)
+        for target, shots, strategy, seed in product(MIT, PUBLISHED_SHOTS, ("none", "seeds"), seeds)
+    ]
+
+
 def selection(seeds: Sequence[int]) -> list[Cell]:
     """Each source alone beside the weight that the selector gives it, and settings searched on dev."""
     rows: list[dict[str, Any]] = [{}, *({"sources": (name,), "strategy": "collaborate"} for name in SEVERAL)]
@@ -232,6 +240,7 @@ EXPERIMENTS = {
     "figure4": figure4,
     "learning-curve": learning_curve,
     "baselines": baselines,
+    "vote": vote,
     "self-training": self_training,
     "selection": selection,
     "zero-shot": zero_shot,

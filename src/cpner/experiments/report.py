@@ -29,6 +29,11 @@ _SECTIONS = {
         "Which strategy for how many sentences?",
         "The same comparison at sizes that a user has: 10, 50 or 200 labelled sentences.",
     ),
+    "vote": (
+        "A vote without sources",
+        "Ensembles gain most above. Is it the sources, or the vote? Here four prefixes of one target vote, which "
+        "differ in the seed of their training and in nothing else.",
+    ),
     "self-training": (
         "Sentences without labels",
         "An ensemble of four prefixes, one for each of four seeds or of four sources, finds the entities of 1,500 "

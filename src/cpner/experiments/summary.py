@@ -27,6 +27,7 @@ REFERENCES = {
     "figure4": ("collaborate",),
     "learning-curve": ("none",),
     "baselines": ("collaborate",),
+    "vote": ("none",),
     "self-training": ("none", "seeds"),
     "selection": ("none",),
 }
