@@ -103,6 +103,15 @@ def test_convert_goes_by_the_ending_and_spares_its_input(write):
     assert Path("in.jsonl").read_text() == before and not Path("other.conll").exists()
 
 
+def test_convert_writes_one_split_to_standard_output():
+    result = run("convert", "news/test.txt", "-")
+
+    assert json.loads(result.stdout) == {"text": "EU", "entities": [{"start": 0, "end": 2, "type": "organization"}]}
+    refused = run("convert", "news", "-")
+    assert refused.exit_code == 2 and "can't hold the splits train, test" in refused.stderr
+    assert not Path("-").exists()
+
+
 def test_sample_keeps_the_test_split():
     run("sample", "news", "out", "--shots", "1", "--seed", "3", "--format", "conll")
 

@@ -66,7 +66,8 @@ def test_the_scheme_of_tags_is_found_from_the_whole_file(write):
         ({"tokens": ["a", "b"], "spans": [[0, 3, "x"]]}, "lies outside the sentence of 2 words"),
         ({"tokens": ["a", "b"], "ner": [[1, 0, "x"]]}, "is empty"),
         ({"tokens": ["a", " "], "spans": []}, "word 1 is empty"),
-        ({"tokens": ["a", 3], "spans": []}, "no list of words under tokens"),
+        ({"tokens": ["a", 3], "spans": []}, "no list of words under tokens.*; the word 3 is no string"),
+        ({"words": 5, "spans": []}, "no list of words under tokens.*; keys: "),
         ({"tokens": ["a", "b"], "ner_tags": ["O"]}, "1 tags for 2 words"),
         ({"tokens": ["a", "b"], "ner_tags": [0, 1]}, "must be tags as strings"),
         ({"tokens": ["a", "b"], "ner_tags": ["O", "PER"]}, "'PER' is no tag"),
@@ -114,3 +115,15 @@ def test_conversions_in_any_order_keep_the_entities(tmp_path_factory, sentences,
         corpus = Corpus.read(folder / f"{format}.txt")
 
     assert entities(corpus) == entities(first)
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"tokens": ["Ada", 3], "entities": []}, "line 1: no list of words.*the word 3 is no string"),
+        ({"text": "Ada", "tokens": [{"id": 0}]}, "line 1: no list of entities"),  # as tools write characters
+    ],
+)
+def test_words_that_are_no_strings_do_not_hide_the_format(write, record, message):
+    with pytest.raises(CorpusError, match=message):
+        Corpus.read(write("train.jsonl", json.dumps(record)))

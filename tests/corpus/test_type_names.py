@@ -125,3 +125,11 @@ def test_corpus_has_types_in_words_and_the_mapping(write):
 
     assert [span.type for span in corpus.train[0].spans] == ["party", "organization"]
     assert corpus.type_names == {"organisation": "organization", "politicalparty": "party"}
+
+
+def test_a_name_for_a_type_that_is_not_there_is_told_where_another_was_meant():
+    with pytest.warns(UserWarning, match=r"the type 'politican', which no entity has\. Did you mean 'politician'\?"):
+        names = name_types(["politician"], {"politican": "statesman"})
+
+    assert names == {"politician": "politician"}
+    assert name_types(["ORG"], {"ORG": "company", "GENE": "gene"}) == {"ORG": "company"}  # of another corpus

@@ -18,7 +18,7 @@ from rich.text import Text
 from cpner.cli._common import CorpusOptions, from_option, json_option, print_json, types_option
 from cpner.corpus import Corpus, sample_names
 from cpner.corpus.fetch import fetch as fetch_datasets
-from cpner.corpus.formats import FORMATS
+from cpner.corpus.formats import FORMATS, get_format
 from cpner.corpus.public import datasets
 
 _ROWS = {
@@ -114,11 +114,13 @@ def stats(path: str, types_file: Path | None, source_format: str | None, as_json
 def convert(source: str, out: Path, format: str | None, source_format: str | None, types_file: Path | None) -> None:
     """Write the corpus IN to OUT in another format.
 
-    OUT is a folder, or a file if the corpus has one split and OUT an ending. Types are written in words.
+    OUT is a folder, or, if the corpus has one split, a file with an ending, or - for standard output. Types are
+    written in words.
 
     \b
     Example:
       cpner corpora convert data/mit_movie movie-jsonl --format jsonl
+      cpner corpora convert data/ai/test.txt - | head
     """
     _write(CorpusOptions(source, types_file, source_format).read(), source, out, format)
 
@@ -193,6 +195,12 @@ def _write(corpus: Corpus, source: str, out: Path, format: str | None) -> None:
         raise click.UsageError(f"{out} would hold {format}, which its ending belies: choose another name or --format")
     if out.is_file() and os.path.exists(source) and out.samefile(source):
         raise click.UsageError(f"{out} is the input, which would be lost: choose another name")
+    if str(out) == "-":
+        if len(corpus.splits) > 1:
+            raise click.UsageError(f"standard output can't hold the splits {', '.join(corpus.splits)}; name a folder")
+        for line in get_format(format).write(next(iter(corpus.splits.values()))):
+            click.echo(line)
+        return
     for file in corpus.write(out, format):
         click.echo(f"Wrote {file}", err=True)
 

@@ -79,7 +79,10 @@ def _are_strings(value: object) -> bool:
 def _words(record: Record, place: Place, repairs: Counter[str]) -> list[str]:
     key = token_key(record)
     if key is None:
-        raise place.error(f"no list of words under {', '.join(TOKEN_KEYS)}; keys: {show_keys(record)}")
+        lists = [record[key] for key in TOKEN_KEYS if isinstance(record.get(key), list)]
+        odd = [word for words in lists for word in words if not isinstance(word, str)]
+        what = f"the word {json.dumps(odd[0])[:80]} is no string" if odd else f"keys: {show_keys(record)}"
+        raise place.error(f"no list of words under {', '.join(TOKEN_KEYS)}; {what}")
     words = [word.strip(" \t\r\n") for word in record[key]]
     if not all(words):
         raise place.error(f"word {words.index('')} is empty; leave it out and count the entities' offsets without it")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import regex
 
 from cpner.corpus.public import names_of_dataset
-from cpner.errors import CorpusError
+from cpner.errors import CorpusError, did_you_mean
 
 _RESERVED = regex.compile(r"[():\p{Cc}]")  # the template of the target owns these, and terminals obey controls
 _SEAMS = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})|[\s_\-/():.]+")  # politicalParty, TVShow
@@ -52,6 +53,10 @@ def name_types(
         CorpusError: A name is empty or holds ':' or a parenthesis, or the user gives two codes the same.
     """
     given, ordered = dict(names or {}), sorted(set(codes))
+    unnamed = [code for code in ordered if code not in given]
+    for code in given.keys() - set(ordered):
+        if hint := did_you_mean(code, unnamed):  # other names may be meant for other corpora
+            warnings.warn(f"a name is given for the type {code!r}, which no entity has.{hint}", stacklevel=3)
     own = names_of_dataset(ordered)
     taken: dict[str, str] = {}  # words: code
     for code in ordered:
@@ -61,7 +66,7 @@ def name_types(
                 raise CorpusError(
                     f"{other!r} and {code!r} are both named {given[code]!r}; each type needs its own name"
                 )
-    rest = {code: own.get(code) or words_of(code) for code in ordered if code not in given}
+    rest = {code: own.get(code) or words_of(code) for code in unnamed}
     for code in sorted(rest, key=lambda code: (rest[code] != code, code)):
         words = _free(rest[code], code, taken)
         taken[check_words(words, code)] = code
