@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import warnings
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -290,6 +292,21 @@ def test_page_tells_when_its_sections_are_of_different_backbones(tmp_path: Path,
 
     page = (tmp_path / "page.md").read_text("utf-8")
     assert (f"- mini ({other}): *Without any training*" in page) == (other != "a" * 12)
+
+
+@pytest.mark.parametrize(
+    ("old", "told"), [({}, None), ({"dropout": 0.5}, "dropout 0.5"), ({"max_epochs": None}, "no max_epochs")]
+)
+def test_page_tells_the_defaults_that_were_others_then(tmp_path: Path, old: dict[str, Any], told: str | None) -> None:
+    training = {name: value for name, value in {**asdict(TrainingConfig()), **old}.items() if value is not None}
+    made = {"backbone": "mini", "backbone_fingerprint": "a", "commit": "c", "device": "CPU", "seconds": 1.0}
+    records = [{**record(Cell("ai"), 40.0), **made, "settings": {"training": training}}]
+    write_summary({"experiment": "table1", "records": records, "comparisons": []}, tmp_path)
+
+    write_page(tmp_path, tmp_path / "page.md")
+
+    page = (tmp_path / "page.md").read_text("utf-8")
+    assert f"| defaults then | {told} |" in page if told else "defaults then" not in page
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:

@@ -220,6 +220,13 @@ def test_few_sentences_get_as_many_steps_as_asked_for(tiny):
     assert result.epochs == 4 and result.steps == 12
 
 
+@pytest.mark.parametrize(("settings", "epochs"), [({"max_epochs": 3}, 3), ({"max_epochs": 1, "epochs": 2}, 2)])
+def test_but_not_in_more_passes_than_that_may_take(tiny, settings, epochs):
+    result = train(tiny, TrainingConfig(**{"epochs": 1, "min_steps": 10, "batch_sentences": 2, **settings}), dev=[])
+
+    assert result.epochs == epochs
+
+
 def test_progress_is_told_at_every_step(tiny):
     told: list[Progress] = []
 

@@ -236,8 +236,8 @@ def _train(
     """Train, and end at the state with the best dev F1, which is returned; with the last one without a dev split."""
     parameters = [p for group in change.groups for p in group["params"]]
     optimizer = torch.optim.AdamW(change.groups, weight_decay=config.weight_decay)
-    epochs = max(config.epochs, math.ceil(config.min_steps / len(examples.epoch(0))))
-    steps = [(epoch, rows) for epoch in range(epochs) for rows in examples.epoch(epoch)]
+    epochs = range(config.epochs_of(len(examples.epoch(0))))
+    steps = [(epoch, rows) for epoch in epochs for rows in examples.epoch(epoch)]
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer,
         lambda i: min(1.0, (i + 1) / max(1, config.lr_ramp_steps)) * 0.5 * (1 + math.cos(math.pi * i / len(steps))),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from cpner.corpus.files import write_text
 from cpner.experiments.summary import Summary, read_summary
 from cpner.experiments.tables import markdown, table
+from cpner.training import TrainingConfig
 
 _SECTIONS = {
     "table1": (
@@ -148,8 +150,16 @@ def _provenance(name: str, summary: Summary) -> list[str]:
         ["command", f"`{summary.get('command', f'cpner reproduce {name}')}`"],
         ["backbone", ", ".join(dict.fromkeys(map(_backbone, records)))],
         ["budget", ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in budget.items())],
+        *([["defaults then", told]] if (told := _other_defaults(settings.get("training", {}))) else []),
         ["machine", ", ".join(dict.fromkeys(str(record["device"]) for record in records))],
         ["time", f"{minutes:.0f} minutes for {len(records)} cells, warm-ups that they share not counted"],
         ["commit", ", ".join(dict.fromkeys(str(record["commit"]) for record in records))],
     ]
     return [*table(["made with", ""], facts), ""]
+
+
+def _other_defaults(training: Mapping[str, Any]) -> str:
+    """The training settings of results that are older than a default of now; the command tells the `lr` it sets."""
+    now = asdict(TrainingConfig()) if training else {}
+    others = {name: training.get(name) for name in now if name != "lr" and training.get(name) != now[name]}
+    return ", ".join(f"no {name}" if value is None else f"{name} {value}" for name, value in others.items())

@@ -233,7 +233,7 @@ def prefix_of(cell: Cell) -> PrefixConfig:
 
 def _twice(config: TrainingConfig) -> TrainingConfig:
     """One training as long as a warm-up and what follows it."""
-    return replace(config, epochs=2 * config.epochs, min_steps=2 * config.min_steps)
+    return replace(config, epochs=2 * config.epochs, min_steps=2 * config.min_steps, max_epochs=2 * config.max_epochs)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -19,6 +20,7 @@ class TrainingConfig:
 
     epochs: int = 10  # passes over the data, at most
     min_steps: int = 250  # few sentences get more passes, until they have had as many steps
+    max_epochs: int = 50  # but no more passes for that reason: very few are soon known by heart
     batch_sentences: int = 8  # at most; small batches make enough steps of few sentences
     batch_pieces: int = 4096  # source pieces of a batch, padding included, at most: bounds memory
     lr: float = 0.0  # highest step size of AdamW; 0 takes 0.2 for a prefix itself, 0.003 for a network that yields it
@@ -44,7 +46,7 @@ class TrainingConfig:
             allowed = {"int": int, "float": (int, float), "bool": bool, "str": str}[kind]
             if not isinstance(value, allowed) or (kind != "bool" and isinstance(value, bool)):  # type: ignore[arg-type]
                 raise ConfigError(f"training setting {field.name}={value!r} is no {kind}")
-        for name in ("epochs", "batch_sentences", "batch_pieces"):
+        for name in ("epochs", "max_epochs", "batch_sentences", "batch_pieces"):
             self._check(name, getattr(self, name) >= 1, "at least 1")
         for name in (
             *("min_steps", "lr_ramp_steps", "weight_decay", "patience", "eval_every", "eval_limit", "seed", "lr"),
@@ -55,6 +57,10 @@ class TrainingConfig:
         for name in ("dropout", "option_dropout", "mention_replacement"):
             self._check(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         self._check("softmax", self.softmax in SOFTMAXES, f"one of {', '.join(SOFTMAXES)}")
+
+    def epochs_of(self, batches: int) -> int:
+        """How many epochs a training has whose epochs have so many batches."""
+        return max(self.epochs, min(self.max_epochs, math.ceil(self.min_steps / batches)))
 
     def _check(self, name: str, right: bool, expected: str) -> None:
         if not right:

@@ -167,7 +167,7 @@ class _Training:
         )
         self.a_pass = len(examples.epoch(0))  # batches of an epoch, about
         backbone.t5.checkpointing = c.checkpointing
-        self.epochs = max(c.epochs, math.ceil(c.min_steps / self.a_pass))
+        self.epochs = c.epochs_of(self.a_pass)
         self.every = c.eval_every or max(1, round(self.epochs / _LOOKS))
         self.state = _State()
         self.best: dict[str, Tensor] = {}
