@@ -195,7 +195,7 @@ def _write(corpus: Corpus, source: str, out: Path, format: str | None) -> None:
         raise click.UsageError(f"{out} would hold {format}, which its ending belies: choose another name or --format")
     if out.is_file() and os.path.exists(source) and out.samefile(source):
         raise click.UsageError(f"{out} is the input, which would be lost: choose another name")
-    if str(out) == "-":
+    if out == Path("-"):
         if len(corpus.splits) > 1:
             raise click.UsageError(f"standard output can't hold the splits {', '.join(corpus.splits)}; name a folder")
         for line in get_format(format).write(next(iter(corpus.splits.values()))):

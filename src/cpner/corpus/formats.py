@@ -63,8 +63,7 @@ def detect(path: Path, text: str) -> str:
     if record is None:  # a CoNLL file can begin with the word "{"; a broken JSON file gets its error from its reader
         return "jsonl" if path.suffix.lower() in {".jsonl", ".json", ".ndjson"} else "conll"
     if tokens.token_key(record) is None:
-        lists = any(isinstance(record.get(key), list) for key in tokens.TOKEN_KEYS)
-        return "tokens" if lists and "text" not in record else "jsonl"
+        return "tokens" if tokens.word_lists(record) and "text" not in record else "jsonl"
     if "text" in record and not any(key in record for key in (*tokens.TAG_KEYS, "tokenized_text", "ner")):
         raise CorpusError(
             "the first record has both words and 'text', so offsets could count either; "

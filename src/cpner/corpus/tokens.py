@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from cpner.corpus import tags
 from cpner.corpus.jsonlines import (
@@ -72,6 +73,11 @@ def token_key(record: Record) -> str | None:
     return next((key for key in TOKEN_KEYS if _are_strings(record.get(key))), None)
 
 
+def word_lists(record: Record) -> list[list[Any]]:
+    """The lists under the keys of words, whatever they hold."""
+    return [record[key] for key in TOKEN_KEYS if isinstance(record.get(key), list)]
+
+
 def _are_strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
@@ -79,8 +85,7 @@ def _are_strings(value: object) -> bool:
 def _words(record: Record, place: Place, repairs: Counter[str]) -> list[str]:
     key = token_key(record)
     if key is None:
-        lists = [record[key] for key in TOKEN_KEYS if isinstance(record.get(key), list)]
-        odd = [word for words in lists for word in words if not isinstance(word, str)]
+        odd = [word for words in word_lists(record) for word in words if not isinstance(word, str)]
         what = f"the word {json.dumps(odd[0])[:80]} is no string" if odd else f"keys: {show_keys(record)}"
         raise place.error(f"no list of words under {', '.join(TOKEN_KEYS)}; {what}")
     words = [word.strip(" \t\r\n") for word in record[key]]

@@ -54,8 +54,8 @@ def name_types(
     """
     given, ordered = dict(names or {}), sorted(set(codes))
     unnamed = [code for code in ordered if code not in given]
-    for code in given.keys() - set(ordered):
-        if hint := did_you_mean(code, unnamed):  # other names may be meant for other corpora
+    for code in given:
+        if code not in ordered and (hint := did_you_mean(code, unnamed)):  # others may be meant for other corpora
             warnings.warn(f"a name is given for the type {code!r}, which no entity has.{hint}", stacklevel=3)
     own = names_of_dataset(ordered)
     taken: dict[str, str] = {}  # words: code

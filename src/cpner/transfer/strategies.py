@@ -7,6 +7,7 @@ more training.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from cpner.backbone.ensemble import together
 from cpner.backbone.prefix import Prefix
@@ -24,7 +25,7 @@ STRATEGIES = {
 }
 
 
-def check_strategy(strategy: str, sources: Sequence[str]) -> None:
+def check_strategy(strategy: str, sources: Sequence[str] | Literal["auto"]) -> None:
     """Refuse what is no strategy, and sources where none can be used, none where they are needed, or no order of them.
 
     Raises:
