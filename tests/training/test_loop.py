@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from cpner.backbone.load import Backbone, digest
 from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, Reparameterisation, common_start, fingerprint
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import ConfigError, CorpusError, TrainingError
+from cpner.evaluation import evaluate
+from cpner.instructor import Instructor
 from cpner.progress import Progress
+from cpner.recognise import Task, recognise
 from cpner.training import TrainingConfig, TrainingResult, loss_of, train_prefix
 from cpner.training.batches import Examples
 from tests.training.sentences import SENTENCES, TYPES, long_sentence
@@ -143,7 +147,7 @@ def test_the_loss_falls_and_the_tiny_model_learns_two_sentences_by_heart(tiny):
     prefix = PrefixConfig(10, ATTENTIONS, start_scale=0.1)
     config = TrainingConfig(
         **dict(epochs=60, min_steps=0, lr=1.0, clip=10.0, eval_every=20, shuffle_options=False),
-        **dict(dropout=0.0, option_dropout=0.0, mention_replacement=0.0),
+        **dict(dropout=0.0, option_dropout=0.0, mention_replacement=0.0, shrinkage=0.0),
     )
 
     result = train_prefix(
@@ -225,6 +229,37 @@ def test_but_not_in_more_passes_than_that_may_take(tiny, settings, epochs):
     result = train(tiny, TrainingConfig(**{"epochs": 1, "min_steps": 10, "batch_sentences": 2, **settings}), dev=[])
 
     assert result.epochs == epochs
+
+
+def matrices(result: TrainingResult) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in result.reparameterisation.items() if name.endswith("_matrix")}
+
+
+@pytest.mark.parametrize(("copies", "share"), [(1, 0.2), (50, 0.2 * 100 / 250)])
+def test_a_share_of_what_training_changed_is_taken_back(tiny, copies, share):
+    """Whole up to a hundred sentences, and of more so much less; matrices begin at zero."""
+    config, train_on = TrainingConfig(epochs=1, min_steps=0, batch_sentences=8), SENTENCES * copies
+    assert len(train_on) == 5 * copies
+
+    whole, less = (
+        train_prefix(
+            tiny, Reparameterisation(tiny.t5.shape, PrefixConfig(3)), train_on, [], TYPES,
+            replace(config, shrinkage=shrinkage),
+        )
+        for shrinkage in (0.0, 0.2)
+    )  # fmt: skip
+
+    for name, matrix in matrices(whole).items():
+        assert matrix.any()
+        torch.testing.assert_close(matrices(less)[name], (1 - share) * matrix)
+
+
+def test_dev_f1_is_of_the_prefix_that_is_given(tiny):
+    result = train(tiny, replace(QUICK, shrinkage=0.9, lr=0.5), prefix=PrefixConfig(3))
+
+    tasks = [Task(sentence, TYPES, Instructor(tiny.vocabulary), "") for sentence in SENTENCES]
+    found = recognise(tiny, tasks, {"": result.prefix.to(torch.bfloat16)})
+    assert evaluate(SENTENCES, [[f.span for f in own] for own in found], TYPES).f1 == result.best_f1
 
 
 def test_progress_is_told_at_every_step(tiny):

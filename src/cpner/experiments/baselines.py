@@ -243,8 +243,13 @@ def _train(
         lambda i: min(1.0, (i + 1) / max(1, config.lr_ramp_steps)) * 0.5 * (1 + math.cos(math.pi * i / len(steps))),
     )
     looks = {round(len(steps) * (i + 1) / _LOOKS) for i in range(_LOOKS)} if dev else set()
+    begun, back = [p.detach().clone() for p in parameters], config.taken_back(len(examples.sentences))
     best: float | None = None
     kept: list[Tensor] = []
+
+    def shrunk() -> list[Tensor]:
+        return [p.detach().lerp(begin, back) for p, begin in zip(parameters, begun, strict=True)]
+
     for i, (epoch, rows) in enumerate(steps, start=1):
         batch = examples.batch(epoch, rows)
         prefix = None if change.prefix is None else change.prefix().expand(batch.source.shape[0])
@@ -257,17 +262,25 @@ def _train(
         optimizer.step()
         schedule.step()
         if i in looks:
+            trained = [p.detach().clone() for p in parameters]
+            less = shrunk()
+            _put(parameters, less)
             own = None if change.prefix is None else change.prefix().detached()
             found = _find(work, dev, examples.types, examples.instructor, own)
             f1 = evaluate(dev, [[f.span for f in each] for each in found], examples.types).f1
             if best is None or f1 > best:
-                best, kept = f1, [p.detach().clone() for p in parameters]
+                best, kept = f1, less
+            _put(parameters, trained)
         if progress is not None:
             progress(Progress(i, len(steps), f"loss {loss.item():.3f}"))
-    with torch.no_grad():
-        for parameter, value in zip(parameters, kept, strict=False):
-            parameter.copy_(value)
+    _put(parameters, kept or shrunk())
     return best
+
+
+@torch.no_grad()
+def _put(parameters: Sequence[nn.Parameter], values: Sequence[Tensor]) -> None:
+    for parameter, value in zip(parameters, values, strict=True):
+        parameter.copy_(value)
 
 
 def _find(

@@ -28,6 +28,7 @@ class TrainingConfig:
     weight_decay: float = 0.0  # it would pull back to the start of the prefix, and few steps are taken
     clip: float = 1.0  # largest norm of all gradients together
     dropout: float = 0.1  # share of what training added to the start that is left out of a step
+    shrinkage: float = 0.1  # share of what training changed that is taken back; of n > 100 sentences, 100/n of that
     shuffle_options: bool = True  # the order of the types should not matter
     option_dropout: float = 0.1  # share of the types absent from a sentence that are not offered with it
     mention_replacement: float = 0.3  # share of the mentions that become others of their type, anew each epoch
@@ -54,13 +55,17 @@ class TrainingConfig:
         ):
             self._check(name, 0 <= getattr(self, name) < float("inf"), "at least 0")
         self._check("clip", 0 < self.clip < float("inf"), "above 0")
-        for name in ("dropout", "option_dropout", "mention_replacement"):
+        for name in ("dropout", "shrinkage", "option_dropout", "mention_replacement"):
             self._check(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
         self._check("softmax", self.softmax in SOFTMAXES, f"one of {', '.join(SOFTMAXES)}")
 
     def epochs_of(self, batches: int) -> int:
         """How many epochs a training has whose epochs have so many batches."""
         return max(self.epochs, min(self.max_epochs, math.ceil(self.min_steps / batches)))
+
+    def taken_back(self, sentences: int) -> float:
+        """The share of what training changed that is taken back when there are so many sentences to learn from."""
+        return self.shrinkage * min(1.0, 100 / sentences)
 
     def _check(self, name: str, right: bool, expected: str) -> None:
         if not right:

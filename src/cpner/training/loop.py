@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Sequence
@@ -169,6 +170,8 @@ class _Training:
         backbone.t5.checkpointing = c.checkpointing
         self.epochs = c.epochs_of(self.a_pass)
         self.every = c.eval_every or max(1, round(self.epochs / _LOOKS))
+        self.begun = {name: p.detach().clone() for name, p in reparameterisation.named_parameters()}
+        self.back = c.taken_back(len(examples.sentences))
         self.state = _State()
         self.best: dict[str, Tensor] = {}
         self.started = self.saved = time.monotonic()
@@ -178,8 +181,7 @@ class _Training:
         self._load()
         while not self.state.finished:
             self._epoch()
-        if self.best:
-            self.trained.load_state_dict(self.best)
+        self.trained.load_state_dict(self.best or self._shrunk().state_dict())
         state = self.state
         return TrainingResult(
             prefix=self.trained.bake().to("cpu"),
@@ -254,20 +256,31 @@ class _Training:
 
     def _look(self) -> float:
         """Strict F1 on the dev split; the best state is kept."""
-        state, c = self.state, self.config
-        prefix = self.trained.bake().to(torch.bfloat16)  # as it will be stored
+        state, c, shrunk = self.state, self.config, self._shrunk()
+        prefix = shrunk.bake().to(torch.bfloat16)  # as it will be stored
         tasks = [Task(sentence, self.examples.types, self.examples.instructor, "") for sentence in self.dev]
         found = recognise(self.backbone, tasks, {"": prefix})
         f1 = evaluate(self.dev, [[f.span for f in own] for own in found], self.examples.types).f1
         if state.best_f1 is None or f1 > state.best_f1:
             state.best_f1, state.best_epoch, state.stale = f1, state.epoch, 0
-            self.best = {name: tensor.detach().clone() for name, tensor in self.trained.state_dict().items()}
+            self.best = shrunk.state_dict()
             if self.run_dir is not None:
                 self.run_dir.save_best(state.epoch, self.best)
         else:
             state.stale += 1
             state.finished |= 0 < c.patience <= state.stale
         return f1
+
+    @torch.no_grad()
+    def _shrunk(self) -> Reparameterisation:
+        """What is trained, and a share of the way back to where it began (WiSE-FT, Wortsman et al. 2022, section 3).
+
+        Few sentences are soon known by heart: the way there is right, but it leads too far.
+        """
+        shrunk = copy.deepcopy(self.trained)
+        for name, parameter in shrunk.named_parameters():
+            parameter.lerp_(self.begun[name], self.back)
+        return shrunk
 
     def _tell(self, epochs: float) -> None:
         if self.progress is not None:
