@@ -273,7 +273,7 @@ class _Training:
 
     @torch.no_grad()
     def _shrunk(self) -> Reparameterisation:
-        """What is trained, and a share of the way back to where it began (WiSE-FT, Wortsman et al. 2022, section 3).
+        """What is trained, and a share of the way back to where it began (WiSE-FT, Wortsman et al., CVPR 2022).
 
         Few sentences are soon known by heart: the way there is right, but it leads too far.
         """
