@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -63,6 +64,22 @@ def test_each_method_counts_what_it_trains(tiny):
     )
     assert tuned["prefix"].size_bytes == 2 * prefix
     assert tuned["prefix-embedding"].size_bytes == 2 * (prefix + shape.vocab_size * shape.d_model)
+
+
+@pytest.mark.parametrize("dev", [[], SENTENCES])
+def test_a_share_of_what_training_changed_is_taken_back(tiny, dev):
+    """With one look at the dev split, at the end."""
+    corpus = Corpus("c", {"train": SENTENCES, "dev": dev}, types=TYPES)
+    config = TrainingConfig(epochs=1, min_steps=0, batch_sentences=8, lr_ramp_steps=0)
+
+    whole, less = (
+        tune(tiny, "full", corpus, replace(config, shrinkage=shrinkage)).backbone.t5.embedding.weight
+        for shrinkage in (0.0, 0.2)
+    )
+
+    changed = whole - tiny.t5.embedding.weight
+    assert changed.any()
+    torch.testing.assert_close(less - tiny.t5.embedding.weight, 0.8 * changed, atol=1e-6, rtol=1e-3)
 
 
 def test_lora_begins_at_the_backbone_and_merges_into_it(tiny):

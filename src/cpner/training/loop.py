@@ -39,7 +39,7 @@ class TrainingResult:
     """What a training has made.
 
     Attributes:
-        prefix: the best prefix, baked, in float32 on the CPU.
+        prefix: the best prefix, shrunk and baked, in float32 on the CPU.
         reparameterisation: the state that yields it: P, its network if it has one, the start.
         curve: for each epoch `epoch`, `step`, `loss` (nats a target piece), `lr`, and `f1` (dev, 0 to 100, or None).
         best_f1: strict F1 on the dev split (0 to 100) of the prefix; None without a dev split.
@@ -107,6 +107,7 @@ def train_prefix(
 
     Reading: the softmax of Eq. 4 runs over the pieces that a row could write at all (its options, its sentence, the
         template), since the decoder only ever chooses among these; `softmax="vocabulary"` takes all pieces.
+        The paper keeps all that training changed, as `shrinkage=0` does.
     """
     config = config or TrainingConfig()
     check_types(types, [*train, *dev])
