@@ -142,17 +142,20 @@ def test_checkpointing_keeps_less_and_gives_the_same_gradients(tiny):
     assert kept[True] < 0.5 * kept[False]
 
 
-def test_the_loss_falls_and_the_tiny_model_learns_two_sentences_by_heart(tiny):
-    """A random model can't learn to copy names in general, but its prefix can learn what to write here."""
+def learn_by_heart(tiny: Backbone, shrinkage: float) -> TrainingResult:
     prefix = PrefixConfig(10, ATTENTIONS, start_scale=0.1)
     config = TrainingConfig(
         **dict(epochs=60, min_steps=0, lr=1.0, clip=10.0, eval_every=20, shuffle_options=False),
-        **dict(dropout=0.0, option_dropout=0.0, mention_replacement=0.0, shrinkage=0.0),
+        **dict(dropout=0.0, option_dropout=0.0, mention_replacement=0.0, shrinkage=shrinkage),
     )
-
-    result = train_prefix(
+    return train_prefix(
         tiny, Reparameterisation(tiny.t5.shape, prefix), SENTENCES[:2], SENTENCES[:2], TYPES, config
     )  # fmt: skip
+
+
+def test_the_loss_falls_and_the_tiny_model_learns_two_sentences_by_heart(tiny):
+    """A random model can't learn to copy names in general, but its prefix can learn what to write here."""
+    result = learn_by_heart(tiny, shrinkage=0.0)
 
     assert result.curve[-1]["loss"] < 0.4 * result.curve[0]["loss"]
     assert result.best_f1 >= 80
@@ -255,11 +258,12 @@ def test_a_share_of_what_training_changed_is_taken_back(tiny, copies, share):
 
 
 def test_dev_f1_is_of_the_prefix_that_is_given(tiny):
-    result = train(tiny, replace(QUICK, shrinkage=0.9, lr=0.5), prefix=PrefixConfig(3))
+    """Were it of what training reached, or that given, they would differ: 80 and 67 here."""
+    result = learn_by_heart(tiny, shrinkage=0.1)
 
-    tasks = [Task(sentence, TYPES, Instructor(tiny.vocabulary), "") for sentence in SENTENCES]
+    tasks = [Task(sentence, TYPES, Instructor(tiny.vocabulary), "") for sentence in SENTENCES[:2]]
     found = recognise(tiny, tasks, {"": result.prefix.to(torch.bfloat16)})
-    assert evaluate(SENTENCES, [[f.span for f in own] for own in found], TYPES).f1 == result.best_f1
+    assert evaluate(SENTENCES[:2], [[f.span for f in own] for own in found], TYPES).f1 == result.best_f1 > 0
 
 
 def test_progress_is_told_at_every_step(tiny):
