@@ -297,7 +297,7 @@ class Store:
             raise StoreError(
                 f"store {self.path} has been locked by another process for {LOCK_SECONDS:.0f} s"
             ) from error
-        except (OSError, NotImplementedError) as error:  # filelock 3's, on a disk without locks
+        except OSError as error:
             raise _NoLockError(f"store {self.path} can't be written to: {error}") from error
         try:
             self._recover()
