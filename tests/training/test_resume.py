@@ -145,7 +145,7 @@ def test_what_else_lies_in_the_folder_stays(tiny, tmp_path: Path):
     [
         ({"config": TrainingConfig(**{**vars(CONFIG), "lr": 0.02})}, "lr 0.01; asked for lr 0.02"),
         ({"train": SENTENCES[:3]}, "train sentences"),
-        ({"prefix": PrefixConfig(4, ATTENTIONS, "mlp", hidden=16)}, "prefix"),
+        ({"prefix": PrefixConfig(4, ATTENTIONS, "mlp", hidden=16)}, "prefix length 3, .*asked for prefix length 4,"),
     ],
 )
 @pytest.mark.parametrize("resume", [True, False])

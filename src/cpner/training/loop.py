@@ -335,7 +335,7 @@ def _identity(
     return {
         "backbone": backbone.fingerprint,
         "dtype": dtype_name(backbone.dtype),
-        "prefix": config_dict(reparameterisation.config),
+        **{f"prefix {name}": value for name, value in config_dict(reparameterisation.config).items()},
         "start": digest_tensors(reparameterisation.state_dict()),
         "types": list(types),
         "train sentences": digest_sentences(train),
