@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cpner.backbone.packed import Packed
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.t5 import T5, attend, before_prefix, mask_bias
 
-_CHUNK = 64  # columns by which a self-attention cache grows
+_CHUNK = 64  # columns that a self-attention cache begins with, beside the prefix
 _AHEAD, _BEHIND = 1 << 20, -(1 << 20)  # positions of columns that are taken back, and of prefixes
 
 
@@ -78,8 +77,8 @@ class Cache:
         """
         t5, start, end = self.t5, self.columns, self.columns + ids.shape[1]
         if end > self.keys.shape[-1]:
-            self.keys = F.pad(self.keys, (0, 2 * end - self.keys.shape[-1]))
-            self.values = F.pad(self.values, (0, 0, 0, 2 * end - self.values.shape[-2]))
+            self.keys = _moved(self.keys[:, : self.rows, ..., :start], -1, 2 * end)
+            self.values = _moved(self.values[:, : self.rows, ..., :start, :], -2, 2 * end)
         queries = self.next[:, None] + torch.arange(ids.shape[1], device=ids.device)  # [B, n]
         self.position = torch.cat([self.position, queries], dim=1)
         self.columns, self.next = end, self.next + ids.shape[1]
@@ -165,6 +164,15 @@ def kept(tensor: Tensor, rows: Sequence[int], dim: int = 0) -> Tensor:
         first = tensor.movedim(dim, 0)
         first[moved] = first[[rows[i] for i in moved]]
     return tensor.narrow(dim, 0, len(rows))
+
+
+def _moved(columns: Tensor, dim: int, room: int) -> Tensor:
+    """These columns at the beginning of new memory with room for more; what is behind them is not touched yet."""
+    sizes = list(columns.shape)
+    sizes[dim] = room
+    larger = columns.new_empty(sizes)
+    larger.narrow(dim, 0, columns.shape[dim]).copy_(columns)
+    return larger
 
 
 def _bias_by_distance(t5: T5, dtype: torch.dtype) -> Tensor:
