@@ -19,12 +19,11 @@ import command
 import torch
 from decoding import DTYPE, DTYPE_NAME, READ, T5_BASE, WRITE, random_backbone, transformers_model
 from peers import peer_ways
-from torch.utils.flop_counter import FlopCounterMode
 
 from cpner.backbone.batch import Batch
 from cpner.backbone.prefix import PrefixConfig, Reparameterisation
 from cpner.backbone.shape import T5Shape
-from cpner.bench import Way, interleaved, product_rate
+from cpner.bench import Way, interleaved, operations, product_rate
 from cpner.training.loop import loss_of
 
 ROWS = 8
@@ -104,14 +103,12 @@ def measure(rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) ->
         rounds_of = {**ways, **others, "products": lambda: rates.append(product_rate(states, weights, 1.0))}
         seconds = interleaved(rounds_of, rounds)
     del seconds["products"]
-    with FlopCounterMode(display=False) as counter:
-        ways["cpner"]()
-    rate, operations = statistics.median(rates), counter.get_total_flops()
+    rate, count = statistics.median(rates), operations(ways["cpner"])
     return {
         **command.beside(seconds),
-        "operations": operations,
+        "operations": count,
         "operations_a_second": rate,
-        "of_roofline": operations / rate / seconds["cpner"],
+        "of_roofline": count / rate / seconds["cpner"],
     }
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from cpner import bench
-from cpner.bench import BATCHES, DOMAINS, LENGTHS, Bench, interleaved, run_bench, sentences
+from cpner.backbone.packed import Linear
+from cpner.bench import BATCHES, DOMAINS, LENGTHS, Bench, interleaved, operations, run_bench, sentences
 from cpner.bench_page import lines, page
 from cpner.cli import main
 
@@ -37,6 +39,16 @@ def test_ways_take_turns_and_are_warmed_up() -> None:
     seconds = interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2)
 
     assert calls == list("ababab") and set(seconds) == {"a", "b"}
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_products_are_counted_packed_or_not(learns: bool) -> None:
+    layer, x = Linear(32, 48).requires_grad_(learns), torch.randn(2, 5, 32, requires_grad=True)
+
+    forward, backward = operations(lambda: layer(x)), operations(lambda: layer(x).sum().backward())
+
+    assert forward == 2 * (2 * 5 * 32 * 48)
+    assert backward == forward * (3 if learns else 2)
 
 
 def test_sentences_have_the_words_asked_for() -> None:

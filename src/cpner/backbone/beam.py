@@ -74,7 +74,7 @@ def beam_search(
     ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
     encoded = t5.encode(ids, mask, prefix)
     wide = torch.arange(len(sources), device=device).repeat_interleave(beams)  # [B * k]
-    cache = Cache(t5, encoded[wide], mask[wide], prefix and prefix.select(wide), backbone.packed)
+    cache = Cache(t5, encoded[wide], mask[wide], prefix and prefix.select(wide))
     cache.step(torch.full((len(wide), 1), vocabulary.pad, device=device))
     grammars = [Grammar(source, vocabulary) for source in sources]
     candidates = pad([grammar.candidates for grammar in grammars], vocabulary.pad).to(device)

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cpner.backbone.packed import Packed
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.t5 import T5, attend, before_prefix, mask_bias
 
@@ -32,13 +31,10 @@ class Cache:
         encoded: [B, S, d] states of the encoder.
         mask: [B, S] the source's mask.
         prefix: the rows' prefixes; None for none.
-        packed: the decoder's weights in a layout for few rows; None makes one for this cache.
     """
 
-    def __init__(
-        self, t5: T5, encoded: Tensor, mask: Tensor, prefix: Prefix | None, packed: Packed | None = None
-    ) -> None:
-        self.t5, self.packed, self.rows = t5, packed or Packed(), encoded.shape[0]
+    def __init__(self, t5: T5, encoded: Tensor, mask: Tensor, prefix: Prefix | None) -> None:
+        self.t5, self.rows = t5, encoded.shape[0]
         own, cross, prefix_mask = (None, None, None) if prefix is None else (prefix.decoder, prefix.cross, prefix.mask)
         shape, dtype = t5.shape, encoded.dtype
         self.columns = 0 if own is None else own.shape[-2]
@@ -88,15 +84,15 @@ class Cache:
         for i, (layer, (ck, cv)) in enumerate(zip(t5.decoder.layers, self.cross, strict=True)):
             attention = layer.self_attention
             keys, values = self.keys[i, : self.rows, :, :, :end], self.values[i, : self.rows, :, :end]
-            q, k, v = attention.split(layout.unpack(self.packed(attention.qkv, layer.self_norm(x))), 3)
+            q, k, v = attention.split(layout.unpack(attention.qkv(layer.self_norm(x))), 3)
             keys[..., start:], values[..., start:, :] = k.transpose(-1, -2), v
             seen = layout.pack(attention.join(attend(q, keys.transpose(-1, -2), values, bias)))
-            x = x + self.packed(attention.o, seen)
+            x = x + attention.o(seen)
             attention = layer.cross_attention
-            (q,) = attention.split(layout.unpack(self.packed(attention.q, layer.cross_norm(x))), 1)
+            (q,) = attention.split(layout.unpack(attention.q(layer.cross_norm(x))), 1)
             seen = layout.pack(attention.join(attend(q, ck, cv, self.cross_bias)))
-            x = x + self.packed(attention.o, seen)
-            x = x + self.packed(layer.ff.wo, layer.ff.hidden(self.packed(layer.ff.wi, layer.ff_norm(x))))
+            x = x + attention.o(seen)
+            x = x + layer.ff(layer.ff_norm(x))
         return layout.unpack(t5.scale(t5.decoder.norm(x)))
 
     def take_back(self, stand: Sequence[int], fed: int) -> None:

@@ -141,7 +141,7 @@ def decode(
     ids, mask = _for_each(ids, members), _for_each(mask, members)
     if prefix is not None and members > 1:
         prefix = rows_of_members(prefix, members)
-    cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix, backbone.packed)
+    cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
     cache.step(torch.full_like(ids[:, :1], vocabulary.pad))
     writers = [Writer(source, vocabulary) for source in sources]
     candidates = pad([writer.grammar.candidates for writer in writers], vocabulary.pad).to(device)
@@ -176,7 +176,7 @@ def decode_freely(
         return []
     t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
     ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
-    cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix, backbone.packed)
+    cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
     written = torch.full((len(sources), 1), vocabulary.pad, device=device)
     output: list[Tensor] = []
     done = torch.zeros(len(sources), dtype=torch.bool, device=device)

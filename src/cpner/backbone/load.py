@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from cpner.backbone.allocator import keep_freed_memory
-from cpner.backbone.packed import Packed
 from cpner.backbone.precision import native_dtype
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import ACTIVATIONS, T5, FusedLinear
@@ -42,14 +41,12 @@ class Backbone:
         t5: the model; no parameter of it is ever trained.
         vocabulary: pieces of words and of the template.
         window: the longest source, in pieces, that the backbone was made for.
-        packed: the decoder's weights in a layout for few rows, filled when it is first used.
     """
 
     name: str
     t5: T5
     vocabulary: Vocabulary
     window: int = 512
-    packed: Packed = field(default_factory=Packed, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.t5.requires_grad_(False).eval()

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from cpner.backbone.packed import Linear
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.shape import T5Shape
 
@@ -33,11 +34,11 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 _PLAIN = 1 << 24  # attention logits that are laid out whole on a CPU; where they are kept for a gradient, a quarter
 
 
-class FusedLinear(nn.Linear):
+class FusedLinear(Linear):
     """Several projections of the same input as one matrix product; `parts` names their number."""
 
     def __init__(self, width: int, out: int, parts: int) -> None:
-        super().__init__(width, out * parts, bias=False)
+        super().__init__(width, out * parts)
         self.parts = parts
 
 
@@ -59,7 +60,7 @@ class FeedForward(nn.Module):
     def __init__(self, shape: T5Shape) -> None:
         super().__init__()
         self.wi = FusedLinear(shape.d_model, shape.d_ff, 2 if shape.gated else 1)
-        self.wo = nn.Linear(shape.d_ff, shape.d_model, bias=False)
+        self.wo = Linear(shape.d_ff, shape.d_model)
         self.activation = ACTIVATIONS[shape.activation]
 
     def hidden(self, x: Tensor) -> Tensor:
@@ -91,11 +92,11 @@ class Attention(nn.Module):
         self.heads, self.d_kv = shape.heads, shape.d_kv
         inner = shape.heads * shape.d_kv
         if cross:
-            self.q = nn.Linear(shape.d_model, inner, bias=False)
+            self.q = Linear(shape.d_model, inner)
             self.kv = FusedLinear(shape.d_model, inner, 2)
         else:
             self.qkv = FusedLinear(shape.d_model, inner, 3)
-        self.o = nn.Linear(inner, shape.d_model, bias=False)
+        self.o = Linear(inner, shape.d_model)
 
     def split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
         """[B, T, parts*H*D] to `parts` tensors [B, H, T, D]."""

@@ -159,7 +159,9 @@ def _lora(work: Backbone, config: TrainingConfig, settings: BaselineConfig, star
         layers = [(n, m) for n, m in work.t5.named_modules() if isinstance(m, peft.tuners.lora.LoraLayer)]
         for name, layer in layers:
             layer.merge()
-            work.t5.set_submodule(name, layer.get_base_layer())
+            merged = layer.get_base_layer()
+            merged.forget()
+            work.t5.set_submodule(name, merged)
 
     return _Change([{"params": parameters, "lr": settings.lr_lora}], finish=merge)
 
