@@ -73,8 +73,8 @@ class Cache:
         """
         t5, start, end = self.t5, self.columns, self.columns + ids.shape[1]
         if end > self.keys.shape[-1]:
-            self.keys = _moved(self.keys[:, : self.rows, ..., :start], -1, 2 * end)
-            self.values = _moved(self.values[:, : self.rows, ..., :start, :], -2, 2 * end)
+            self.keys = _with_room(self.keys[:, : self.rows, ..., :start], -1, 2 * end)
+            self.values = _with_room(self.values[:, : self.rows, ..., :start, :], -2, 2 * end)
         queries = self.next[:, None] + torch.arange(ids.shape[1], device=ids.device)  # [B, n]
         self.position = torch.cat([self.position, queries], dim=1)
         self.columns, self.next = end, self.next + ids.shape[1]
@@ -162,7 +162,7 @@ def kept(tensor: Tensor, rows: Sequence[int], dim: int = 0) -> Tensor:
     return tensor.narrow(dim, 0, len(rows))
 
 
-def _moved(columns: Tensor, dim: int, room: int) -> Tensor:
+def _with_room(columns: Tensor, dim: int, room: int) -> Tensor:
     """These columns at the beginning of new memory with room for more; what is behind them is not touched yet."""
     sizes = list(columns.shape)
     sizes[dim] = room

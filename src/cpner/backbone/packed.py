@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from cpner.backbone.precision import onednn_takes
 
@@ -33,10 +34,10 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., width] times the weight, [..., out]."""
-        learns = torch.is_grad_enabled()
-        if (learns and self.weight.requires_grad) or not self._packs(x):
+        gradients = torch.is_grad_enabled()
+        if (gradients and self.weight.requires_grad) or not self._packs(x):
             return F.linear(x, self.weight)
-        if learns and x.requires_grad:
+        if gradients and x.requires_grad:
             product: Tensor = _FrozenProduct.apply(x, self)  # type: ignore[no-untyped-call]
             return product
         return self.multiply(x)
@@ -80,5 +81,6 @@ class _FrozenProduct(torch.autograd.Function):
         return layer.multiply(x)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return ctx.layer.multiply(gradients[0], back=True), None

@@ -63,15 +63,13 @@ class FeedForward(nn.Module):
         self.wo = Linear(shape.d_ff, shape.d_model)
         self.activation = ACTIVATIONS[shape.activation]
 
-    def hidden(self, x: Tensor) -> Tensor:
-        """What goes into wo, from what comes out of wi."""
-        if self.wi.parts == 1:
-            return self.activation(x)
-        gate, value = x.chunk(2, dim=-1)
-        return self.activation(gate) * value
-
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.wo(self.hidden(self.wi(x)))
+        if self.wi.parts == 1:
+            hidden = self.activation(self.wi(x))
+        else:
+            gate, value = self.wi(x).chunk(2, dim=-1)
+            hidden = self.activation(gate) * value
+        out: Tensor = self.wo(hidden)
         return out
 
 
