@@ -145,6 +145,19 @@ def test_reproduce_runs_only_the_variant_that_is_asked_for(data, tiny_folder, tm
     assert "--variant plain" in summary["command"]
 
 
+def test_reproduce_takes_as_many_dapt_steps_as_asked_for(data, tiny_folder, tmp_path):
+    result = cpner(
+        "reproduce", "table1", "--data", data, "--out", tmp_path, "--backbone", tiny_folder, "--seeds", 1, "--json",
+        "--epochs", 1, "--source-epochs", 1, "--target", "ai", "--variant", "dapt", "--dapt-steps", 3,
+        "--test-sentences", 2, "--device", "cpu",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    (record,) = json.loads(result.stdout)["records"]
+    assert record["cell"]["variant"] == "dapt"
+    assert record["settings"]["budget"]["dapt_steps"] == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -38,6 +38,7 @@ _PLAIN = "plain"  # no variant, in a word
 @click.option("--source-sentences", type=_AT_LEAST_1, default=3000, show_default=True, help="Of a source, at most.")
 @click.option("--dev-sentences", type=click.IntRange(min=0), default=150, show_default=True, help="For best epochs.")
 @click.option("--test-sentences", type=_AT_LEAST_1, help="Score on the first so many only; default: all.")
+@click.option("--dapt-steps", type=_AT_LEAST_1, default=300, show_default=True, help="Of DAPT, in updates.")
 @click.option("--lr", type=float, help="Learning rate; default: that of the training settings.")
 @json_option
 @click.pass_context
@@ -60,6 +61,7 @@ def reproduce(
     source_sentences: int,
     dev_sentences: int,
     test_sentences: int | None,
+    dapt_steps: int,
     lr: float | None,
     as_json: bool,
 ) -> None:
@@ -119,7 +121,7 @@ def reproduce(
     from cpner.experiments.tables import markdown
     from cpner.training import TrainingConfig
 
-    budget = Budget(source_sentences, source_epochs, epochs, count, dev_sentences, test_sentences)
+    budget = Budget(source_sentences, source_epochs, epochs, count, dev_sentences, test_sentences, dapt_steps)
     config = TrainingConfig() if lr is None else TrainingConfig(lr=lr)
     grid = Grid(Setup(backbone, folder, out, budget, config, device), lambda line: click.echo(line, err=True))
     summary = {**summarise(experiment, grid, grid.run(cells, jobs)), "command": _command(context, experiment)}
