@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from cpner.errors import CorpusError
 from cpner.pretraining import leaks
 from cpner.pretraining.leaks import check_leaks, normalise
+from cpner.pretraining.text import open_lines
+from tests.cli.conftest import cpner
 
 LONG = "In 1843 , Ada Lovelace published notes on Babbage 's engine ."
 SHORT = "Ada met Babbage ."
@@ -110,3 +113,42 @@ def test_unreadable_folders_are_left_out_and_told(tmp_path: Path) -> None:
     assert json.loads(json.dumps(result.to_json()))["benchmarks"]["history"]["found"] == 1
     with pytest.raises(CorpusError, match="no sub-folder"):
         check_leaks(tmp_path / "ner", text)
+
+
+@pytest.mark.parametrize("chunk", [1, 1 << 20])
+def test_clean_data_holds_no_sentence_and_nothing_else_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(leaks, "_CHUNK", chunk)
+    lines = ["First, é.", f"Then: {LONG} So it was.", "", OTHER, LONG.lower(), "Last."]
+    (text,) = write(tmp_path, {"test": [LONG, SHORT]}, lines, labelled=[SHORT, "x " + SHORT, LONG])
+    packed = tmp_path / "more.txt.xz"
+    packed.write_bytes(lzma.compress(f"{SHORT}\n{OTHER}\n".encode()))
+    (tmp_path / "ner" / "types.json").write_text('{"a": {"types": ["person"]}}', "utf-8")
+    benchmarks, clean = tmp_path / "benchmarks", tmp_path / "clean"
+    data = ("--text", text, "--text", packed, "--ner", tmp_path / "ner")
+
+    told = cpner("leaks", benchmarks, *data, "--clean", clean, "--json")
+
+    assert told.exit_code == 0 and "with 5 lines left out" in told.stderr
+    numbers = {Path(path).name: own for path, own in json.loads(told.stdout)["lines"].items()}
+    assert numbers == {"text.txt": [2, 5], "more.txt.xz": [1], "a.jsonl": [1, 3]}
+    assert (clean / "text.txt").read_text("utf-8").split("\n") == ["First, é.", "", OTHER, "Last.", ""]
+    assert list(open_lines(clean / "more.txt.xz")) == [OTHER + "\n"]
+    assert [json.loads(line)["text"] for line in open_lines(clean / "ner" / "a.jsonl")] == ["x " + SHORT]
+    assert (clean / "ner" / "types.json").read_bytes() == (tmp_path / "ner" / "types.json").read_bytes()
+    again = check_leaks(benchmarks, [clean / "text.txt", clean / "more.txt.xz"], clean / "ner")
+    assert again.lines == {} and again.benchmarks["history"].found == again.benchmarks["history"].short_found == 0
+
+
+def test_clean_data_is_never_written_over_other_data(tmp_path: Path) -> None:
+    (text,) = write(tmp_path, {"test": [LONG]}, [LONG])
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / "text.txt"
+    other.write_text("x\n", "utf-8")
+    itself = cpner("leaks", tmp_path / "benchmarks", "--text", text, "--clean", tmp_path)
+    same = cpner("leaks", tmp_path / "benchmarks", "--text", text, "--text", other, "--clean", tmp_path / "clean")
+
+    assert (itself.exit_code, same.exit_code) == (2, 2)
+    assert "text.txt would be written over itself" in itself.stderr and "have the same name" in same.stderr
+    assert text.read_text("utf-8") == LONG + "\n" and not (tmp_path / "clean").exists()

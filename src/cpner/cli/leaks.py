@@ -23,8 +23,10 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.argument("benchmarks", type=_FOLDER)
 @click.option("--text", multiple=True, type=_FILE, metavar="FILE", help="Plain text, .txt or .txt.xz; may be repeated.")
 @click.option("--ner", type=_FOLDER, metavar="DIR", help="Folder of labelled sentences, NAME.jsonl or NAME.jsonl.xz.")
+@click.option("--clean", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Write the data there without the lines that hold such a sentence.")  # fmt: skip
 @json_option
-def leaks(benchmarks: Path, text: tuple[Path, ...], ner: Path | None, as_json: bool) -> None:
+def leaks(benchmarks: Path, text: tuple[Path, ...], ner: Path | None, clean: Path | None, as_json: bool) -> None:
     """Count the dev and test sentences of corpora that pretraining data holds.
 
     BENCHMARKS is a folder with a corpus in each sub-folder. Sentences of eight words or more are looked for inside the
@@ -33,13 +35,24 @@ def leaks(benchmarks: Path, text: tuple[Path, ...], ner: Path | None, as_json: b
     \b
     Example:
       cpner leaks data --text corpus/text.txt.xz --ner corpus/ner
+      cpner leaks data --text corpus/text.txt.xz --ner corpus/ner --clean clean
+      cpner pretrain --text clean/text.txt.xz --ner clean/ner --out run
     """
-    from cpner.pretraining.leaks import check_leaks
+    from cpner.pretraining.leaks import check_leaks, clean_copies, write_clean
 
     if not text and ner is None:
         raise click.UsageError("nothing to search: give --text FILE or --ner DIR")
+    copies = {} if clean is None else clean_copies(text, ner, clean)
     with progress_bar() as progress:
-        result = check_leaks(benchmarks, text, ner, lambda done, total, file: progress(Progress(done, total, file)))
+
+        def report(done: int, total: int, file: str) -> None:
+            progress(Progress(done, total, file))
+
+        result = check_leaks(benchmarks, text, ner, report)
+        if clean is not None:
+            write_clean(copies, result, report)
+    if clean is not None:
+        click.echo(f"Wrote {clean} with {sum(map(len, result.lines.values())):,} lines left out", err=True)
     if as_json:
         print_json(result.to_json())
         return

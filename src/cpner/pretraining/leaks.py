@@ -7,10 +7,11 @@ one is the hash of a sentence's beginning, the sentence is compared.
 
 from __future__ import annotations
 
+import lzma
 import re
 import string
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from cpner.corpus import Corpus
-from cpner.errors import CorpusError
+from cpner.corpus.files import replacing
+from cpner.errors import ConfigError, CorpusError
 from cpner.pretraining.pool import labelled_files, labelled_texts
 from cpner.pretraining.text import Array, open_lines
 
@@ -26,10 +28,16 @@ _SPLITS = ("dev", "test")
 _WORDS = 8  # sentences of fewer words are only compared with whole paragraphs: they may well be written twice
 _WIDTHS = (24, 12)  # bytes of a sentence's beginning that are looked for; the first that the sentence has
 _CHUNK = 1 << 20  # bytes of text that are searched at a time
+_PRESET = 2  # of xz, fast: what is cleaned is large and will be read a few times
 _TABLE = 1 << 22  # entries of the table that most windows are turned away by
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse modulo 2 ** 64
 _OTHER = re.compile(r"[^\x00-\x7f\w]+")
 _ASCII = bytes(c for c in range(128) if chr(c) not in string.ascii_lowercase + string.digits)
+
+FileReport = Callable[[int, int, str], None]  # files done, all files, the name of the next
+
+
+def _no_report(done: int, total: int, file: str) -> None: ...
 
 
 @dataclass
@@ -47,10 +55,11 @@ class Leak:
 
 @dataclass
 class Leaks:
-    """What `check_leaks` found, by benchmark, and the folders that could not be read."""
+    """What `check_leaks` found."""
 
     benchmarks: dict[str, Leak]
-    skipped: dict[str, str]
+    skipped: dict[str, str]  # folders that could not be read, and why
+    lines: dict[str, list[int]]  # by the path of a file, numbers of the lines that hold a sentence, from 1
 
     def to_json(self) -> dict[str, Any]:
         """As plain dictionaries."""
@@ -61,7 +70,7 @@ def check_leaks(
     benchmarks: Path,
     text: Sequence[Path],
     labelled: Path | None = None,
-    report: Callable[[int, int, str], None] = lambda done, total, file: None,
+    report: FileReport = _no_report,
 ) -> Leaks:
     """Look for the dev and test sentences of benchmarks in pretraining data.
 
@@ -78,19 +87,59 @@ def check_leaks(
     search = _Search({key for own in sentences.values() for key, long in own if long})
     short = {key for own in sentences.values() for key, long in own if not long}
     found: dict[Path, set[bytes]] = {}
+    held: dict[str, list[int]] = {}
     files = {path: open_lines for path in text} | dict.fromkeys(
         labelled_files(labelled) if labelled else (), labelled_texts
     )
     for done, (path, read) in enumerate(files.items()):
         report(done, len(files), path.name)
-        found[path] = hits = set()
+        found[path], number = set(), 1
         for chunk in _chunks(read(path)):
-            hits |= search(chunk)
-            hits |= short.intersection(chunk.split(b"\n"))
+            lines = chunk.split(b"\n")[1:-1]
+            inside, whole = search(chunk), short.intersection(lines)
+            if inside or whole:
+                places = [i for i, line in enumerate(lines, number) if line in whole or any(h in line for h in inside)]
+                held.setdefault(str(path), []).extend(places)
+                found[path] |= inside | whole
+            number += len(lines)
     report(len(files), len(files), "")
     named = Counter(path.name for path in found)
     hits_of = {path.name if named[path.name] == 1 else str(path): hits for path, hits in found.items()}
-    return Leaks({name: _count(own, hits_of) for name, own in sentences.items()}, skipped)
+    return Leaks({name: _count(own, hits_of) for name, own in sentences.items()}, skipped, held)
+
+
+def clean_copies(text: Sequence[Path], labelled: Path | None, out: Path) -> dict[Path, Path]:
+    """Where `write_clean` shall write each file of the data: text to `out`, labelled sentences to `out/ner`.
+
+    Raises:
+        ConfigError: two files would be one, or a file would be written over itself.
+    """
+    copies = {path: out / path.name for path in text}
+    if labelled is not None:
+        types = [path for path in (labelled / "types.json",) if path.is_file()]
+        copies |= {path: out / "ner" / path.name for path in (*labelled_files(labelled), *types)}
+    if over := next((path for path, copy in copies.items() if copy.resolve() == path.resolve()), None):
+        raise ConfigError(f"{over} would be written over itself: choose another folder")
+    if len(set(copies.values())) < len(copies):
+        raise ConfigError("two files of text have the same name: rename one of them")
+    return copies
+
+
+def write_clean(copies: Mapping[Path, Path], leaks: Leaks, report: FileReport = _no_report) -> None:
+    """Copy the files that `check_leaks` has read, without the lines that hold a sentence.
+
+    Args:
+        copies: see `clean_copies`; the rest is as in `check_leaks`.
+
+    Raises:
+        CorpusError: a file can't be read or written.
+    """
+    for done, (path, copy) in enumerate(copies.items()):
+        report(done, len(copies), path.name)
+        left_out = set(leaks.lines.get(str(path), ()))
+        with replacing(copy) as file, lzma.open(file, "wb", preset=_PRESET) if path.suffix == ".xz" else file as packed:
+            packed.writelines(line.encode() for i, line in enumerate(open_lines(path), 1) if i not in left_out)
+    report(len(copies), len(copies), "")
 
 
 _Key = tuple[bytes, bool]  # a normalised sentence, and whether it is long enough to be looked for inside paragraphs
