@@ -131,7 +131,7 @@ def test_repairs_are_counted(write, content, spans, repair):
 @pytest.mark.parametrize(
     ("content", "line", "message"),
     [
-        ("EU B-ORG\nrejects\nGerman O\n", 2, "1 columns where the other lines have 2"),
+        ("EU B-ORG\nrejects\nGerman O\n", 2, "1 column where the other lines have 2"),
         ("EU B-ORG\nrejects O\nNew York B-LOC\n", 3, "3 columns where the other lines have 2"),
         ("EU\tB-ORG\n\nx\tO\nrejects\tX-LOC\n", 4, "'X-LOC' in the last column is no tag"),
         ("O EU\nO is\nB- here\n", 3, "'B-' in the first column is no tag"),

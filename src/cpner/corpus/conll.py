@@ -161,7 +161,7 @@ def _misfit(reading: _Reading, place: Place, path: Path, line: int) -> CorpusErr
         message = f"a word alone: {row[0][:60]!r}; expected a word and a tag, as CoNLL has them, or JSON lines"
     elif len(row) != reading.width:
         message = (
-            f"{len(row)} columns where the other lines have {reading.width}; "
+            f"{len(row)} column{'s' * (len(row) != 1)} where the other lines have {reading.width}; "
             "expected a word and its tag, with tabs between the columns if words hold blanks"
         )
     elif not row[reading.word]:
