@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from cpner.cli._common import json_option, print_json, progress_bar
-from cpner.progress import Progress
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,14 +43,10 @@ def leaks(benchmarks: Path, text: tuple[Path, ...], ner: Path | None, clean: Pat
         raise click.UsageError("nothing to search: give --text FILE or --ner DIR")
     copies = {} if clean is None else clean_copies(text, ner, clean)
     with progress_bar() as progress:
-
-        def report(done: int, total: int, file: str) -> None:
-            progress(Progress(done, total, file))
-
-        result = check_leaks(benchmarks, text, ner, report)
-        if clean is not None:
-            write_clean(copies, result, report)
+        result = check_leaks(benchmarks, text, ner, progress)
     if clean is not None:
+        with progress_bar() as progress:
+            write_clean(copies, result, progress)
         click.echo(f"Wrote {clean} with {sum(map(len, result.lines.values())):,} lines left out", err=True)
     if as_json:
         print_json(result.to_json())

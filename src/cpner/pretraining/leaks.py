@@ -11,7 +11,7 @@ import lzma
 import re
 import string
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from cpner.corpus.files import replacing
 from cpner.errors import ConfigError, CorpusError
 from cpner.pretraining.pool import labelled_files, labelled_texts
 from cpner.pretraining.text import Array, open_lines
+from cpner.progress import Progress, Report
 
 _SPLITS = ("dev", "test")
 _WORDS = 8  # sentences of fewer words are only compared with whole paragraphs: they may well be written twice
@@ -33,11 +34,6 @@ _TABLE = 1 << 22  # entries of the table that most windows are turned away by
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse modulo 2 ** 64
 _OTHER = re.compile(r"[^\x00-\x7f\w]+")
 _ASCII = bytes(c for c in range(128) if chr(c) not in string.ascii_lowercase + string.digits)
-
-FileReport = Callable[[int, int, str], None]  # files done, all files, the name of the next
-
-
-def _no_report(done: int, total: int, file: str) -> None: ...
 
 
 @dataclass
@@ -70,7 +66,7 @@ def check_leaks(
     benchmarks: Path,
     text: Sequence[Path],
     labelled: Path | None = None,
-    report: FileReport = _no_report,
+    report: Report = lambda _: None,
 ) -> Leaks:
     """Look for the dev and test sentences of benchmarks in pretraining data.
 
@@ -78,7 +74,7 @@ def check_leaks(
         benchmarks: folder of corpora, one in each sub-folder.
         text: files of plain text, one paragraph a line.
         labelled: folder of labelled sentences, see `pool.read_pool`.
-        report: called before each file with the number of files done, of all files, and its name.
+        report: called before each file with its name, and when all are done.
 
     Raises:
         CorpusError: no sub-folder holds a corpus, or a file of the data can't be read.
@@ -92,7 +88,7 @@ def check_leaks(
         labelled_files(labelled) if labelled else (), labelled_texts
     )
     for done, (path, read) in enumerate(files.items()):
-        report(done, len(files), path.name)
+        report(Progress(done, len(files), path.name))
         found[path], number = set(), 1
         for chunk in _chunks(read(path)):
             lines = chunk.split(b"\n")[1:-1]
@@ -102,7 +98,7 @@ def check_leaks(
                 held.setdefault(str(path), []).extend(places)
                 found[path] |= inside | whole
             number += len(lines)
-    report(len(files), len(files), "")
+    report(Progress(len(files), len(files)))
     named = Counter(path.name for path in found)
     hits_of = {path.name if named[path.name] == 1 else str(path): hits for path, hits in found.items()}
     return Leaks({name: _count(own, hits_of) for name, own in sentences.items()}, skipped, held)
@@ -125,7 +121,7 @@ def clean_copies(text: Sequence[Path], labelled: Path | None, out: Path) -> dict
     return copies
 
 
-def write_clean(copies: Mapping[Path, Path], leaks: Leaks, report: FileReport = _no_report) -> None:
+def write_clean(copies: Mapping[Path, Path], leaks: Leaks, report: Report = lambda _: None) -> None:
     """Copy the files that `check_leaks` has read, without the lines that hold a sentence.
 
     Args:
@@ -135,11 +131,11 @@ def write_clean(copies: Mapping[Path, Path], leaks: Leaks, report: FileReport = 
         CorpusError: a file can't be read or written.
     """
     for done, (path, copy) in enumerate(copies.items()):
-        report(done, len(copies), path.name)
+        report(Progress(done, len(copies), path.name))
         left_out = set(leaks.lines.get(str(path), ()))
         with replacing(copy) as file, lzma.open(file, "wb", preset=_PRESET) if path.suffix == ".xz" else file as packed:
             packed.writelines(line.encode() for i, line in enumerate(open_lines(path), 1) if i not in left_out)
-    report(len(copies), len(copies), "")
+    report(Progress(len(copies), len(copies)))
 
 
 _Key = tuple[bytes, bool]  # a normalised sentence, and whether it is long enough to be looked for inside paragraphs
