@@ -1,9 +1,9 @@
 """Speed of a training step beside its peers: `python benchmarks/training.py --help`.
 
 A backbone of T5-base's shape with random weights; a batch of 8 rows reads 128 pieces and learns 64. A step is forward,
-backward and update. cpner trains the paper's prefix, 10 on all three attentions, PEFT its prefix on the decoder's
-self-attention or LoRA of rank 8, AdapterHub prefixes as cpner's, transformers the whole model. Ways take turns
-(A B A B); medians.
+backward and update. cpner trains the paper's prefix, 10 on all three attentions, from its network and *direct*, without
+one, as PEFT trains its prefix on the decoder's self-attention; PEFT trains LoRA of rank 8, too, AdapterHub prefixes as
+cpner's from a network, transformers the whole model. Ways take turns (A B A B); medians.
 
 The roofline is the time that the step's own matrix products would take at the rate of one large product of the
 backbone's type, measured between the rounds.
@@ -21,7 +21,7 @@ from decoding import DTYPE, DTYPE_NAME, READ, T5_BASE, WRITE, random_backbone, t
 from peers import peer_ways
 
 from cpner.backbone.batch import Batch
-from cpner.backbone.prefix import PrefixConfig, Reparameterisation
+from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, Reparameterisation
 from cpner.backbone.shape import T5Shape
 from cpner.bench import Way, interleaved, operations, product_rate
 from cpner.training.loop import loss_of
@@ -30,7 +30,13 @@ ROWS = 8
 CANDIDATES = 160  # pieces that a row of some types and some thirty words could write
 
 
-def own_way(shape: T5Shape, dtype: torch.dtype = DTYPE, *, all_pieces: bool = False) -> Way:
+def own_way(
+    shape: T5Shape,
+    dtype: torch.dtype = DTYPE,
+    *,
+    prefix: PrefixConfig = PrefixConfig.paper(),  # noqa: B008 - it is frozen
+    all_pieces: bool = False,
+) -> Way:
     """cpner's step; with `all_pieces` the softmax runs over all of them, as the peers' does."""
     dice = torch.Generator().manual_seed(0)
     source = torch.randint(5, shape.vocab_size, (ROWS, READ), generator=dice)
@@ -44,7 +50,7 @@ def own_way(shape: T5Shape, dtype: torch.dtype = DTYPE, *, all_pieces: bool = Fa
         batch = Batch(source, mask, inputs, written, None, None)
     backbone = random_backbone(shape)
     backbone.t5.to(dtype).requires_grad_(False)
-    network = Reparameterisation(shape, PrefixConfig.paper())
+    network = Reparameterisation(shape, prefix)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
 
     def step() -> None:
@@ -91,6 +97,7 @@ def measure(rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) ->
     """Seconds of every way, how many times as long each takes as cpner, and cpner's share of the roofline."""
     ways = {
         "cpner": own_way(shape),
+        "cpner, direct": own_way(shape, prefix=PrefixConfig(10, ATTENTIONS)),
         "cpner, all pieces": own_way(shape, all_pieces=True),
         **library_ways(shape),
     }
