@@ -42,22 +42,6 @@ def test_the_gradient_of_the_input_is_the_plain_one(shape):
     assert set(layer._packed) == ({False, True} if onednn_takes(torch.float32) else set())
 
 
-@pytest.mark.parametrize("way", ["packed", "plain", "learning"])
-def test_a_product_may_end_in_relu(way, monkeypatch):
-    layer, x, weights = frozen(48, 80).requires_grad_(way == "learning"), torch.randn(7, 48), torch.randn(7, 80)
-    if way == "plain":
-        monkeypatch.setattr(layer, "_packs", lambda x: False)
-    x.requires_grad_(True)
-    expected = F.relu(F.linear(x, layer.weight))
-    with torch.inference_mode():
-        assert torch.allclose(layer(x, relu=True), expected, atol=1e-5)
-
-    def gradient(product: Tensor) -> Tensor:
-        return torch.autograd.grad((product.square() * weights).sum(), x)[0]
-
-    assert torch.allclose(gradient(layer(x, relu=True)), gradient(expected), atol=1e-4)
-
-
 def test_a_weight_that_learns_has_its_gradient():
     layer, x = Linear(48, 80), torch.randn(3, 48)
     layer(x).sum().backward()

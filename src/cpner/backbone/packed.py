@@ -32,18 +32,17 @@ class Linear(nn.Linear):
         super().__init__(width, out, bias=False)
         self._packed: dict[bool, _Packed] = {}
 
-    def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
-        """x [..., width] times the weight, [..., out]; with `relu` what of it is positive, and else zero."""
+    def forward(self, x: Tensor) -> Tensor:
+        """x [..., width] times the weight, [..., out]."""
         gradients = torch.is_grad_enabled()
         if (gradients and self.weight.requires_grad) or not self._packs(x):
-            product = F.linear(x, self.weight)
-            return F.relu(product) if relu else product
+            return F.linear(x, self.weight)
         if gradients and x.requires_grad:
-            frozen: Tensor = _FrozenProduct.apply(x, self, relu)  # type: ignore[no-untyped-call]
-            return frozen
-        return self.multiply(x, relu=relu)
+            product: Tensor = _FrozenProduct.apply(x, self)  # type: ignore[no-untyped-call]
+            return product
+        return self.multiply(x)
 
-    def multiply(self, x: Tensor, *, relu: bool = False, back: bool = False) -> Tensor:
+    def multiply(self, x: Tensor, *, back: bool = False) -> Tensor:
         """x [..., width] times the packed weight; `back` takes a gradient [..., out] to that of the input."""
         weight = self.weight.detach()
         version = 0 if weight.is_inference() else weight._version
@@ -52,9 +51,7 @@ class Linear(nn.Linear):
             rows = weight.t().contiguous() if back else weight
             known = _Packed(weight, version, torch.ops.mkldnn._reorder_linear_weight(rows, _ROWS))
             self._packed[back] = known
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, known.layout, None, "relu" if relu else "none", [], ""
-        )
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(x, known.layout, None, "none", [], "")
         return product
 
     def _packs(self, x: Tensor) -> bool:
@@ -79,16 +76,11 @@ class _FrozenProduct(torch.autograd.Function):
     """The product with a packed weight, whose gradient is a product with the packed transpose."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layer: Linear, relu: bool) -> Tensor:
+    def forward(ctx: Any, x: Tensor, layer: Linear) -> Tensor:
         ctx.layer = layer
-        product = layer.multiply(x, relu=relu)
-        ctx.save_for_backward(*[product] * relu)
-        return product
+        return layer.multiply(x)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = gradients
-        for product in ctx.saved_tensors:
-            gradient = torch.ops.aten.threshold_backward(gradient, product, 0)
-        return ctx.layer.multiply(gradient, back=True), None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.layer.multiply(gradients[0], back=True), None

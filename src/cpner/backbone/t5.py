@@ -64,9 +64,7 @@ class FeedForward(nn.Module):
         self.activation = ACTIVATIONS[shape.activation]
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.activation is F.relu and self.wi.parts == 1:
-            hidden = self.wi(x, relu=True)
-        elif self.wi.parts == 1:
+        if self.wi.parts == 1:
             hidden = self.activation(self.wi(x))
         else:
             gate, value = self.wi(x).chunk(2, dim=-1)
