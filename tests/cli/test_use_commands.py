@@ -82,6 +82,7 @@ def test_predict_reads_standard_input_and_its_argument_alike(stored):
     piped = cpner(*arguments, input=f"{TEXT}\n").stdout
 
     assert piped == cpner(*arguments, "--input", "-", input=TEXT).stdout == cpner(*arguments, TEXT).stdout
+    assert piped == cpner(*arguments, "-", input=TEXT).stdout
     assert piped.count("\n") == 1
 
 

@@ -56,7 +56,7 @@ def predict(
     batch_size: int,
     beams: int,
 ) -> None:
-    """Find the entities of TEXT, or of each line of a file or of standard input.
+    """Find the entities of TEXT, or of each line of a file or of standard input (-).
 
     Offsets count characters (Unicode code points); ends are exclusive.
 
@@ -104,6 +104,8 @@ def _tag(
 def _lines(text: str | None, source: Path | None) -> Iterator[str]:
     if text is not None and source is not None:
         raise click.UsageError("give a TEXT or --input, not both")
+    if text == "-":  # as for --input: it is nobody's text
+        text, source = None, Path("-")
     if text is not None:
         if os.path.isfile(text):  # unlike Path's, never raises: a text may be longer than names can be
             click.echo(f"{text!r} is taken as the text; to read the file of this name, --input {text}", err=True)
