@@ -104,13 +104,11 @@ def _tag(
 def _lines(text: str | None, source: Path | None) -> Iterator[str]:
     if text is not None and source is not None:
         raise click.UsageError("give a TEXT or --input, not both")
-    if text == "-":  # as for --input: it is nobody's text
-        text, source = None, Path("-")
-    if text is not None:
+    if text is not None and text != "-":
         if os.path.isfile(text):  # unlike Path's, never raises: a text may be longer than names can be
             click.echo(f"{text!r} is taken as the text; to read the file of this name, --input {text}", err=True)
         return iter([text])
-    if source is None and (sys.stdin is None or sys.stdin.isatty()):
+    if text is None and source is None and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError("nothing to read; give a TEXT, --input FILE, or lines on standard input")
     if source is None or str(source) == "-":
         return _decode("standard input", sys.stdin.buffer)
