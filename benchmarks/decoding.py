@@ -20,17 +20,18 @@ import torch
 from peers import peer_ways
 from torch import Tensor
 
-import cpner.backbone.decode as decoder
-from cpner.backbone.batch import pad
-from cpner.backbone.cache import Cache
+import cpner.recognition.decode as decoder
+from cpner.backbone.bank import PrefixBank
+from cpner.backbone.hardware import dtype_name, native_dtype
 from cpner.backbone.load import Backbone, load
-from cpner.backbone.precision import dtype_name, native_dtype
-from cpner.backbone.prefix import PrefixBank, PrefixConfig, common_start
+from cpner.backbone.padding import pad
+from cpner.backbone.prefix import PrefixConfig, common_start
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5
-from cpner.bench import Way, interleaved
+from cpner.bench.measure import Way, interleaved
 from cpner.corpus.sentence import Sentence, Span
 from cpner.instructor import Instructor, Source
+from cpner.recognition.cache import Cache
 
 T5_BASE = T5Shape(32128, 768, 64, 3072, 12, 12, 12, activation="relu", gated=False)
 TYPES = ["person", "organization", "location", "political party", "chemical compound", "event", "award", "product"]

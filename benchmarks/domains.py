@@ -19,7 +19,7 @@ from typing import Any
 
 from cpner.backbone.load import load
 from cpner.backbone.prefix import PrefixConfig, common_start
-from cpner.bench import TYPES, sentences
+from cpner.bench.measure import TYPES, sentences
 from cpner.ner import CPNER
 
 

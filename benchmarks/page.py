@@ -10,7 +10,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from cpner.bench_page import BLUE, INK, plain, svg
+from cpner.bench.page import BLUE, INK, plain
+from cpner.show.pictures import svg
 
 GREY = "#aab4bf"
 PAGE = """<!doctype html>

@@ -16,14 +16,14 @@ import command
 from decoding import DTYPE_NAME, T5_BASE, random_backbone, scripted
 from peers import peer_ways
 
-from cpner.backbone.decode import Found, decode
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import Prefix, PrefixConfig, common_start
 from cpner.backbone.shape import T5Shape
-from cpner.bench import TYPES, Way, interleaved, sentences
+from cpner.bench.measure import TYPES, Way, interleaved, sentences
 from cpner.corpus.sentence import Span
 from cpner.instructor import Instructor, Source
-from cpner.recognise import Task, recognise
+from cpner.recognition.decode import Found, decode
+from cpner.recognition.recognise import Task, recognise
 
 ROWS, WORDS = 8, 40
 ALL_TYPES = [*TYPES, "country", "river", "university", "book"]

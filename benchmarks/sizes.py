@@ -18,7 +18,7 @@ from decoding import T5_BASE, random_backbone
 from cpner.backbone.load import load
 from cpner.backbone.prefix import PrefixConfig, common_start
 from cpner.backbone.shape import T5Shape
-from cpner.bench import interleaved
+from cpner.bench.measure import interleaved
 
 SHAPES = {
     "T5-small": replace(T5_BASE, d_model=512, d_ff=2048, heads=8, encoder_layers=6, decoder_layers=6),

@@ -10,10 +10,11 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from cpner import bench
-from cpner.backbone.packed import Linear
-from cpner.bench import BATCHES, DOMAINS, LENGTHS, Bench, interleaved, operations, run_bench, sentences
-from cpner.bench_page import lines, page
+from cpner.backbone.linear import Linear
+from cpner.bench import Bench, run_bench
+from cpner.bench import measure as bench
+from cpner.bench.measure import BATCHES, DOMAINS, LENGTHS, interleaved, operations, sentences
+from cpner.bench.page import lines, page
 from cpner.cli import main
 
 

@@ -176,7 +176,7 @@ def test_every_setting_says_what_it_means(place: str) -> None:
 
 
 def test_attributes_keep_lines_that_go_on() -> None:
-    assert "`Store.save` fills it in." in hooks.attributes("cpner.domain_card:DomainCard")
+    assert "`Store.save` fills it in." in hooks.attributes("cpner.store.card:DomainCard")
 
 
 def test_every_command_is_documented() -> None:

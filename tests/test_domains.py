@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start
-from cpner.domains import Domains, prefix_config
 from cpner.errors import UnknownDomainError
 from cpner.store import Store, StoredDomain
+from cpner.store.domains import Domains, prefix_config
 
 SMALL = PrefixConfig(2, ATTENTIONS)
 

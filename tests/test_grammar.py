@@ -13,8 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cpner.corpus.sentence import Sentence, Span
-from cpner.grammar import Grammar, Mention, parse, word_span
 from cpner.instructor import Instructor, Source, Vocabulary
+from cpner.instructor.grammar import Grammar, Mention, word_span
+from cpner.instructor.parse import parse
 from tests.strategies import TYPES, WORDS, sentencepiece_tokenizer, tasks
 
 

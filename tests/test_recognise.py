@@ -7,13 +7,14 @@ import itertools
 import pytest
 import torch
 
-from cpner.backbone.decode import decode
-from cpner.backbone.prefix import ATTENTIONS, PrefixBank, PrefixConfig, common_start
+from cpner.backbone.bank import PrefixBank
+from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start
 from cpner.corpus.sentence import Sentence, Span
 from cpner.corpus.words import split_words
 from cpner.instructor import Instructor
 from cpner.progress import Progress
-from cpner.recognise import Task, recognise, room
+from cpner.recognition.decode import decode
+from cpner.recognition.recognise import Task, recognise, room
 from tests.training.sentences import SENTENCES, TYPES, long_sentence
 
 
@@ -82,8 +83,8 @@ def test_progress_counts_windows(tiny, prefixes):
 
 def test_a_long_text_has_the_entities_of_its_windows_at_their_places(tiny, prefixes, monkeypatch):
     """The decoder is replaced by one that finds every place name: what is tested is windows and merging."""
-    import cpner.recognise as module
-    from cpner.backbone.decode import Found
+    import cpner.recognition.recognise as module
+    from cpner.recognition.decode import Found
 
     sentence = long_sentence()
     names = {"Baltimore", "Rome"}

@@ -19,15 +19,16 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from cpner import domain_card
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, Reparameterisation, config_dict
+from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, config_dict
+from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5
-from cpner.domain_card import readme
 from cpner.errors import PrefixMismatchError, StoreError, UnknownDomainError
 from cpner.instructor import INSTRUCTION
 from cpner.store import DomainCard, Store, StoredDomain, check_fits
+from cpner.store import card as domain_card
+from cpner.store.card import readme
 
 SHAPE = T5Shape(vocab_size=50, d_model=16, d_kv=8, d_ff=32, heads=3, encoder_layers=2, decoder_layers=3)
 LAYERS = {"encoder": 2, "decoder": 3, "cross": 3}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cpner.corpus.sentence import Sentence, Span
 from cpner.corpus.words import split_words
-from cpner.windows import Window, choose, cut, part, sentence_ends
+from cpner.recognition.windows import Window, choose, cut, part, sentence_ends
 from tests.strategies import sentences
 
 

@@ -11,21 +11,22 @@ from typing import Literal, NamedTuple, overload
 
 import torch
 
-from cpner.backbone.beam import beam_search
-from cpner.backbone.decode import Found
 from cpner.backbone.load import EMBEDDED, Backbone, load
-from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, mix
+from cpner.backbone.prefix import Prefix, PrefixConfig, mix
+from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.start import fresh, quiet_start
 from cpner.corpus import Corpus, Entity, Sentence, Span
-from cpner.domain_card import VOTES, DomainCard
-from cpner.domains import Domains, prefix_config
-from cpner.ensemble import recognise_all
 from cpner.errors import ConfigError, CorpusError, TrainingError
 from cpner.evaluation import Evaluation, evaluate
 from cpner.instructor import Instructor
 from cpner.progress import Report
-from cpner.recognise import Task
-from cpner.store import StoredDomain
+from cpner.recognition.beam import beam_search
+from cpner.recognition.decode import Found
+from cpner.recognition.recognise import Task
+from cpner.recognition.vote import recognise_all
+from cpner.store import DomainCard, StoredDomain
+from cpner.store.card import VOTES
+from cpner.store.domains import Domains, prefix_config
 from cpner.training import TrainingConfig, TrainingResult, check_types, train_prefix
 from cpner.transfer import (
     DaptConfig,

@@ -7,7 +7,7 @@ import pytest
 
 CODE = """
 import resource, torch
-from cpner.backbone.allocator import keep_freed_memory
+from cpner.backbone.hardware import keep_freed_memory
 print(keep_freed_memory(), keep_freed_memory())
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -7,12 +7,12 @@ import math
 import pytest
 import torch
 
-from cpner.backbone.beam import beam_search
-from cpner.backbone.decode import Found, decode
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
-from cpner.grammar import DONE, LIST, Grammar, word_span
 from cpner.instructor import Source
+from cpner.instructor.grammar import DONE, LIST, Grammar, word_span
+from cpner.recognition.beam import beam_search
+from cpner.recognition.decode import Found, decode
 from tests.backbone.test_decode import DOMAINS, TEXTS, backbone, bank, check_same, sources_of
 
 __all__ = ["backbone", "bank"]  # fixtures

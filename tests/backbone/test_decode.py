@@ -9,16 +9,18 @@ from functools import partial
 import pytest
 import torch
 
-from cpner.backbone.beam import beam_search
-from cpner.backbone.cache import Cache, kept
-from cpner.backbone.decode import Found, decode, decode_freely
+from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixBank, PrefixConfig, common_start
+from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, common_start
 from cpner.backbone.t5 import T5
 from cpner.corpus.sentence import Sentence
 from cpner.errors import BackboneError
-from cpner.grammar import LIST, Grammar, parse, word_span
 from cpner.instructor import Instructor, Source
+from cpner.instructor.grammar import LIST, Grammar, word_span
+from cpner.instructor.parse import parse
+from cpner.recognition.beam import beam_search
+from cpner.recognition.cache import Cache, kept
+from cpner.recognition.decode import Found, decode, decode_freely
 
 TYPES = ["person", "political party", "location", "person name"]
 TEXTS = [

@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from cpner.backbone.load import Backbone, hugging_face_state, load
+from cpner.backbone.checkpoint import hugging_face_state
+from cpner.backbone.load import Backbone, load
 from cpner.errors import BackboneError
 from tests.conftest import VARIANTS, make_backbone
 

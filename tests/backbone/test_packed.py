@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cpner.backbone.packed import Linear
-from cpner.backbone.precision import onednn_takes
+from cpner.backbone.hardware import onednn_takes
+from cpner.backbone.linear import Linear
 
 
 def frozen(width: int, out: int, dtype: torch.dtype = torch.float32) -> Linear:

@@ -7,15 +7,15 @@ import time
 import pytest
 import torch
 
-from cpner.backbone import precision
+from cpner.backbone import hardware
+from cpner.backbone.hardware import native_dtype
 from cpner.backbone.load import load
-from cpner.backbone.precision import native_dtype
 
 X86 = {"_is_avx512_bf16_supported": False, "_is_amx_tile_supported": False}
 
 
 def _processor(monkeypatch: pytest.MonkeyPatch, machine: str, **features: bool) -> None:
-    monkeypatch.setattr(precision.platform, "machine", lambda: machine)
+    monkeypatch.setattr(hardware.platform, "machine", lambda: machine)
     for name, there in {**X86, **features}.items():
         monkeypatch.setattr(torch.cpu, name, lambda there=there: there)
 

@@ -8,22 +8,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from cpner.backbone.cache import Cache
+from cpner.backbone.bank import PrefixBank
 from cpner.backbone.prefix import (
     ATTENTIONS,
     Prefix,
-    PrefixBank,
     PrefixConfig,
-    Reparameterisation,
     common_start,
     config_dict,
     fingerprint,
     mix,
     part_shape,
 )
+from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5, Attention, attend
 from cpner.errors import ConfigError, PrefixMismatchError
+from cpner.recognition.cache import Cache
 
 SOME = [kinds for n in (1, 2, 3) for kinds in itertools.combinations(ATTENTIONS, n)]
 

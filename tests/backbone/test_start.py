@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from cpner.backbone.batch import cross_entropy
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, common_start, fingerprint, start_fingerprint
 from cpner.backbone.start import quiet_start
 from cpner.corpus import Corpus
 from cpner.training import TrainingConfig
-from cpner.training.batches import Examples
+from cpner.training.batch import cross_entropy
+from cpner.training.examples import Examples
 
 QUIET = PrefixConfig(attentions=ATTENTIONS)
 PLAIN = replace(QUIET, start_logit=0.0)

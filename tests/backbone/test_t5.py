@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cpner.backbone.load import hugging_face_state, load
+from cpner.backbone.checkpoint import hugging_face_state
+from cpner.backbone.load import load
 from tests.conftest import VARIANTS, make_backbone
 
 

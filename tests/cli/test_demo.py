@@ -8,8 +8,8 @@ from click.testing import Result
 
 from cpner.corpus import Corpus, sample_names
 from cpner.evaluation import Comparison
-from cpner.experiments import demo
-from cpner.experiments.demo_result import KINDS, DemoResult, Difference, Variant, verdict
+from cpner.experiments.demo import run as demo
+from cpner.experiments.demo.result import KINDS, DemoResult, Difference, Variant, verdict
 from cpner.store import Store
 
 from .conftest import cpner

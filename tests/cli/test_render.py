@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpner.corpus import conll
+from cpner.corpus.formats import conll
 from cpner.corpus.sentence import Entity
 from cpner.errors import ConfigError
-from cpner.render import FORMATS, Palette, Tagged, html_text, render, size_text
+from cpner.show.entities import FORMATS, Palette, Tagged, html_text, render, size_text
 
 TEXT = "Zoë & <b>Bo</b> met at 東京 😀."
 TAGGED = Tagged(TEXT, [Entity(0, 3, "person", "Zoë", 0.98765), Entity(23, 25, "big city", "東京", 1.0)], "travel")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 
 from cpner.corpus import Corpus, Sentence, Span
-from cpner.corpus.conll import read as read_conll
-from cpner.corpus.tags import decode
+from cpner.corpus.formats._tags import decode
+from cpner.corpus.formats.conll import read as read_conll
 from cpner.errors import CorpusError
 
 from .strategies import corpora, word_sentences

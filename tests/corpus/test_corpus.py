@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpner.corpus import Corpus, Sentence, Span, sample_names
-from cpner.corpus.files import replacing, split_of, write_text
+from cpner.corpus.splits import split_of
 from cpner.errors import ConfigError, CorpusError
+from cpner.files import replacing, write_text
 
 from .strategies import corpora, word_sentences
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from cpner.cli._report import report
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import ConfigError
 from cpner.evaluation import evaluate
+from cpner.show.pictures import draw_evaluation
+from cpner.show.tables import report
 
 SENTENCE = Sentence.from_words(
     ["Konrad", "Adenauer", "led", "the", "CDU", "in", "Bonn"],
@@ -95,7 +96,7 @@ def test_plot_is_a_picture(tmp_path, types):
 
     sentence = Sentence.from_words(["w"] * 20, [Span(i, i + 1, type) for i, type in enumerate(types)])
     target = tmp_path / "new" / "picture.png"
-    evaluate([sentence], [sentence.spans[::2]], types).plot(target, title="politics")
+    draw_evaluation(evaluate([sentence], [sentence.spans[::2]], types), target, title="politics")
 
     pixels = imread(target)
     assert min(pixels.shape[:2]) > 400
@@ -106,14 +107,14 @@ def test_plot_is_a_picture(tmp_path, types):
 def test_plot_replaces_an_old_picture_and_knows_other_formats(tmp_path):
     target = tmp_path / "picture.svg"
     target.write_text("old")
-    evaluate([SENTENCE], [PREDICTED]).plot(target)
+    draw_evaluation(evaluate([SENTENCE], [PREDICTED]), target)
 
     assert "<svg" in target.read_text()
 
 
 def test_plot_refuses_an_unknown_format(tmp_path):
     with pytest.raises(ConfigError, match=r"'\.docx'.*Use one of .*png"):
-        evaluate([SENTENCE], [PREDICTED]).plot(tmp_path / "picture.docx")
+        draw_evaluation(evaluate([SENTENCE], [PREDICTED]), tmp_path / "picture.docx")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,7 +13,7 @@ from cpner.backbone.prefix import PrefixConfig, common_start
 from cpner.corpus import Corpus
 from cpner.errors import ConfigError
 from cpner.evaluation import evaluate
-from cpner.experiments.baselines import METHODS, BaselineConfig, tune
+from cpner.experiments.paper.baselines import METHODS, BaselineConfig, tune
 from cpner.training import TrainingConfig
 from tests.training.sentences import SENTENCES, TYPES
 

@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from cpner.errors import ConfigError
-from cpner.experiments.cells import CROSSNER, EXPERIMENTS, SEVERAL, Cell
-from cpner.experiments.tables import PUBLISHED
+from cpner.experiments.paper.cells import CROSSNER, EXPERIMENTS, SEVERAL, Cell
+from cpner.experiments.paper.tables import PUBLISHED
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -14,14 +14,14 @@ import pytest
 
 from cpner.corpus import Corpus, Sentence, Span
 from cpner.errors import CorpusError
-from cpner.experiments.cells import SEVERAL, STRATEGIES, VARIANTS, WITH_SOURCES, Cell
-from cpner.experiments.figures import draw
-from cpner.experiments.grid import Grid, Setup, read_spans, write_spans
-from cpner.experiments.report import write_page
-from cpner.experiments.runner import Budget
-from cpner.experiments.statistics import spearman
-from cpner.experiments.summary import cell_of, find_cases, read_summary, summarise, write_summary
-from cpner.experiments.tables import markdown
+from cpner.experiments.paper.cells import SEVERAL, STRATEGIES, VARIANTS, WITH_SOURCES, Cell
+from cpner.experiments.paper.figures import draw
+from cpner.experiments.paper.grid import Grid, Setup, read_spans, write_spans
+from cpner.experiments.paper.report import write_page
+from cpner.experiments.paper.runner import Budget
+from cpner.experiments.paper.statistics import spearman
+from cpner.experiments.paper.summary import cell_of, find_cases, read_summary, summarise, write_summary
+from cpner.experiments.paper.tables import markdown
 from cpner.training import TrainingConfig
 from tests.cli.conftest import cpner
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from cpner.backbone.batch import Batch
 from cpner.errors import CorpusError
-from cpner.grammar import Grammar
+from cpner.instructor.grammar import Grammar
 from cpner.pretraining.batches import Batches, Example, draw_example
 from cpner.pretraining.config import DataConfig
 from cpner.pretraining.pool import Mentions, Pool
 from cpner.pretraining.prepare import Prepared
+from cpner.training.batch import Batch
 from tests.pretraining.conftest import tiny_config
 
 PLAIN = DataConfig(drop=0, merged=0, mixed=0, rename=0, lower=0)

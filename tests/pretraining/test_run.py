@@ -18,14 +18,15 @@ from safetensors.torch import load_file
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from cpner.backbone.checkpoint import write_backbone
 from cpner.backbone.load import load
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5
 from cpner.errors import ConfigError
 from cpner.pretraining.batches import Batches
-from cpner.pretraining.checkpoint import write_backbone
 from cpner.pretraining.config import PretrainConfig
-from cpner.pretraining.model import Cost, Loss, batch_flops
+from cpner.pretraining.cost import Cost, batch_flops
+from cpner.pretraining.objectives import Loss
 from cpner.pretraining.prepare import Prepared, prepare
 from cpner.pretraining.run import pretrain
 from tests.pretraining.conftest import tiny_config

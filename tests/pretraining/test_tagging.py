@@ -13,7 +13,7 @@ from cpner.backbone.t5 import T5
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import ConfigError
 from cpner.pretraining.config import PretrainConfig
-from cpner.pretraining.model import Loss
+from cpner.pretraining.objectives import Loss
 from cpner.pretraining.prepare import Prepared
 from cpner.pretraining.tagging import TaggedBatch, Tagger
 from tests.pretraining.conftest import tiny_config

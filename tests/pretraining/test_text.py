@@ -11,9 +11,9 @@ import pytest
 
 from cpner.corpus.words import split_words
 from cpner.errors import CorpusError
-from cpner.pretraining.config import DataConfig
 from cpner.pretraining.prepare import Prepared
-from cpner.pretraining.text import SpanCorruption, encode_text, in_turn, open_lines
+from cpner.pretraining.text import encode_text, in_turn, open_lines
+from cpner.training.span_corruption import SpanCorruption
 
 
 def undo(source: list[int], target: list[int], corrupt: SpanCorruption) -> list[int]:
@@ -31,7 +31,7 @@ def undo(source: list[int], target: list[int], corrupt: SpanCorruption) -> list[
 def test_span_corruption_can_be_undone(data: Prepared, biased: float) -> None:
     assert data.text is not None
     pieces, bounds = data.text
-    corrupt = SpanCorruption(data.vocabulary, DataConfig(biased=biased))
+    corrupt = SpanCorruption(data.vocabulary, noise=0.15, mean_span=3, biased=biased)
     rng = np.random.default_rng(0)
     for line in range(60):
         own = pieces[bounds[line] : bounds[line + 1]]
@@ -45,7 +45,7 @@ def test_span_corruption_can_be_undone(data: Prepared, biased: float) -> None:
 
 def test_span_corruption_hides_about_the_noise(data: Prepared) -> None:
     assert data.text is not None
-    corrupt, rng = SpanCorruption(data.vocabulary, DataConfig(biased=0.0)), np.random.default_rng(0)
+    corrupt, rng = SpanCorruption(data.vocabulary, noise=0.15, mean_span=3, biased=0.0), np.random.default_rng(0)
     own = data.text[0][:128]
 
     hidden = [sum(piece not in corrupt.sentinels for piece in corrupt(own, rng)[1][:-1]) for _ in range(200)]
@@ -55,7 +55,7 @@ def test_span_corruption_hides_about_the_noise(data: Prepared) -> None:
 
 def test_hidden_spans_are_whole_words(data: Prepared) -> None:
     assert data.text is not None
-    corrupt, rng = SpanCorruption(data.vocabulary, DataConfig()), np.random.default_rng(0)
+    corrupt, rng = SpanCorruption(data.vocabulary, noise=0.15, mean_span=3, biased=0.5), np.random.default_rng(0)
     target = corrupt(data.text[0][:128], rng)[1]
     for before, piece in itertools.pairwise(target[:-1]):
         if before in corrupt.sentinels and piece not in corrupt.sentinels:

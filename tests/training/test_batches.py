@@ -10,7 +10,7 @@ from cpner.corpus.mentions import replace_mentions
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import TrainingError
 from cpner.training import TrainingConfig
-from cpner.training.batches import Examples
+from cpner.training.examples import Examples
 from tests.training.sentences import SENTENCES, TYPES, long_sentence
 
 

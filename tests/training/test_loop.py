@@ -13,15 +13,16 @@ import torch
 from torch import Tensor
 
 from cpner.backbone.load import Backbone, digest
-from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, Reparameterisation, common_start, fingerprint
+from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, common_start, fingerprint
+from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import ConfigError, CorpusError, TrainingError
 from cpner.evaluation import evaluate
 from cpner.instructor import Instructor
 from cpner.progress import Progress
-from cpner.recognise import Task, recognise
+from cpner.recognition.recognise import Task, recognise
 from cpner.training import TrainingConfig, TrainingResult, loss_of, train_prefix
-from cpner.training.batches import Examples
+from cpner.training.examples import Examples
 from tests.training.sentences import SENTENCES, TYPES, long_sentence
 
 QUICK = TrainingConfig(epochs=4, min_steps=0, lr=0.01, batch_sentences=2)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, Reparameterisation, fingerprint
+from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, fingerprint
+from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.errors import TrainingError
 from cpner.training import RunDir, TrainingConfig, train_prefix
 from tests.training.sentences import SENTENCES, TYPES
@@ -28,7 +29,8 @@ import json, os, signal, sys, torch
 from safetensors import safe_open
 torch.set_num_threads(1)
 from cpner.backbone.load import load
-from cpner.backbone.prefix import Reparameterisation, fingerprint
+from cpner.backbone.prefix import fingerprint
+from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.training import train_prefix
 from tests.training.sentences import SENTENCES, TYPES
 from tests.training.test_resume import CONFIG, PREFIX

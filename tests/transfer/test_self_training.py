@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cpner.backbone.decode import Found
 from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start
 from cpner.corpus import Corpus, Sentence, Span, split_words
 from cpner.errors import ConfigError, TrainingError, UnknownDomainError
 from cpner.ner import CPNER
+from cpner.recognition.decode import Found
 from cpner.training import TrainingConfig
 from cpner.transfer import pseudo_label
 from tests.training.sentences import SENTENCES, TYPES

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from cpner.backbone.batch import pad_masked
-from cpner.backbone.decode import Found, decode
-from cpner.backbone.ensemble import apart, together
 from cpner.backbone.load import digest
-from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, common_start, fingerprint, mix
+from cpner.backbone.padding import pad_masked
+from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, apart, common_start, fingerprint, mix, together
 from cpner.corpus import Corpus, Span
-from cpner.ensemble import vote
 from cpner.errors import ConfigError, PrefixMismatchError
-from cpner.grammar import DONE, LAST, OPEN, Grammar, parse
 from cpner.instructor import Instructor, Source
+from cpner.instructor.grammar import DONE, LAST, OPEN, Grammar
+from cpner.instructor.parse import parse
 from cpner.ner import CPNER
+from cpner.recognition.decode import Found, decode
+from cpner.recognition.vote import vote
 from cpner.training import TrainingConfig
 from cpner.transfer import STRATEGIES, combine
 from tests.training.sentences import SENTENCES, TYPES

@@ -1,4 +1,4 @@
-"""Prefixes: keys and values before attention's own, and what yields them in training (section 3.3).
+"""Prefixes: keys and values before attention's own (section 3.3), alone, mixed, and of an ensemble (section 4.3).
 
 A prefix δ has up to three parts, one for each kind of attention (encoder self, decoder self, decoder cross), each
 [L, 2, H, K, D]: layers, keys and values, heads, length, head width.
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple, Self
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cpner.backbone.shape import T5Shape
 from cpner.errors import ConfigError, PrefixMismatchError
@@ -87,73 +87,6 @@ class PrefixConfig:
             raise ConfigError(f"reparameterisation {self.reparameterisation!r} is neither 'mlp' nor 'direct'")
 
 
-class Reparameterisation(nn.Module):
-    """The trained side of a prefix: the matrix P, and the network that yields δ from it if there is one (section 3.3).
-
-    For each kind of attention a "direct" prefix is `start + P`, where P is [L, 2, H, K, D] and zero at first. With
-    "mlp" P is [K, d], a two-layer tanh network maps it to [L, 2, H, K, D], as in Li and Liang, and the prefix is
-    `start + network(P)`.
-
-    Reading: the network's last layer is zero at first. Every warm-up on a backbone thus begins at exactly the same
-    prefix, which Eq. 9-10 need for an average to mean something, and training may also begin at any given prefix
-    (`start`), which collaboration on prefixes uses.
-
-    Args:
-        shape: the backbone's.
-        config: the prefix's.
-        start: where to begin, each part [L, 2, H, K, D]; None for `common_start`.
-    """
-
-    def __init__(self, shape: T5Shape, config: PrefixConfig, start: Prefix | None = None) -> None:
-        super().__init__()
-        self.config = config
-        start = start or common_start(shape, config)
-        generator = torch.Generator().manual_seed(config.start_seed)
-        for name in config.attentions:
-            base = getattr(start, name)
-            if base is None or base.shape != part_shape(shape, config, name):
-                got = None if base is None else tuple(base.shape)
-                raise PrefixMismatchError(
-                    f"the {name} prefix to start from has shape {got}, this backbone and configuration need "
-                    f"{part_shape(shape, config, name)}"
-                )
-            self.register_buffer(f"{name}_start", base.detach().float().clone())
-            if config.reparameterisation == "direct":
-                self.register_parameter(f"{name}_matrix", nn.Parameter(torch.zeros(base.shape)))
-                continue
-            matrix = torch.randn(config.length, shape.d_model, generator=generator)
-            hidden = nn.Linear(shape.d_model, config.hidden)
-            hidden.weight.data.normal_(0, shape.d_model**-0.5, generator=generator)
-            hidden.bias.data.zero_()
-            out = nn.Linear(config.hidden, base.numel() // config.length)
-            nn.init.zeros_(out.weight)
-            nn.init.zeros_(out.bias)
-            self.register_parameter(f"{name}_matrix", nn.Parameter(matrix))
-            self.add_module(f"{name}_network", nn.Sequential(hidden, nn.Tanh(), out))
-
-    @property
-    def lr(self) -> float:
-        """A step size of AdamW that suits: keys and values themselves bear larger steps than a network's weights."""
-        return 0.2 if self.config.reparameterisation == "direct" else 3e-3
-
-    def forward(self) -> Prefix:
-        """The prefix, each part [L, 2, H, K, D], in float32, with gradient."""
-        return Prefix(**{name: self._part(name) for name in self.config.attentions})
-
-    def _part(self, name: str) -> Tensor:
-        start, matrix = self.get_buffer(f"{name}_start"), self.get_parameter(f"{name}_matrix")
-        if self.config.reparameterisation == "direct":
-            return start + matrix
-        layers, _, heads, length, d_kv = start.shape
-        change: Tensor = self.get_submodule(f"{name}_network")(matrix)  # [K, L*2*H*D]
-        return start + change.view(length, layers, 2, heads, d_kv).permute(1, 2, 3, 0, 4)
-
-    @torch.no_grad()
-    def bake(self) -> Prefix:
-        """The prefix as plain tensors: all that prediction needs."""
-        return self.forward().detached()
-
-
 def part_shape(shape: T5Shape, config: PrefixConfig, name: str) -> tuple[int, int, int, int, int]:
     """(L, 2, H, K, D) of a prefix's part on a backbone."""
     layers = shape.encoder_layers if name == "encoder" else shape.decoder_layers
@@ -202,46 +135,32 @@ def mix(prefixes: Sequence[Prefix], weights: Sequence[float] | Tensor) -> Prefix
     )
 
 
-class PrefixBank:
-    """The prefixes of many domains on one device; each row of a batch names its own (or none).
-
-    Prefixes of different length share a bank: shorter ones are padded in front and masked.
-    """
-
-    def __init__(self, prefixes: dict[str, Prefix], *, device: torch.device | str, dtype: torch.dtype) -> None:
-        self.index = {name: i for i, name in enumerate(prefixes)}
-        self.length = max((p.length for p in prefixes.values()), default=0)
-        self._stacks: dict[str, Tensor] = {}
-        for kind in ATTENTIONS:
-            shapes = {
-                part.shape[:3] + part.shape[4:] for p in prefixes.values() if (part := getattr(p, kind)) is not None
-            }
-            if not shapes:
-                continue
-            if len(shapes) > 1:
-                raise PrefixMismatchError(f"the {kind} prefixes of one bank differ in shape: {sorted(shapes)}")
-            layers, two, heads, d_kv = shapes.pop()
-            stack = torch.zeros(len(prefixes), layers, two, heads, self.length, d_kv, dtype=dtype, device=device)
-            for i, prefix in enumerate(prefixes.values()):
-                part = getattr(prefix, kind)
-                if part is None:
-                    raise PrefixMismatchError(f"one domain of the bank has a prefix in {kind}, another has none")
-                stack[i, ..., self.length - part.shape[-2] :, :] = part.to(device=device, dtype=dtype)
-            self._stacks[kind] = stack
-        lengths = torch.tensor([p.length for p in prefixes.values()], device=device)
-        positions = torch.arange(self.length, device=device)
-        self._mask = positions[None, :] >= self.length - lengths[:, None]  # [domains, K]
-
-    def rows(self, domains: Sequence[str | None]) -> Prefix | None:
-        """The batch's prefix, row by row; None in `domains` is a row without a prefix."""
-        if not self._stacks or all(name is None for name in domains):
-            return None
-        rows = torch.tensor([0 if name is None else self.index[name] for name in domains], device=self._mask.device)
-        parts = {kind: stack[rows] for kind, stack in self._stacks.items()}
-        mask = self._mask[rows] & torch.tensor([[name is not None] for name in domains], device=rows.device)
-        return Prefix(**parts, mask=None if bool(mask.all()) else mask)
-
-
 def config_dict(config: PrefixConfig) -> dict[str, object]:
     """A prefix configuration as JSON can hold it."""
     return {**asdict(config), "attentions": list(config.attentions)}
+
+
+def together(prefixes: Sequence[Prefix]) -> Prefix:
+    """Members' prefixes one after another: parts [L, 2, H, K, D] become [L, 2, H, I*K, D].
+
+    Raises:
+        PrefixMismatchError: the prefixes differ in shape or in the attentions they serve.
+    """
+    shapes = [{name: tuple(part.shape) for name, part in prefix.parts.items()} for prefix in prefixes]
+    if any(shape != shapes[0] for shape in shapes):
+        raise PrefixMismatchError(f"members of different shapes can't be one ensemble: {shapes}")
+    parts = {name: torch.cat([p.parts[name].float() for p in prefixes], dim=-2) for name in prefixes[0].parts}
+    return Prefix(**parts)
+
+
+def apart(prefix: Prefix, members: int) -> list[Prefix]:
+    """The prefixes that `together` put one after another, in a domain's layout or a batch's."""
+    chunks = {name: part.chunk(members, dim=-2) for name, part in prefix.parts.items()}
+    return [Prefix(**{name: parts[i] for name, parts in chunks.items()}) for i in range(members)]
+
+
+def rows_of_members(prefix: Prefix, members: int) -> Prefix:
+    """A row for each member, a sentence's together: a batch's [B, L, 2, H, I*K, D] become [B*I, L, 2, H, K, D]."""
+    own = apart(prefix, members)
+    parts = {name: torch.stack([p.parts[name] for p in own], dim=1).flatten(0, 1) for name in prefix.parts}
+    return Prefix(**parts)

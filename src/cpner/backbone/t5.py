@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from cpner.backbone.packed import Linear
+from cpner.backbone.linear import Linear
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.shape import T5Shape
 

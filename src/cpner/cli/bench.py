@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli._common import EMBEDDED, json_option, print_json
+from cpner.cli.console import print_json
+from cpner.cli.options import EMBEDDED, json_option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,8 +41,8 @@ def bench(backbone: str, device: str | None, rounds: int, out: Path | None, as_j
 
     result = run_bench(load(backbone, device=device), rounds, lambda what: click.echo(f"measuring {what}", err=True))
     if out is not None:
-        from cpner.bench_page import page
-        from cpner.corpus.files import write_text
+        from cpner.bench.page import page
+        from cpner.files import write_text
 
         write_text(out / "bench.json", [json.dumps(result._asdict(), indent=1)])
         write_text(out / "bench.html", [page(result)])
@@ -58,7 +59,7 @@ def _table(result: Bench) -> Table:
     from rich import box
     from rich.table import Table
 
-    from cpner.bench_page import lines
+    from cpner.bench.page import lines
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("measured")

@@ -15,7 +15,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 from rich.text import Text
 
-from cpner.cli._common import CorpusOptions, from_option, json_option, print_json, types_option
+from cpner.cli.console import print_json
+from cpner.cli.options import CorpusOptions, from_option, json_option, types_option
 from cpner.corpus import Corpus, sample_names
 from cpner.corpus.fetch import fetch as fetch_datasets
 from cpner.corpus.formats import FORMATS, get_format

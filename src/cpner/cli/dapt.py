@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from cpner.cli._common import (
+from cpner.cli.console import print_json, progress_bar
+from cpner.cli.options import (
     EMBEDDED,
     CorpusOptions,
     Engine,
@@ -18,12 +19,11 @@ from cpner.cli._common import (
     optional_corpus_options,
     optional_store_option,
     prefix_config,
-    print_json,
-    progress_bar,
+    read_lines,
+    text_option,
     type_names_option,
 )
-from cpner.cli._text import read_lines, text_option
-from cpner.cli._training import finish
+from cpner.cli.training import finish
 from cpner.errors import ConfigError
 
 

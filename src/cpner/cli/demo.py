@@ -13,13 +13,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cpner.cli._common import Reader, backbone_option, device_option, json_option, print_json, progress_bar
+from cpner.cli.console import print_json, progress_bar
+from cpner.cli.options import Reader, backbone_option, device_option, json_option
 from cpner.corpus import sample_names
-from cpner.experiments.demo_result import KINDS, DemoResult, label, verdict
-from cpner.render import Palette, terminal_text
+from cpner.experiments.demo.result import KINDS, DemoResult, label, verdict
+from cpner.show.entities import Palette, terminal_text
 
 if TYPE_CHECKING:
-    from cpner.experiments.demo import DemoConfig
+    from cpner.experiments.demo.run import DemoConfig
 
 _FAST_STEPS = 16
 
@@ -61,8 +62,8 @@ def demo(
       cpner demo
       cpner demo --target politics --out politics-demo
     """
-    from cpner.experiments.demo import draw_demo, run_demo
-    from cpner.experiments.demo_report import write_report
+    from cpner.experiments.demo.report import write_report
+    from cpner.experiments.demo.run import draw_demo, run_demo
 
     config = _config(target, _FAST_STEPS if fast and steps is None else steps, seed)
     ner = Reader(None, backbone, device).load(None)
@@ -81,7 +82,7 @@ def demo(
 def _config(target: str | None, steps: int | None, seed: int | None) -> DemoConfig:
     from dataclasses import replace
 
-    from cpner.experiments.demo import DemoConfig
+    from cpner.experiments.demo.run import DemoConfig
 
     config = DemoConfig()
     if target is not None:

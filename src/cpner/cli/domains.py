@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cpner.cli._common import json_option, open_store, print_json, store_option
-from cpner.domain_card import members_row
+from cpner.cli.console import print_json
+from cpner.cli.options import json_option, open_store, store_option
 from cpner.errors import CpnerError
-from cpner.render import size_text
+from cpner.show.entities import size_text
 from cpner.store import DomainCard, Store
+from cpner.store.card import members_row
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there.")
 

@@ -8,18 +8,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from cpner.cli._common import (
-    CorpusOptions,
-    Reader,
-    batch_option,
-    corpus_options,
-    json_option,
-    print_json,
-    progress_bar,
-    reader_options,
-)
-from cpner.cli._report import report
-from cpner.corpus.files import SPLITS
+from cpner.cli.console import print_json, progress_bar
+from cpner.cli.options import CorpusOptions, Reader, batch_option, corpus_options, json_option, reader_options
+from cpner.corpus.splits import SPLITS
+from cpner.show.tables import report
 
 
 @click.command()
@@ -64,7 +56,9 @@ def evaluate(
             corpus, domain, split, types=types, free=free, batch_size=batch_size, progress=progress
         )
     if plot:
-        evaluation.plot(plot, f"{domain or 'zero-shot'} on {corpus.name} ({split})")
+        from cpner.show.pictures import draw_evaluation  # matplotlib takes long to load
+
+        draw_evaluation(evaluation, plot, f"{domain or 'zero-shot'} on {corpus.name} ({split})")
         click.echo(f"Wrote {plot}", err=True)
     if as_json:
         print_json(evaluation.to_json())

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli._common import (
+from cpner.cli.console import progress_bar
+from cpner.cli.options import (
     CorpusOptions,
     Engine,
     MixOptions,
@@ -19,10 +20,9 @@ from cpner.cli._common import (
     mix_options,
     optional_sources_option,
     prefix_config,
-    progress_bar,
     training_options,
 )
-from cpner.cli._training import finish, run_folder
+from cpner.cli.training import finish, run_folder
 
 if TYPE_CHECKING:
     from cpner.ner import Sources

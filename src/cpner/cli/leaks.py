@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli._common import json_option, print_json, progress_bar
+from cpner.cli.console import print_json, progress_bar
+from cpner.cli.options import json_option
 
 if TYPE_CHECKING:
     from rich.table import Table

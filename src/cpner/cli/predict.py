@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli._common import Reader, batch_option, progress_bar, reader_options, split_names
-from cpner.corpus.files import check_utf8, replacing
+from cpner.cli.console import progress_bar
+from cpner.cli.options import Reader, batch_option, reader_options, split_names
+from cpner.files import check_utf8, replacing
 from cpner.progress import Progress, Report
-from cpner.render import FORMATS, Tagged, render
+from cpner.show.entities import FORMATS, Tagged, render
 
 if TYPE_CHECKING:
     from cpner.ner import CPNER

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cpner.cli._common import json_option, print_json, progress_bar
+from cpner.cli.console import print_json, progress_bar
+from cpner.cli.options import json_option
 from cpner.progress import Progress
 
 if TYPE_CHECKING:
     from cpner.pretraining.config import PretrainConfig
-    from cpner.pretraining.model import Cost
+    from cpner.pretraining.cost import Cost
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from cpner.cli._common import json_option, print_json
+from cpner.cli.console import print_json
+from cpner.cli.options import json_option
 from cpner.errors import ConfigError
-from cpner.experiments.cells import EXPERIMENTS, STRATEGIES, VARIANTS
+from cpner.experiments.paper.cells import EXPERIMENTS, STRATEGIES, VARIANTS
 
 _AT_LEAST_1 = click.IntRange(min=1)
 _PLAIN = "plain"  # no variant, in a word
@@ -93,7 +94,7 @@ def reproduce(
       cpner reproduce report --out results --page docs/results.md
     """
     if experiment == "report":
-        from cpner.experiments.report import write_page
+        from cpner.experiments.paper.report import write_page
 
         shown = write_page(out, page)
         click.echo(f"wrote {page}, with results of {', '.join(shown) or 'no experiment'} in {out}", err=True)
@@ -114,11 +115,11 @@ def reproduce(
         asked = {"target": targets, "strategy": strategies, "variant": variants}
         told = ", ".join(f"{name} {' or '.join(values)}" for name, values in asked.items() if values)
         raise ConfigError(f"{experiment} has no cell with {told}")
-    from cpner.experiments.figures import draw
-    from cpner.experiments.grid import Grid, Setup
-    from cpner.experiments.runner import Budget
-    from cpner.experiments.summary import summarise, write_summary
-    from cpner.experiments.tables import markdown
+    from cpner.experiments.paper.figures import draw
+    from cpner.experiments.paper.grid import Grid, Setup
+    from cpner.experiments.paper.runner import Budget
+    from cpner.experiments.paper.summary import summarise, write_summary
+    from cpner.experiments.paper.tables import markdown
     from cpner.training import TrainingConfig
 
     budget = Budget(source_sentences, source_epochs, epochs, count, dev_sentences, test_sentences, dapt_steps)

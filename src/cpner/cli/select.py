@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cpner.cli._common import (
+from cpner.cli.console import print_json
+from cpner.cli.options import (
     Engine,
     MixOptions,
     engine_options,
     json_option,
     mix_options,
-    print_json,
     sources_option,
     target_option,
 )
@@ -73,7 +73,7 @@ def select(
 
 def draw(selection: Selection, path: Path) -> None:
     """Draw the numbers of a selection as heat maps of one row."""
-    from cpner.plots import Grid, plot_grids  # matplotlib takes long to load
+    from cpner.show.pictures import Grid, plot_grids  # matplotlib takes long to load
 
     grids = [Grid(name, [list(values)]) for name, values in _columns(selection).items()]
     plot_grids([selection.target], list(selection.sources), grids, path, f"Sources for {selection.target}")

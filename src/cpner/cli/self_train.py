@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from cpner.cli._common import (
+from cpner.cli.console import progress_bar
+from cpner.cli.options import (
     CorpusOptions,
     Engine,
     TrainingOptions,
@@ -14,11 +15,11 @@ from cpner.cli._common import (
     engine_options,
     json_option,
     optional_corpus_options,
-    progress_bar,
+    read_lines,
+    text_option,
     training_options,
 )
-from cpner.cli._text import read_lines, text_option
-from cpner.cli._training import finish, run_folder
+from cpner.cli.training import finish, run_folder
 
 
 @click.command()

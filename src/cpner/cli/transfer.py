@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli._common import (
+from cpner.cli.console import progress_bar
+from cpner.cli.options import (
     CorpusOptions,
     Engine,
     MixOptions,
@@ -17,14 +18,13 @@ from cpner.cli._common import (
     open_store,
     optional_corpus_options,
     optional_sources_option,
-    progress_bar,
     target_option,
     training_options,
     type_names_option,
 )
-from cpner.cli._training import finish, run_folder
+from cpner.cli.training import finish, run_folder
 from cpner.corpus import Corpus
-from cpner.domain_card import VOTES
+from cpner.store.card import VOTES
 
 if TYPE_CHECKING:
     from cpner.ner import Sources

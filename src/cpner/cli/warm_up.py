@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cpner.cli._common import (
+from cpner.cli.console import progress_bar
+from cpner.cli.options import (
     CorpusOptions,
     Engine,
     TrainingOptions,
@@ -14,10 +15,9 @@ from cpner.cli._common import (
     json_option,
     length_option,
     prefix_config,
-    progress_bar,
     training_options,
 )
-from cpner.cli._training import finish, run_folder
+from cpner.cli.training import finish, run_folder
 
 
 @click.command("warm-up")

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from cpner.corpus import sampling
-from cpner.corpus.files import SPLITS, find_splits, has_known_ending, is_split_name, split_of, write_text
 from cpner.corpus.formats import get_format, read_file
 from cpner.corpus.samples import find_sample
 from cpner.corpus.sentence import Sentence, Span
+from cpner.corpus.splits import SPLITS, find_splits, has_known_ending, is_split_name, split_of
 from cpner.corpus.type_names import check_words, name_types
 from cpner.errors import ConfigError, CorpusError
+from cpner.files import write_text
 
 _SAMPLE = "sample:"
 

@@ -9,9 +9,9 @@ import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from cpner.corpus.files import replacing
 from cpner.corpus.public import Dataset, PublicFile, datasets
 from cpner.errors import ConfigError, CorpusError, did_you_mean
+from cpner.files import replacing
 
 _CHUNK = 1 << 16  # bytes
 _TIMEOUT_S = 60

@@ -1,10 +1,9 @@
-"""The evaluation of one model on one split: scores, errors, confusions, and their JSON and picture."""
+"""The evaluation of one model on one split: scores, errors, confusions, and their JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cpner.corpus.sentence import Sentence, Span
@@ -66,16 +65,6 @@ class Evaluation:
             "confusion": {"types": self.confusion.labels, "counts": [list(row) for row in self.confusion.counts]},
             "examples": [_example(finding) for finding in self.examples],
         }
-
-    def plot(self, path: str | Path, title: str = "") -> None:
-        """Draw confusions, F1 per type and the error breakdown; the suffix sets the format (.png, .svg, .pdf).
-
-        Raises:
-            ConfigError: The suffix stands for no format that can be drawn.
-        """
-        from cpner.evaluation.plots import plot_evaluation  # matplotlib takes long to load
-
-        plot_evaluation(self, Path(path), title)
 
 
 def evaluate(

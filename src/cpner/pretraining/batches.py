@@ -16,17 +16,18 @@ from typing import NamedTuple
 import numpy as np
 from torch.utils.data import Dataset
 
-from cpner.backbone.batch import Batch
 from cpner.corpus.mentions import replace_mentions
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import CorpusError
-from cpner.grammar import Grammar
 from cpner.instructor import Instructor, Source, Vocabulary
+from cpner.instructor.grammar import Grammar
 from cpner.pretraining.config import DataConfig
 from cpner.pretraining.pool import Mentions, Pool
 from cpner.pretraining.renaming import coarsen, rename
 from cpner.pretraining.tagging import TaggedBatch
-from cpner.pretraining.text import Array, SpanCorruption, Text
+from cpner.pretraining.text import Array, Text
+from cpner.training.batch import Batch
+from cpner.training.span_corruption import SpanCorruption
 
 _SIGNS = 4  # pieces of an entity in a target beside its type and its mention: brackets, colon, comma after an option
 Example = tuple[Sentence, list[str]]  # a sentence and the types it is offered
@@ -65,7 +66,11 @@ class Batches(Dataset[Batch]):
         self.text, self.vocabulary, self.config, self.length, self.align = text, vocabulary, config, length, align
         self.instructor = Instructor(vocabulary)
         self.sentences = None if pool is None else _Sentences(pool, config, vocabulary)
-        self.corrupt = None if text is None else SpanCorruption(vocabulary, config)
+        self.corrupt: SpanCorruption | None = None
+        if text is not None:
+            self.corrupt = SpanCorruption(
+                vocabulary, noise=config.noise, mean_span=config.mean_span, biased=config.biased
+            )
         self._group: tuple[int, list[Drawn]] = (-1, [])  # the one that is being dealt out
 
     def __len__(self) -> int:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from cpner.corpus.files import replacing
-from cpner.corpus.jsonlines import Mark, Place, check_inside, in_order
+from cpner.corpus.formats._records import Mark, Place, check_inside, in_order
 from cpner.corpus.sentence import Sentence
 from cpner.errors import CorpusError
+from cpner.files import replacing
 from cpner.pretraining.renaming import GROUP_OF
 from cpner.pretraining.text import Array, open_lines
 

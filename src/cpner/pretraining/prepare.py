@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpner.backbone.load import locate, read_tokenizer
-from cpner.corpus.files import replacing
+from cpner.backbone.checkpoint import read_tokenizer
+from cpner.backbone.load import locate
 from cpner.errors import ConfigError
+from cpner.files import replacing
 from cpner.instructor import Vocabulary
 from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.pool import Pool, labelled_files, labelled_texts, read_pool

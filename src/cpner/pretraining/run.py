@@ -20,20 +20,22 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
-from cpner.backbone.allocator import keep_freed_memory
-from cpner.backbone.batch import Batch
+from cpner.backbone.checkpoint import write_backbone
+from cpner.backbone.hardware import keep_freed_memory, native_dtype
 from cpner.backbone.load import load
-from cpner.backbone.precision import native_dtype
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5
 from cpner.errors import ConfigError, TrainingError
 from cpner.pretraining.batches import Batches
-from cpner.pretraining.checkpoint import Checkpoint, Position, write_backbone
+from cpner.pretraining.checkpoint import Checkpoint, Position
 from cpner.pretraining.config import PretrainConfig
-from cpner.pretraining.model import Cost, Loss, held_out_examples, measure
+from cpner.pretraining.cost import Cost
+from cpner.pretraining.measure import held_out_examples, measure
+from cpner.pretraining.objectives import Loss
 from cpner.pretraining.optimizer import ScaledAdamW
 from cpner.pretraining.prepare import Prepared, prepare
 from cpner.pretraining.start import blend, copying_heads, grown
+from cpner.training.batch import Batch
 
 Report = Callable[[dict[str, Any]], None]
 _AHEAD = 16  # batches that each worker makes ahead

@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cpner.backbone.batch import Batch, pad
+from cpner.backbone.padding import pad
 from cpner.corpus.sentence import Span
 from cpner.instructor import Source
+from cpner.training.batch import Batch
 
 OUTSIDE = -1  # of the sentence: pieces of the instruction, the options, the padding
 

@@ -1,4 +1,4 @@
-"""Plain text for pretraining: lines of packed files, lines as pieces, and T5's span corruption."""
+"""Plain text for pretraining: lines of packed files, and lines as pieces."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpner.corpus.files import check_utf8
 from cpner.corpus.words import split_words
 from cpner.errors import CorpusError
+from cpner.files import check_utf8
 from cpner.instructor import Vocabulary
-from cpner.pretraining.config import DataConfig
 
 Array = NDArray[Any]
 Text = tuple[Array, Array]  # flat piece ids, and [lines + 1] where each line begins
-
-_SENTINELS = 100
 _LINES = 2000  # that a process encodes at a time
 _LOWER = 10  # every tenth line is lower-cased, as spoken queries are
 
@@ -101,53 +98,3 @@ def _install(encoder: _Encoder) -> None:
 
 def _encode(lines: list[str]) -> Text:
     return _installed[0](lines)
-
-
-class SpanCorruption:
-    """T5's span corruption on whole words; some spans begin at capitalised words, which are often names.
-
-    Args:
-        vocabulary: the tokenizer's, with the sentinels `<extra_id_0>` and so on.
-        config: `noise`, `mean_span` and `biased` are used.
-    """
-
-    def __init__(self, vocabulary: Vocabulary, config: DataConfig) -> None:
-        pieces = vocabulary.tokenizer.convert_ids_to_tokens(range(vocabulary.size))
-        self.config, self.eos = config, vocabulary.eos
-        self.starts_word = np.array([piece.startswith("▁") for piece in pieces])
-        self.capital = np.array([piece.startswith("▁") and piece[1:2].isupper() for piece in pieces])
-        names = [f"<extra_id_{i}>" for i in range(_SENTINELS)]
-        self.sentinels: list[int] = [vocabulary.tokenizer.convert_tokens_to_ids(name) for name in names]
-
-    def __call__(self, pieces: Array, rng: np.random.Generator) -> tuple[list[int], list[int]]:
-        """Hide spans: the source has a sentinel for each, the target each sentinel with what it hides."""
-        hidden = self._hide(pieces, rng)
-        source: list[int] = []
-        target: list[int] = []
-        sentinel = -1
-        for i, piece in enumerate(pieces.tolist()):
-            if hidden[i] and (i == 0 or not hidden[i - 1]):
-                sentinel += 1
-                source.append(self.sentinels[sentinel])
-                target.append(self.sentinels[sentinel])
-            (target if hidden[i] else source).append(piece)
-        return [*source, self.eos], [*target, self.sentinels[sentinel + 1], self.eos]
-
-    def _hide(self, pieces: Array, rng: np.random.Generator) -> Array:
-        """[pieces] which are hidden, in spans that never touch."""
-        c = self.config
-        begins = np.flatnonzero(self.starts_word[pieces])
-        capital = np.flatnonzero(self.capital[pieces] & (np.arange(len(pieces)) > 0))
-        hidden = np.zeros(len(pieces), bool)
-        spans = max(1, round(len(pieces) * c.noise / c.mean_span))
-        for _ in range(min(spans, _SENTINELS - 1)):
-            places = capital if len(capital) and rng.random() < c.biased else begins
-            if not len(places):
-                break
-            start = int(rng.choice(places))
-            length = int(rng.integers(1, 2 * c.mean_span))
-            later = begins[begins >= start + length]
-            end = int(later[0]) if len(later) else len(pieces)
-            if not hidden[max(0, start - 1) : end + 1].any():
-                hidden[start:end] = True
-        return hidden

@@ -15,18 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cpner.backbone.batch import Batch, cross_entropy
+from cpner.backbone.hardware import dtype_name
 from cpner.backbone.load import Backbone
-from cpner.backbone.precision import dtype_name
-from cpner.backbone.prefix import Prefix, Reparameterisation, config_dict
+from cpner.backbone.prefix import Prefix, config_dict
+from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.corpus.sentence import Sentence
 from cpner.corpus.type_names import check_words
 from cpner.errors import ConfigError, TrainingError
 from cpner.evaluation import evaluate
 from cpner.progress import Progress, Report
-from cpner.recognise import Task, recognise
-from cpner.training.batches import Examples
+from cpner.recognition.recognise import Task, recognise
+from cpner.training.batch import Batch, cross_entropy
 from cpner.training.config import TrainingConfig
+from cpner.training.examples import Examples
 from cpner.training.run_dir import RunDir, digest_sentences, digest_tensors
 
 _LOOKS = 8  # at the dev split in a whole training, unless the settings say otherwise

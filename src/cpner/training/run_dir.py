@@ -23,9 +23,9 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from cpner.corpus.files import replacing
 from cpner.corpus.sentence import Sentence
 from cpner.errors import CorpusError, TrainingError
+from cpner.files import replacing
 
 _TRAINED = r"(checkpoint|best-\d+)\.safetensors"
 _LEFTOVER = rf"\.({_TRAINED}|run\.json|curve\.json|curve\.png)\.\w+"  # of a kill while writing
@@ -101,7 +101,7 @@ class RunDir:
         """Write the curve as JSON and as a picture."""
         self._write("curve.json", json.dumps(list(curve), indent=1).encode())
         if picture:
-            from cpner.training.plot import draw_curve  # matplotlib takes long to load
+            from cpner.show.pictures import draw_curve  # matplotlib takes long to load
 
             self._write("curve.png", draw_curve(curve))
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix, PrefixConfig, Reparameterisation, mix
+from cpner.backbone.prefix import Prefix, PrefixConfig, mix
+from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.errors import ConfigError, PrefixMismatchError
 
 SPACES = ("prefix", "parameters")

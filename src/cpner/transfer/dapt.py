@@ -17,21 +17,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from cpner.backbone.batch import Batch, cross_entropy
-from cpner.backbone.load import Backbone, hugging_face_state, locate
+from cpner.backbone.checkpoint import hugging_face_state
+from cpner.backbone.load import Backbone, locate
 from cpner.backbone.prefix import Prefix, PrefixConfig
 from cpner.backbone.start import fresh
 from cpner.corpus.words import split_words
 from cpner.errors import BackboneError, ConfigError, TrainingError
 from cpner.instructor import Vocabulary
-from cpner.pretraining.config import DataConfig
-from cpner.pretraining.text import Array, SpanCorruption
 from cpner.progress import Progress, Report
 from cpner.training import TrainingResult
+from cpner.training.batch import Batch, cross_entropy
+from cpner.training.span_corruption import SpanCorruption
 
 _ROWS = 20  # of the curve
 _LEAST = 4  # pieces of a line that has something to hide and something to tell by
@@ -180,12 +181,11 @@ class _Text:
 
     def __init__(self, lines: Iterable[str], vocabulary: Vocabulary, config: DaptConfig) -> None:
         self.vocabulary, self.config = vocabulary, config
-        data = DataConfig(noise=config.noise, mean_span=config.mean_span, biased=config.biased)
-        self.corrupt = SpanCorruption(vocabulary, data)
+        self.corrupt = SpanCorruption(vocabulary, noise=config.noise, mean_span=config.mean_span, biased=config.biased)
         if vocabulary.unknown in self.corrupt.sentinels or None in self.corrupt.sentinels:
             raise BackboneError("the vocabulary has no sentinels (<extra_id_0>), which DAPT hides spans behind")
         rows = ([p for a, b in split_words(line) for p in vocabulary.word(line[a:b])] for line in lines)
-        self.rows: list[Array] = [np.array(row) for row in rows if len(row) >= _LEAST]
+        self.rows: list[NDArray[Any]] = [np.array(row) for row in rows if len(row) >= _LEAST]
         if not self.rows:
             raise TrainingError(f"no line of at least {_LEAST} pieces to train on; give more text")
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cpner.backbone.decode import Found
 from cpner.corpus.sentence import Sentence
+from cpner.recognition.decode import Found
 
 
 def pseudo_label(sentences: Iterable[Sentence], found: Iterable[Sequence[Found]], least_score: float) -> list[Sentence]:

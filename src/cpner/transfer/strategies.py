@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from cpner.backbone.ensemble import together
-from cpner.backbone.prefix import Prefix
+from cpner.backbone.prefix import Prefix, together
 from cpner.errors import ConfigError, did_you_mean
 from cpner.training import TrainingResult
 

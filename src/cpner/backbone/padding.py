@@ -1,0 +1,28 @@
+"""Rows of different length as one tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+    """Lists of different length as one tensor, at least one wide: nothing may fail where all are empty."""
+    width = max([1, *map(len, rows)])
+    return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], dtype=torch.long).view(-1, width)
+
+
+def mask_of(rows: Sequence[Sequence[int]], width: int) -> Tensor:
+    """Sets of numbers below `width`, each the bits of an integer, as one mask [B, n, width]; false at padding."""
+    size, longest = (width + 7) // 8, max([1, *map(len, rows)])
+    data = bytearray().join(s.to_bytes(size, "little") for row in rows for s in (*row, *[0] * (longest - len(row))))
+    packed = torch.frombuffer(data, dtype=torch.uint8).view(len(rows), longest, size, 1)
+    return (packed >> torch.arange(8, dtype=torch.uint8) & 1).bool().flatten(2)[..., :width]
+
+
+def pad_masked(rows: Sequence[Sequence[int]], value: int) -> tuple[Tensor, Tensor]:
+    """Rows of ids as one tensor [B, S], and its mask [B, S], false at padding."""
+    ids = pad(rows, value)
+    return ids, torch.arange(ids.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]

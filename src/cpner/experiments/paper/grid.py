@@ -1,0 +1,260 @@
+"""Grids of experiments: each cell is run once and kept as one JSON file, so that a run can go on where it stopped.
+
+Warm-ups of sources and targets are made first and shared by all cells that begin at them; cells are independent then,
+and may run in several processes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cpner.backbone.hardware import dtype_name
+from cpner.backbone.prefix import PrefixConfig, config_dict
+from cpner.corpus import Span
+from cpner.evaluation import Evaluation, evaluate
+from cpner.experiments.paper.cells import BASELINES, Cell
+from cpner.experiments.paper.runner import Budget, Outcome, Runner, prefix_of
+from cpner.files import write_text
+from cpner.training import TrainingConfig
+from cpner.training.run_dir import digest_sentences
+
+if TYPE_CHECKING:
+    from cpner.backbone.load import Backbone
+
+Report = Callable[[str], None]
+Record = dict[str, Any]
+_COLD = ("chain", "zero-label", "zero-shot", "floor", *BASELINES)  # strategies that begin at no warm-up of the target
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all cells of a grid share; the results of two setups never mix.
+
+    Attributes:
+        backbone: name or folder of the backbone.
+        data: the folder with the public datasets (see `corpora fetch`).
+        out: where results and warm-ups are kept.
+        budget: what a cell may cost.
+        config: training settings.
+        device: None picks CUDA where there is one.
+    """
+
+    backbone: str
+    data: Path
+    out: Path
+    budget: Budget = field(default_factory=Budget)
+    config: TrainingConfig = field(default_factory=TrainingConfig)
+    device: str | None = None
+
+
+class Grid:
+    """Runs cells and keeps their results.
+
+    Args:
+        setup: what all cells share.
+        report: called with a line for each step.
+    """
+
+    def __init__(self, setup: Setup, report: Report = lambda _: None) -> None:
+        self.setup, self.report = setup, report
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The backbone, loaded when it is first needed."""
+        from cpner.backbone.load import load
+
+        return load(self.setup.backbone, device=self.setup.device)
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where results and warm-ups with these very weights and settings are."""
+        settings = json.dumps(self._settings(), sort_keys=True)
+        return self.setup.out / "cells" / f"{self.backbone.fingerprint}-{sha256(settings.encode()).hexdigest()[:8]}"
+
+    @cached_property
+    def runner(self) -> Runner:
+        """What trains."""
+        s = self.setup
+        return Runner(self.backbone, s.data, self.folder / "warm", s.budget, s.config)
+
+    def run(self, cells: Sequence[Cell], jobs: int = 1) -> list[Record]:
+        """Run the cells that have no result yet; the results of all, in order.
+
+        Args:
+            jobs: processes; with several GPUs they take turns among them.
+        """
+        stages = [stage for stage in self.stages(cells) if stage]
+        if jobs == 1:
+            for kind, cell in (task for stage in stages for task in stage):
+                self._tell(self.do(kind, cell))
+        elif stages:
+            context = get_context("spawn")  # a forked process can't use CUDA, nor torch's threads
+            number = context.Value("i", 0)
+            with ProcessPoolExecutor(jobs, context, _begin, (self.setup, jobs, number)) as pool:
+                for stage in stages:
+                    for done in as_completed([pool.submit(_do, *task) for task in stage]):
+                        self._tell(done.result())
+        return [record for cell in cells if (record := self.result(cell)) is not None]
+
+    def stages(self, cells: Iterable[Cell]) -> list[list[tuple[str, Cell]]]:
+        """What is to be done, as groups of tasks that need only what groups before them made."""
+        todo = [cell for cell in dict.fromkeys(cells) if self.result(cell) is None]
+        sources = dict.fromkeys(("source", c.source(name)) for c in todo for name in c.sources)
+        chains = {(c.sources, c.store): ("chain", c) for c in todo if c.strategy == "chain"}
+        warm = {c.warm: ("warm", c.warm) for c in todo if c.strategy not in _COLD}
+        return [list(sources), [*chains.values(), *warm.values()], [("cell", cell) for cell in todo]]
+
+    def do(self, kind: str, cell: Cell) -> str:
+        """Do a task of `stages`; tells what was done, in no words if that was done before."""
+        started = time.monotonic()
+        if kind == "cell":
+            outcome = self.runner.run(cell)
+            record = self._record(cell, outcome, time.monotonic() - started)
+            write_text(self._file(cell), [json.dumps(record, indent=1, ensure_ascii=False)])
+            told = "" if record["f1"] is None else f": F1 {record['f1']:.2f}"
+            return f"{cell.key} seed {cell.seed}{told} in {record['seconds']:.0f} s"
+        if not getattr(self.runner, kind)(cell):
+            return ""
+        what = f"warm-up of {kind if kind == 'source' else 'target'} {cell.target}"
+        what = f"chain of {', '.join(cell.sources)}" if kind == "chain" else f"{what} ({cell.size})"
+        return f"{what}, seed {cell.seed} in {time.monotonic() - started:.0f} s"
+
+    def result(self, cell: Cell) -> Record | None:
+        """The kept result of a cell; None where there is none."""
+        file = self._file(cell)
+        if not file.is_file():
+            return None
+        kept: Record = json.loads(file.read_text("utf-8"))
+        return kept
+
+    def _tell(self, line: str) -> None:
+        if line:
+            self.report(line)
+
+    def _record(self, cell: Cell, outcome: Outcome, seconds: float) -> Record:
+        corpus = outcome.corpus
+        scores: dict[str, Any] = {"f1": None}
+        if outcome.found is not None:
+            scores = _scores(evaluate(corpus.test, outcome.found, corpus.types))
+        return {
+            "cell": cell.to_json(),
+            "backbone": self.setup.backbone,
+            "backbone_fingerprint": self.backbone.fingerprint,
+            "settings": self._settings(prefix_of(cell)),
+            **scores,
+            **outcome.facts,
+            "sentences": {split: len(sentences) for split, sentences in corpus.splits.items()},
+            "data": {split: digest_sentences(sentences) for split, sentences in corpus.splits.items()},
+            "seconds": round(seconds, 1),
+            **_machine(self.backbone),
+            "found": None if outcome.found is None else [write_spans(spans) for spans in outcome.found],
+        }
+
+    def _settings(self, prefix: PrefixConfig | None = None) -> dict[str, Any]:
+        budget, training = asdict(self.setup.budget), asdict(self.setup.config)
+        settings = {"budget": budget, "training": training, "prefix": config_dict(prefix or PrefixConfig())}
+        return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
+
+    def _file(self, cell: Cell) -> Path:
+        return self.folder / f"{cell.key}-seed{cell.seed}.json"
+
+
+def write_spans(spans: Iterable[Span]) -> str:
+    """Spans of words as a line of JSON can hold them, "0-2 person; 5-6 location"."""
+    return "; ".join(f"{span.start}-{span.end} {span.type}" for span in spans)
+
+
+def read_spans(line: str) -> list[Span]:
+    """The inverse of `write_spans`."""
+
+    def parts() -> Iterator[Span]:
+        for each in filter(None, line.split("; ")):
+            place, _, type_ = each.partition(" ")
+            start, _, end = place.partition("-")
+            yield Span(int(start), int(end), type_)
+
+    return list(parts())
+
+
+def _scores(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "f1": evaluation.f1,
+        "precision": evaluation.precision,
+        "recall": evaluation.recall,
+        "string_f1": evaluation.string.f1,
+    }
+
+
+def _machine(backbone: Backbone) -> dict[str, Any]:
+    """Where and with what a result was made."""
+    import torch
+    import transformers
+
+    from cpner import __version__
+
+    name = torch.cuda.get_device_name(backbone.device) if backbone.device.type == "cuda" else platform.machine()
+    return {
+        "commit": _commit(),
+        "device": f"{backbone.device} ({name}, {torch.get_num_threads()} threads)",
+        "dtype": dtype_name(backbone.dtype),
+        "versions": {
+            "cpner": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+    }
+
+
+def _commit() -> str | None:
+    """The commit of this checkout; None where there is none."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+_grids: list[Grid] = []  # a worker process's
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it does, in whatever way; else it would work off its queue alone."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _begin(setup: Setup, jobs: int, number: Any) -> None:
+    import torch
+
+    end_with_parent()
+    with number.get_lock():
+        mine, number.value = number.value, number.value + 1
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
+    device = setup.device
+    if device is None and torch.cuda.device_count() > 1:
+        device = f"cuda:{mine % torch.cuda.device_count()}"
+    _grids.append(Grid(replace(setup, device=device)))
+
+
+def _do(kind: str, cell: Cell) -> str:
+    return _grids[0].do(kind, cell)

@@ -1,0 +1,264 @@
+"""Results as Markdown, with the published figures beside ours (section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+from typing import Any
+
+from cpner.evaluation import MeanDeviation
+from cpner.experiments.paper.cells import CROSSNER, MIT, SEVERAL, STRATEGIES, VARIANTS, Cell
+from cpner.experiments.paper.grid import Record
+from cpner.experiments.paper.statistics import spearman
+from cpner.experiments.paper.summary import REFERENCES, Summary, by_row, cell_of, gain, mean_f1, reference_of
+
+# F1 of CP-NER on T5-base, Tables 1 and 2 of the paper, by the key of a cell.
+PUBLISHED = {
+    "politics-all-collaborate-conll2003": 73.41,
+    "science-all-collaborate-conll2003": 74.65,
+    "music-all-collaborate-conll2003": 78.08,
+    "literature-all-collaborate-conll2003": 70.84,
+    "ai-all-collaborate-conll2003": 64.53,
+    "politics-all-collaborate-conll2003-dapt": 74.25,
+    "science-all-collaborate-conll2003-dapt": 75.82,
+    "music-all-collaborate-conll2003-dapt": 79.10,
+    "literature-all-collaborate-conll2003-dapt": 72.17,
+    "ai-all-collaborate-conll2003-dapt": 67.95,
+    "science-all-none": 70.24,
+    "ai-all-none": 60.24,
+    "mit_movie-10shot-none": 60.01,
+    "mit_movie-20shot-none": 67.21,
+    "mit_movie-50shot-none": 81.57,
+    "mit_restaurant-10shot-none": 49.42,
+    "mit_restaurant-20shot-none": 63.24,
+    "mit_restaurant-50shot-none": 75.92,
+}
+_SEVERAL = {
+    "science-all": 75.33, "ai-all": 64.90, "mit_movie-10shot": 70.74, "mit_movie-20shot": 73.22,
+    "mit_movie-50shot": 81.90, "mit_restaurant-10shot": 65.14, "mit_restaurant-20shot": 70.46,
+    "mit_restaurant-50shot": 77.34,
+}  # fmt: skip
+
+
+PUBLISHED |= {"-".join([start, "collaborate", *SEVERAL]): f1 for start, f1 in _SEVERAL.items()}
+
+
+_AVERAGES = {
+    "CrossNER average, no source": [f"{name}-all-none" for name in CROSSNER],
+    "CrossNER average, random backbone": [f"{name}-all-floor" for name in CROSSNER],
+    "CrossNER average, source conll2003": [f"{name}-all-collaborate-conll2003" for name in CROSSNER],
+    "CrossNER average, source conll2003, DAPT": [f"{name}-all-collaborate-conll2003-dapt" for name in CROSSNER],
+    "zero-shot average of seven": [f"{name}-all-zero-shot" for name in (*CROSSNER, *MIT)],
+}
+_WIDE = 8  # ways that a page has columns for
+_FOLD = ['<details markdown="1">', "<summary>Each row: deviation, gains, significance</summary>", ""]
+_UNFOLD = ["", "</details>"]
+
+
+def markdown(summary: Summary, *, fold: bool = False) -> str:
+    """An experiment's results as Markdown.
+
+    Args:
+        fold: hide the long table behind a line that opens it, where a short one says what it comes to.
+    """
+    special = {"table3": _cases, "figure3": _similarities, "selection": _selection}
+    if summary["experiment"] in special:
+        return "\n".join(special[summary["experiment"]](summary))
+    records: list[Record] = [record for record in summary["records"] if record["f1"] is not None]
+    references = REFERENCES.get(summary["experiment"], ())
+    rows, glance = _rows(summary, records, references), _at_a_glance(records)
+    short = [*glance, *_averages(records), *_mean_gains(records, references), *_legend(records)]
+    if not glance:
+        return "\n".join([*rows, *short])
+    return "\n".join([*short, "", *(_FOLD if fold else []), *rows, *(_UNFOLD if fold else [])])
+
+
+def told(cell: Cell) -> str:
+    """How a cell was trained, in words."""
+    left = [name for name in SEVERAL if name not in cell.sources]
+    without = f"without {left[0]}" if len(left) == 1 else ""
+    return ", ".join(filter(None, [_name(cell.strategy), VARIANTS[cell.variant], without]))
+
+
+def size_told(cell: Cell) -> str:
+    """How many sentences, in words."""
+    if cell.strategy == "zero-shot":
+        return "0"
+    return f"{cell.shots}-shot" if cell.shots is not None else str(cell.count or "all")
+
+
+def table(head: Sequence[str], rows: Iterator[Sequence[object]] | Sequence[Sequence[object]]) -> list[str]:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(str(value).replace("|", "\\|") for value in line) + " |" for line in lines]
+
+
+def _at_a_glance(records: Sequence[Record]) -> list[str]:
+    """Mean F1, a row for each target and size, a column for each way, the best in bold; then what was published.
+
+    Where there are more ways than a page is wide, rows and columns change places.
+    """
+    ours: dict[tuple[str, str], dict[str, float]] = {}
+    theirs: dict[tuple[str, str], dict[str, float]] = {}
+    for key, own in by_row(records).items():
+        cell = cell_of(own[0])
+        place, way = (cell.target, size_told(cell)), told(cell)
+        if way in ours.setdefault(place, {}):  # the same way with other sources: no table of two axes
+            return []
+        ours[place][way] = mean_f1(own).mean
+        if key in PUBLISHED:
+            theirs.setdefault(place, {})[f"{way}, published"] = PUBLISHED[key]
+    ways, published = (list(dict.fromkeys(way for row in rows.values() for way in row)) for rows in (ours, theirs))
+    if len(ways) < 2:
+        return []
+    lines = [["target", "sentences", *ways, *published]]
+    for place, row in ours.items():
+        best = max(row.values())
+        shown = {way: f"**{f1:.1f}**" if f1 == best else f"{f1:.1f}" for way, f1 in row.items()}
+        shown |= {way: f"{f1:.1f}" for way, f1 in theirs.get(place, {}).items()}
+        lines.append([*place, *(shown.get(way, "") for way in [*ways, *published])])
+    if len(ways) > _WIDE:
+        lines = [list(column) for column in zip(*lines, strict=True)]
+    return table(lines[0], lines[1:])
+
+
+def _rows(summary: Summary, records: Sequence[Record], references: Sequence[str]) -> list[str]:
+    """A row for each kind of cell: F1, what was published, and the gain on what it is compared with."""
+    costs = summary["experiment"] == "baselines"
+    head = ["target", "sentences", "how", "sources", "F1", "published (T5-base)"]
+    head += [f"gain on {_name(name)} (p)" for name in references]
+    head += ["numbers trained", "kilobytes a domain"] if costs else []
+    rows = []
+    for key, own in by_row(records).items():
+        cell = cell_of(own[0])
+        row: list[object] = [cell.target, size_told(cell), told(cell), ", ".join(cell.sources) or "none", mean_f1(own)]
+        row += [PUBLISHED.get(key, "")]
+        row += [_gain(summary, records, cell, own, strategy) for strategy in references]
+        if costs:
+            row += [f"{own[0]['trained_parameters']:,}", f"{own[0]['bytes'] / 1000:,.0f}"]
+        rows.append(row)
+    return table(head, rows)
+
+
+def _gain(summary: Summary, records: Sequence[Record], cell: Cell, own: Sequence[Record], strategy: str) -> str:
+    reference = reference_of(records, cell, strategy)
+    difference = gain(own, reference)
+    if difference is None:
+        return ""
+    keys = {cell_of(record).key for record in reference}
+    p = next((c["p_value"] for c in summary["comparisons"] if c["row"] == cell.key and c["against"] in keys), None)
+    shown = ("+" if difference.mean >= 0 else "") + str(difference)
+    return shown if p is None else f"{shown} ({p:.3f})"
+
+
+def _mean_gains(records: Sequence[Record], references: Sequence[str]) -> list[str]:
+    """For each way that stands in several rows, its gain over all of them, and in how many it gains at all."""
+    gains: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for own in by_row(records).values():
+        cell = cell_of(own[0])
+        for strategy in references:
+            if (difference := gain(own, reference_of(records, cell, strategy))) is not None:
+                way = told(cell), ", ".join(cell.sources) or "none"
+                gains.setdefault(way, {}).setdefault(strategy, []).append(difference.mean)
+    if not any(len(values) > 1 for each in gains.values() for values in each.values()):
+        return []
+    head = ["how, over all rows", "sources", *(f"mean gain on {_name(strategy)}" for strategy in references)]
+    rows = [[*way, *(_gain_told(each.get(name, [])) for name in references)] for way, each in gains.items()]
+    return ["", *table(head, rows)]
+
+
+def _gain_told(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    better = sum(value > 0 for value in values)
+    return f"{fmean(values):+.1f}, better in {better} of {len(values)}"
+
+
+def _name(strategy: str) -> str:
+    return "CP-NER" if strategy == "collaborate" else strategy
+
+
+def _averages(records: Sequence[Record]) -> list[str]:
+    means = {key: mean_f1(own).mean for key, own in by_row(records).items()}
+    rows = []
+    for name, keys in _AVERAGES.items():
+        if all(key in means for key in keys):
+            published = [PUBLISHED[key] for key in keys if key in PUBLISHED]
+            beside = f"{fmean(published):.2f}" if len(published) == len(keys) else ""
+            rows.append([name, MeanDeviation(fmean(means[key] for key in keys), None), beside])
+    return ["", *table(["average", "F1", "published (T5-base)"], rows)] if rows else []
+
+
+def _legend(records: Sequence[Record]) -> list[str]:
+    strategies = dict.fromkeys(cell_of(record).strategy for record in records)
+    lines = [f"- **{name}**: {STRATEGIES[name]}." for name in strategies if name != "collaborate"]
+    return ["", *lines] if lines else []
+
+
+def _cases(summary: Summary) -> list[str]:
+    rows = [
+        [
+            f"{case['target']} ({case['size']})",
+            case["sentence"],
+            f"{case['type']}: **{case['entity']}**",
+            ", ".join(case["without"]) or "nothing",
+            f"{case['source']}: {case['source_sentence']}",
+        ]
+        for case in summary.get("cases", [])
+    ]
+    head = ["target", "sentence", "right, with sources", "without sources", "a source's sentence with the same entity"]
+    return table(head, rows) if rows else ["No such case was found."]
+
+
+def _similarities(summary: Summary) -> list[str]:
+    head = ["target", "source", "entity similarity", "prefix similarity", "weight"]
+    rows = []
+    for own in by_row(summary["records"]).values():
+        cell = cell_of(own[0])
+        for source in cell.sources:
+            kinds = ("entity_similarity", "prefix_similarity", "weights")
+            rows.append([cell.target, source, *(f"{similarity(own, source, kind):.3f}" for kind in kinds)])
+    return table(head, rows)
+
+
+def similarity(records: Sequence[Record], source: str, kind: str) -> float:
+    """Mean over seeds of one of the selector's numbers for a source."""
+    selections: list[dict[str, Any]] = [record["selection"] for record in records]
+    return fmean(selection[kind][selection["sources"].index(source)] for selection in selections)
+
+
+def _selection(summary: Summary) -> list[str]:
+    """Each source's weight beside the gain that it brings alone, their rank correlation, and the search on dev."""
+    records: list[Record] = summary["records"]
+    rows, notes = [], []
+    for own in by_row(r for r in records if cell_of(r).strategy == "select").values():
+        cell = cell_of(own[0])
+        scored = [r for r in records if r["f1"] is not None and cell_of(r).target == cell.target]
+        alone = {name: [r for r in scored if cell_of(r).sources == (name,)] for name in cell.sources}
+        none = [r for r in scored if cell_of(r).strategy == "none"]
+        gains = {name: difference for name, those in alone.items() if (difference := gain(those, none)) is not None}
+        weights = {name: similarity(own, name, "weights") for name in cell.sources}
+        for name, difference in gains.items():
+            kinds = [similarity(own, name, kind) for kind in ("entity_similarity", "prefix_similarity")]
+            numbers = [f"{number:.3f}" for number in (*kinds, weights[name])]
+            rows.append([cell.target, name, *numbers, f"{'+' if difference.mean >= 0 else ''}{difference}"])
+        if len(gains) > 1:
+            rho = spearman([weights[name] for name in gains], [gains[name].mean for name in gains])
+            notes.append(f"- {cell.target}: Spearman's rank correlation of weight and gain is {rho:+.2f} "
+                         f"over {len(gains)} sources.")  # fmt: skip
+        notes += _searched(scored, cell)
+    head = ["target", "source", "entity similarity", "prefix similarity", "weight", "gain of this source alone"]
+    return [*table(head, rows), "", *notes]
+
+
+def _searched(records: Sequence[Record], cell: Cell) -> list[str]:
+    searched = [record for record in records if cell_of(record).strategy == "search"]
+    plain = [r for r in records if cell_of(r).strategy == "collaborate" and cell_of(r).sources == cell.sources]
+    if not searched or not plain:
+        return []
+    names = ("alpha", "temperature", "share")
+    chosen = ", ".join("(" + ", ".join(str(r["search"][name]) for name in names) + ")" for r in searched)
+    return [
+        f"- {cell.target}: F1 {mean_f1(searched)} with (alpha, temperature, share) searched on dev, {chosen} by seed; "
+        f"{mean_f1(plain)} with the paper's (0.5, 1, 0.5)."
+    ]

@@ -1,0 +1,30 @@
+"""What a batch teaches a model in pretraining."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from cpner.backbone.t5 import T5
+from cpner.pretraining.tagging import TaggedBatch, Tagger
+from cpner.training.batch import Batch, cross_entropy
+
+
+class Loss(nn.Module):
+    """What a batch teaches.
+
+    For entities, the mean cross-entropy over each row's candidates and, times `tagging`, the tagger's; for text, the
+    mean cross-entropy over the vocabulary.
+    """
+
+    def __init__(self, t5: T5, tagging: float = 0.0, seed: int = 0) -> None:
+        super().__init__()
+        self.t5, self.tagging = t5, tagging
+        self.tagger = Tagger(t5.shape.d_model, seed=seed) if tagging else None
+
+    def forward(self, batch: Batch) -> Tensor:
+        """A scalar, in nats."""
+        encoded = self.t5.encode(batch.source, batch.mask)
+        loss = cross_entropy(self.t5, batch, encoded=encoded)
+        if self.tagger is not None and isinstance(batch, TaggedBatch):
+            loss = loss + self.tagging * self.tagger(encoded, batch)
+        return loss

@@ -1,0 +1,110 @@
+"""Beam search under the grammar: the most probable of several outputs that are written side by side (Eq. 1).
+
+Reading: outputs are compared by their probability as a whole, without a reward for length. As no piece can make an
+output more probable, the search of a sentence ends when its best output does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from cpner.backbone.load import Backbone
+from cpner.backbone.padding import mask_of, pad, pad_masked
+from cpner.backbone.prefix import Prefix
+from cpner.instructor import Source
+from cpner.instructor.grammar import DONE, LIST, OPEN, Grammar, State, word_span
+from cpner.recognition.cache import Cache, kept
+from cpner.recognition.decode import Found, check_number
+
+
+class Output(NamedTuple):
+    """One of the outputs of a sentence."""
+
+    state: State
+    piece: int  # the candidate that was written last
+    total: float  # log-probability of all
+    score: float  # of the entity that is being written
+    found: tuple[Found, ...]
+
+    @property
+    def done(self) -> bool:
+        """It stays as it is."""
+        return self.state.mode == DONE
+
+    def allowed(self, grammar: Grammar) -> int:
+        """What may follow: for an output that is done any one candidate, which then is certain."""
+        return 1 << OPEN if self.done else grammar.allowed(self.state)
+
+    def longer(self, source: Source, grammar: Grammar, piece: int, log: float, total: float) -> Output:
+        """With one candidate more, of this log-probability."""
+        if self.done or total == -math.inf:  # impossible outputs stand where a sentence has too few possible ones
+            return self._replace(state=self.state._replace(mode=DONE), total=total)
+        state, mention = grammar.advance(self.state, piece)
+        score = log if self.state.mode == LIST else self.score + log
+        found = self.found
+        if mention is not None:
+            found = (*found, Found(word_span(source, mention), min(1.0, math.exp(score))))
+        return Output(state, piece, total, score, found)
+
+
+@torch.inference_mode()
+def beam_search(
+    backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None, *, beams: int
+) -> list[list[Found]]:
+    """Recognise the entities of a batch by beam search under the grammar.
+
+    Args:
+        sources: B sentences with their options.
+        prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
+        beams: outputs that each sentence keeps, k; one is greedy search.
+
+    Returns:
+        For each source its entities, ascending, without overlap.
+
+    Raises:
+        BackboneError: what the model computes is not finite.
+    """
+    if not sources:
+        return []
+    t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
+    ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
+    encoded = t5.encode(ids, mask, prefix)
+    wide = torch.arange(len(sources), device=device).repeat_interleave(beams)  # [B * k]
+    cache = Cache(t5, encoded[wide], mask[wide], prefix and prefix.select(wide))
+    cache.step(torch.full((len(wide), 1), vocabulary.pad, device=device))
+    grammars = [Grammar(source, vocabulary) for source in sources]
+    candidates = pad([grammar.candidates for grammar in grammars], vocabulary.pad).to(device)
+    weights = t5.output_weight[candidates]  # [B, C, d]
+    outputs = []
+    for grammar in grammars:
+        first = Output(grammar.advance(grammar.start(), OPEN)[0], OPEN, 0.0, 0.0, ())
+        outputs.append([first] + [first._replace(total=-math.inf)] * (beams - 1))
+    going = list(range(len(sources)))  # sentences
+    while going:
+        rows = [(grammars[i], output) for i in going for output in outputs[i]]
+        pieces = [[grammar.candidates[output.piece]] for grammar, output in rows]
+        hidden = cache.step(torch.tensor(pieces, device=device))
+        logits = (hidden.view(len(going), beams, -1) @ weights.transpose(1, 2)).float()  # [B, k, C]
+        allowed = mask_of([[output.allowed(grammar)] for grammar, output in rows], logits.shape[2]).view_as(logits)
+        logs = logits.masked_fill(~allowed.to(device), -torch.inf).log_softmax(-1)
+        totals = torch.tensor([output.total for _, output in rows], device=device).view(len(going), beams, 1)
+        best, place = (totals + logs).flatten(1).topk(beams)  # [B, k]
+        choices = zip(going, place.tolist(), logs.flatten(1).gather(1, place).tolist(), best.tolist(), strict=True)
+        parents = []
+        for row, (i, *chosen) in enumerate(choices):
+            own, outputs[i] = outputs[i], []
+            for at, log, total in zip(*chosen, strict=True):
+                check_number(total)
+                parent, piece = divmod(at, logits.shape[2])
+                parents.append(row * beams + parent)
+                outputs[i].append(own[parent].longer(sources[i], grammars[i], piece, log, total))
+        cache.turn(parents)
+        stay = [row for row, i in enumerate(going) if not outputs[i][0].done]
+        if len(stay) < len(going):
+            cache.keep([row * beams + k for row in stay for k in range(beams)])
+            weights, going = kept(weights, stay), [going[row] for row in stay]
+    return [sorted(own[0].found, key=lambda f: f.span) for own in outputs]

@@ -1,0 +1,221 @@
+"""Greedy decoding under the grammar, several pieces in a pass (Eq. 1).
+
+A pass looks at a row's candidates only: the output layer is gathered once for a batch, so that no pass multiplies with
+the whole vocabulary. The grammar goes ahead of the model: it drafts what must follow (the rest of a type's name or of
+a word, the template's signs) and what is likely to, and one pass of the model verifies the draft. What is drafted
+right is written, the first piece that is not is replaced by the model's choice: the outcome is that of choosing piece
+by piece, in a third of the passes. Rows that are done leave the batch.
+
+The members of an ensemble are rows that read the same source with different prefixes; they write what is likeliest by
+the mean of their probabilities (section 4.3, ensemble).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cpner.backbone.load import Backbone
+from cpner.backbone.padding import mask_of, pad, pad_masked
+from cpner.backbone.prefix import Prefix, rows_of_members
+from cpner.corpus.sentence import Span
+from cpner.errors import BackboneError
+from cpner.instructor import Source, Vocabulary
+from cpner.instructor.grammar import DONE, LAST, LIST, OPEN, Grammar, Mention, State, word_span
+from cpner.instructor.parse import Parsed, parse
+from cpner.recognition.cache import Cache, kept
+
+DRAFT = 12  # pieces drafted for a pass of one row at most; of n rows, where each piece costs more, 12 / √n
+
+
+@dataclass(slots=True)
+class Found:
+    """An entity that was decoded: its word span and its probability given what was written before it, in [0, 1]."""
+
+    span: Span
+    score: float
+
+
+class Writer:
+    """Writes the target of one sentence: goes ahead of the model, and takes what the model chooses.
+
+    Attributes:
+        grammar: what may be written.
+        pieces: candidates to feed to the model: the one that was chosen last, and what is drafted after it.
+        allowed: for each of `pieces`, the set of candidates that may follow it.
+        found: entities so far.
+        done: nothing is left to choose.
+    """
+
+    def __init__(self, source: Source, vocabulary: Vocabulary) -> None:
+        self.source, self.grammar = source, Grammar(source, vocabulary)
+        self.found: list[Found] = []
+        self.done = False
+        self._score = 0.0  # log-probability of the entity that is being written
+        self._go_on(OPEN, self.grammar.advance(self.grammar.start(), OPEN)[0])  # the template's first sign is no choice
+
+    @property
+    def ids(self) -> list[int]:
+        """The vocabulary's ids of `pieces`."""
+        return [self.grammar.candidates[piece] for piece in self.pieces]
+
+    def draft(self, length: int) -> None:
+        """Go ahead of the model by up to so many pieces."""
+        grammar = self.grammar
+        while len(self._closed) < length:
+            guess = grammar.guess(self._states[-1], self.allowed[-1])
+            if guess is None:
+                return
+            state, mention = grammar.advance(self._states[-1], guess)
+            self.pieces.append(guess)
+            self.allowed.append(grammar.allowed(state))
+            self._states.append(state)
+            self._closed.append(mention)
+
+    def take(self, choice: Sequence[int], best: Sequence[float]) -> int:
+        """Write what the model chose after each piece, up to the first choice that was not drafted.
+
+        Args:
+            choice: after each of `pieces` the candidate that the model puts next.
+            best: its log-probability.
+
+        Returns:
+            How many of `pieces` stand.
+
+        Raises:
+            BackboneError: what the model computes is not finite.
+        """
+        for i, state in enumerate(self._states):
+            check_number(best[i])
+            self._score = best[i] if state.mode == LIST else self._score + best[i]
+            drafted = i < len(self._closed) and self.pieces[i + 1] == choice[i]
+            if drafted:
+                after, mention = self._states[i + 1], self._closed[i]
+            else:
+                after, mention = self.grammar.advance(state, choice[i])
+            if mention is not None:
+                self.found.append(Found(word_span(self.source, mention), min(1.0, math.exp(self._score))))
+            if not drafted:
+                break
+        self._go_on(choice[i], after)
+        self.done = after.mode in (LAST, DONE)
+        return i + 1
+
+    def _go_on(self, piece: int, state: State) -> None:
+        self.pieces, self.allowed = [piece], [self.grammar.allowed(state)]
+        self._states, self._closed = [state], list[Mention | None]()  # after `pieces`, and by all but the first
+
+
+@torch.inference_mode()
+def decode(
+    backbone: Backbone,
+    sources: Sequence[Source],
+    prefix: Prefix | None = None,
+    *,
+    members: int = 1,
+    draft: int = DRAFT,
+) -> list[list[Found]]:
+    """Recognise the entities of a batch by greedy search under the grammar.
+
+    Args:
+        sources: B sentences with their options.
+        prefix: the rows' prefixes, each part [B, L, 2, H, members * K, D]; None for none.
+        members: prefixes that decide together on each sentence, laid out as `together` does.
+        draft: pieces that the grammar may go ahead of the model in a pass of one row, and draft / √n in one of n rows;
+            0 is a pass for each piece. The outcome is the same.
+
+    Returns:
+        For each source its entities, ascending, without overlap.
+
+    Raises:
+        BackboneError: what the model computes is not finite.
+    """
+    if not sources:
+        return []
+    t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
+    ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
+    ids, mask = _for_each(ids, members), _for_each(mask, members)
+    if prefix is not None and members > 1:
+        prefix = rows_of_members(prefix, members)
+    cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
+    cache.step(torch.full_like(ids[:, :1], vocabulary.pad))
+    writers = [Writer(source, vocabulary) for source in sources]
+    candidates = pad([writer.grammar.candidates for writer in writers], vocabulary.pad).to(device)
+    output = t5.output_weight[candidates]  # [B, C, d]
+    going = writers
+    while going:
+        for writer in going:
+            writer.draft(math.ceil(draft / math.sqrt(len(going) * members)))
+        pieces = pad([writer.ids for writer in going], vocabulary.pad).to(device)  # [B, n]
+        lengths = [len(writer.pieces) for writer in going]
+        hidden = cache.step(_for_each(pieces, members), _repeated(lengths, members))
+        hidden = hidden.view(len(going), members, *hidden.shape[1:])  # [B, I, n, d]
+        logits = (hidden @ output.transpose(1, 2)[:, None]).float()  # [B, I, n, C]
+        allowed = mask_of([writer.allowed for writer in going], output.shape[1]).to(device)  # [B, n, C]
+        best, choice = _agree(logits.masked_fill(~allowed[:, None], -torch.inf)).max(-1)  # [B, n]
+        chosen = zip(going, choice.tolist(), best.tolist(), strict=True)
+        stand = [writer.take(*own) for writer, *own in chosen]
+        cache.take_back(_repeated(stand, members), pieces.shape[1])
+        stay = _stay([not writer.done for writer in going])
+        if len(stay) < len(going):
+            cache.keep([row * members + i for row in stay for i in range(members)])
+            output, going = kept(output, stay), [going[row] for row in stay]
+    return [sorted(writer.found, key=lambda f: f.span) for writer in writers]
+
+
+@torch.inference_mode()
+def decode_freely(
+    backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None, *, limit: int = 192
+) -> list[Parsed]:
+    """Generate without the grammar and read the output tolerantly: what the grammar is measured against."""
+    if not sources:
+        return []
+    t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
+    ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
+    cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
+    written = torch.full((len(sources), 1), vocabulary.pad, device=device)
+    output: list[Tensor] = []
+    done = torch.zeros(len(sources), dtype=torch.bool, device=device)
+    while len(output) < limit and not bool(done.all()):
+        written = (cache.step(written)[:, -1:] @ t5.output_weight.T).argmax(-1)
+        output.append(written[:, 0])
+        done |= written[:, 0] == vocabulary.eos
+    rows = torch.stack(output, 1).tolist()
+    return [parse(row, source, vocabulary) for row, source in zip(rows, sources, strict=True)]
+
+
+def check_number(log: float) -> None:
+    """Refuse a log-probability that is no number.
+
+    Raises:
+        BackboneError: it is not.
+    """
+    if math.isnan(log):
+        raise BackboneError("the backbone computes no numbers: its weights are broken, or too large for this dtype")
+
+
+def _for_each(rows: Tensor, members: int) -> Tensor:
+    """Rows of sentences [B, ...] as rows of their members [B * I, ...]."""
+    return rows if members == 1 else rows.repeat_interleave(members, 0)
+
+
+def _repeated(numbers: Sequence[int], members: int) -> list[int]:
+    """Numbers of sentences as numbers of their members."""
+    return [number for number in numbers for _ in range(members)]
+
+
+def _agree(logits: Tensor) -> Tensor:
+    """[B, n, C] the logarithm of the members' mean probability, of logits [B, I, n, C]."""
+    own = logits.log_softmax(-1)
+    return own[:, 0] if own.shape[1] == 1 else own.logsumexp(1) - math.log(own.shape[1])
+
+
+def _stay(going: Sequence[bool]) -> list[int]:
+    """Rows that go on: each where it was, but for the last ones, which take the places of those that end."""
+    left = [row for row, goes in enumerate(going) if goes]
+    last = [row for row in left if row >= len(left)]
+    return [row if going[row] else last.pop() for row in range(len(left))]

@@ -1,0 +1,109 @@
+"""Batches to learn from and their loss: what warm-up and pretraining share (section 3.4, Eq. 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cpner.backbone.padding import pad, pad_masked
+from cpner.backbone.prefix import Prefix
+from cpner.backbone.t5 import T5
+from cpner.instructor import Vocabulary
+from cpner.instructor.grammar import Grammar
+
+_WIDE = dict.fromkeys(("source", "mask", "owners", "begins", "candidates", "real", "options"), 16)
+_ALIGNED = _WIDE | {"inputs": 8, "labels": 8}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows to learn from.
+
+    Attributes:
+        source: [B, S] piece ids; `mask` is false at padding.
+        inputs: [B, T] the decoder's input, the targets shifted right.
+        labels: [B, T] candidate indices, or piece ids where there are no candidates; -1 at padding.
+        candidates: [B, C] pieces that each row may write; `real` is false at padding. None: the whole vocabulary.
+    """
+
+    source: Tensor
+    mask: Tensor
+    inputs: Tensor
+    labels: Tensor
+    candidates: Tensor | None
+    real: Tensor | None
+
+    @classmethod
+    def build(
+        cls,
+        sources: Sequence[Sequence[int]],
+        targets: Sequence[Sequence[int]],
+        vocabulary: Vocabulary,
+        grammars: Sequence[Grammar] | None,
+    ) -> Batch:
+        """Lay out piece ids of sources and targets; with grammars, labels are their candidates."""
+        source, mask = pad_masked(sources, vocabulary.pad)
+        labels, candidates, real = targets, None, None
+        if grammars is not None:
+            labels = [grammar.index(target) for grammar, target in zip(grammars, targets, strict=True)]
+            candidates, real = pad_masked([grammar.candidates for grammar in grammars], vocabulary.pad)
+        return cls(
+            source=source,
+            mask=mask,
+            inputs=pad([[vocabulary.pad, *target[:-1]] for target in targets], vocabulary.pad),
+            labels=pad(labels, -1),
+            candidates=candidates,
+            real=real,
+        )
+
+    @property
+    def pieces(self) -> int:
+        """Source and target pieces, without padding."""
+        return int(self.mask.sum()) + int((self.labels >= 0).sum())
+
+    def to(self, device: torch.device) -> Self:
+        """Move all tensors."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Self:
+        """Page-locked copies, which a GPU fetches without waiting; `DataLoader` calls this by its name."""
+        return self._each(Tensor.pin_memory)
+
+    def aligned(self, pad: int) -> Self:
+        """The same batch with widths rounded up, as a GPU's matrix products like them."""
+        fill = {"mask": False, "labels": -1, "real": False, "owners": -1, "begins": 0, "options": -1}
+        wider: dict[str, Any] = {
+            name: None if v is None else F.pad(v, (0, -v.shape[1] % _ALIGNED[name]), value=fill.get(name, pad))
+            for name, v in vars(self).items()
+        }
+        return type(self)(**wider)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        changed: dict[str, Any] = {name: None if v is None else change(v) for name, v in vars(self).items()}
+        return type(self)(**changed)
+
+
+def target_logits(t5: T5, batch: Batch, prefix: Prefix | None = None, encoded: Tensor | None = None) -> Tensor:
+    """Teacher-forced logits in float32: [B, T, C] over each row's candidates, or [B, T, V] where there are none.
+
+    Args:
+        prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
+        encoded: [B, S, d] what `T5.encode` gives for the sources, where that is known; else it is called.
+    """
+    encoded = t5.encode(batch.source, batch.mask, prefix) if encoded is None else encoded
+    hidden = t5.decode(batch.inputs, encoded, batch.mask, prefix)  # [B, T, d]
+    if batch.candidates is None or batch.real is None:
+        return F.linear(hidden, t5.output_weight.to(hidden.dtype)).float()
+    rows = F.embedding(batch.candidates, t5.output_weight).to(hidden.dtype)  # [B, C, d]
+    return (hidden @ rows.transpose(1, 2)).float().masked_fill(~batch.real[:, None], -torch.inf)
+
+
+def cross_entropy(t5: T5, batch: Batch, prefix: Prefix | None = None, encoded: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy of a batch's target pieces (Eq. 4), in nats; arguments as in `target_logits`."""
+    logits = target_logits(t5, batch, prefix, encoded)
+    return F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), ignore_index=-1)
