@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from cpner.instructor import Vocabulary
-from cpner.pretraining.text import Array
+
+Array = NDArray[Any]
 
 _SENTINELS = 100
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -32,7 +31,7 @@ from cpner.instructor import Vocabulary
 from cpner.progress import Progress, Report
 from cpner.training import TrainingResult
 from cpner.training.batch import Batch, cross_entropy
-from cpner.training.span_corruption import SpanCorruption
+from cpner.training.span_corruption import Array, SpanCorruption
 
 _ROWS = 20  # of the curve
 _LEAST = 4  # pieces of a line that has something to hide and something to tell by
@@ -185,7 +184,7 @@ class _Text:
         if vocabulary.unknown in self.corrupt.sentinels or None in self.corrupt.sentinels:
             raise BackboneError("the vocabulary has no sentinels (<extra_id_0>), which DAPT hides spans behind")
         rows = ([p for a, b in split_words(line) for p in vocabulary.word(line[a:b])] for line in lines)
-        self.rows: list[NDArray[Any]] = [np.array(row) for row in rows if len(row) >= _LEAST]
+        self.rows: list[Array] = [np.array(row) for row in rows if len(row) >= _LEAST]
         if not self.rows:
             raise TrainingError(f"no line of at least {_LEAST} pieces to train on; give more text")
 
