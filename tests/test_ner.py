@@ -16,16 +16,9 @@ from cpner.corpus import Corpus, Entity, Sentence
 from cpner.errors import ConfigError, CorpusError, PrefixMismatchError, StoreError, TrainingError, UnknownDomainError
 from cpner.ner import CPNER
 from cpner.training import TrainingConfig
-from tests.conftest import make_backbone
-from tests.training.sentences import SENTENCES, TYPES, long_sentence
+from tests.support import QUICK, SENTENCES, SMALL, TYPES, corpus, long_sentence, make_backbone
 
-SMALL = PrefixConfig(3, ATTENTIONS, "mlp", hidden=16)
-QUICK = TrainingConfig(epochs=2, min_steps=0, lr=0.05, batch_sentences=2)
 TEXTS = ["Johnson joined the Whigs in Baltimore.", "Ada Lovelace left  for\nRome", "", "Joseph met Joseph", " \n\t"]
-
-
-def corpus(name: str = "c", first: int = 0) -> Corpus:
-    return Corpus(name, {"train": SENTENCES[first:], "dev": SENTENCES, "test": SENTENCES}, types=TYPES)
 
 
 @pytest.fixture(scope="module")

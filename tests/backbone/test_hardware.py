@@ -1,7 +1,11 @@
-"""A backbone is held in what its device multiplies fastest, so that no laptop is told to emulate bfloat16."""
+"""A backbone is held in what its device multiplies fastest, and freed memory is kept."""
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
+import sys
 import time
 
 import pytest
@@ -12,6 +16,18 @@ from cpner.backbone.hardware import native_dtype
 from cpner.backbone.load import load
 
 X86 = {"_is_avx512_bf16_supported": False, "_is_amx_tile_supported": False}
+CODE = """
+import resource, torch
+from cpner.backbone.hardware import keep_freed_memory
+print(keep_freed_memory(), keep_freed_memory())
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.ones(10_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(faults())
+"""
 
 
 def _processor(monkeypatch: pytest.MonkeyPatch, machine: str, **features: bool) -> None:
@@ -65,3 +81,26 @@ def _seconds(dtype: torch.dtype) -> float:
         a @ b
         best = min(best, time.perf_counter() - started)
     return best
+
+
+def run(**environment):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_") and k != "GLIBC_TUNABLES"}
+    out = subprocess.run(
+        [sys.executable, "-c", CODE], env=kept | environment, capture_output=True, text=True, check=True
+    )
+    told, faults = out.stdout.splitlines()
+    return told, int(faults)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is told")
+def test_memory_that_was_freed_is_taken_again_without_fresh_pages():
+    told, faults = run()
+    assert told == "True True"
+    assert faults < 100
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is told")
+def test_an_environment_that_has_a_say_is_obeyed():
+    told, faults = run(MALLOC_ARENA_MAX="2")
+    assert told == "False False"
+    assert faults > 1000  # 40 megabytes of fresh pages each time

@@ -16,7 +16,7 @@ from torch import Tensor
 from cpner.backbone.checkpoint import hugging_face_state
 from cpner.backbone.load import Backbone, load
 from cpner.errors import BackboneError
-from tests.conftest import VARIANTS, make_backbone
+from tests.support import VARIANTS, make_backbone
 
 
 @pytest.fixture(scope="module")

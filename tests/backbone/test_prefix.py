@@ -6,53 +6,25 @@ import itertools
 
 import pytest
 import torch
-from torch import Tensor
 
-from cpner.backbone.bank import PrefixBank
 from cpner.backbone.prefix import (
     ATTENTIONS,
     Prefix,
     PrefixConfig,
+    apart,
     common_start,
     config_dict,
     fingerprint,
     mix,
     part_shape,
+    together,
 )
 from cpner.backbone.reparameterisation import Reparameterisation
-from cpner.backbone.shape import T5Shape
-from cpner.backbone.t5 import T5, Attention, attend
+from cpner.backbone.t5 import Attention, attend
 from cpner.errors import ConfigError, PrefixMismatchError
-from cpner.recognition.cache import Cache
+from tests.support import mixed_bank, random_prefix, run_t5, same_prefix
 
 SOME = [kinds for n in (1, 2, 3) for kinds in itertools.combinations(ATTENTIONS, n)]
-
-
-def random_prefix(shape: T5Shape, length: int = 4, attentions: tuple[str, ...] = ATTENTIONS, seed: int = 1) -> Prefix:
-    return common_start(shape, PrefixConfig(length, attentions, start_seed=seed, start_scale=1.0))
-
-
-def equal(first: Prefix, second: Prefix) -> bool:
-    return first.parts.keys() == second.parts.keys() and all(
-        torch.equal(part, second.parts[name]) for name, part in first.parts.items()
-    )
-
-
-@pytest.fixture
-def batch() -> tuple[Tensor, Tensor, Tensor]:
-    """Source ids, their mask and decoder input of three rows."""
-    generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(3, 900, (3, 20), generator=generator)
-    mask = torch.arange(20) < torch.tensor([20, 7, 13])[:, None]
-    return ids.masked_fill(~mask, 0), mask, torch.randint(3, 900, (3, 40), generator=generator)
-
-
-@torch.no_grad()
-def run(t5: T5, batch: tuple[Tensor, Tensor, Tensor], prefix: Prefix | None) -> tuple[Tensor, Tensor]:
-    """States of encoder and decoder."""
-    ids, mask, target = batch
-    encoded = t5.encode(ids, mask, prefix)
-    return encoded, t5.decode(target, encoded, mask, prefix)
 
 
 @pytest.mark.parametrize("queries", [1, 5])
@@ -95,15 +67,15 @@ def test_prefix_of_length_zero_is_the_plain_model(tiny, batch):
     empty = Prefix(**{kind: part[..., :0, :] for kind, part in random_prefix(shape).parts.items()})
 
     for prefix in (empty.expand(3), Prefix(None, None, None)):
-        for plain, with_prefix in zip(run(tiny.t5, batch, None), run(tiny.t5, batch, prefix), strict=True):
+        for plain, with_prefix in zip(run_t5(tiny.t5, batch, None), run_t5(tiny.t5, batch, prefix), strict=True):
             torch.testing.assert_close(with_prefix, plain, atol=0, rtol=0)
 
 
 @pytest.mark.parametrize("attentions", SOME)
 def test_prefix_reaches_the_attentions_that_carry_one_and_no_other(tiny, batch, attentions):
-    plain_encoded, plain_decoded = run(tiny.t5, batch, None)
+    plain_encoded, plain_decoded = run_t5(tiny.t5, batch, None)
     prefix = random_prefix(tiny.t5.shape, attentions=attentions).expand(3)
-    encoded, decoded = run(tiny.t5, batch, prefix)
+    encoded, decoded = run_t5(tiny.t5, batch, prefix)
 
     assert set(prefix.parts) == set(attentions)
     assert torch.equal(encoded, plain_encoded) == ("encoder" not in attentions)
@@ -113,11 +85,11 @@ def test_prefix_reaches_the_attentions_that_carry_one_and_no_other(tiny, batch, 
 @pytest.mark.parametrize("kind", ATTENTIONS)
 def test_every_layer_key_and_value_of_a_prefix_counts(tiny, batch, kind):
     prefix = random_prefix(tiny.t5.shape)
-    _, before = run(tiny.t5, batch, prefix.expand(3))
+    _, before = run_t5(tiny.t5, batch, prefix.expand(3))
     for layer, part in itertools.product(range(len(prefix.parts[kind])), range(2)):
         changed = prefix.parts[kind].clone()
         changed[layer, part] += 1
-        _, after = run(tiny.t5, batch, prefix._replace(**{kind: changed}).expand(3))
+        _, after = run_t5(tiny.t5, batch, prefix._replace(**{kind: changed}).expand(3))
         assert not torch.allclose(before, after, atol=1e-4)
 
 
@@ -126,103 +98,8 @@ def test_order_of_prefix_positions_does_not_matter(tiny, batch):
     prefix = random_prefix(tiny.t5.shape)
     turned = Prefix(**{kind: part.flip(-2) for kind, part in prefix.parts.items()})
 
-    for a, b in zip(run(tiny.t5, batch, prefix.expand(3)), run(tiny.t5, batch, turned.expand(3)), strict=True):
+    for a, b in zip(run_t5(tiny.t5, batch, prefix.expand(3)), run_t5(tiny.t5, batch, turned.expand(3)), strict=True):
         torch.testing.assert_close(a, b)
-
-
-def mixed_bank(shape: T5Shape) -> tuple[dict[str, Prefix], PrefixBank]:
-    prefixes = {name: random_prefix(shape, length, seed=length) for name, length in [("a", 2), ("b", 6), ("c", 4)]}
-    return prefixes, PrefixBank(prefixes, device="cpu", dtype=torch.float32)
-
-
-@pytest.mark.parametrize("kinds", [None, *SOME])
-def test_cache_equals_teacher_forcing(tiny, batch, kinds):
-    t5, (_, mask, target) = tiny.t5, batch
-    prefix = None if kinds is None else random_prefix(t5.shape, attentions=kinds).expand(3)
-    encoded, expected = run(t5, batch, prefix)
-    with torch.no_grad():
-        cache = Cache(t5, encoded, mask, prefix)
-        states = [cache.step(part) for part in target.split([2, 1, 5, *[1] * 32], dim=1)]  # 40: the cache grows
-
-    torch.testing.assert_close(torch.cat(states, 1), expected, atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("kinds", [None, *SOME])
-def test_pieces_that_are_taken_back_leave_no_trace(tiny, batch, kinds):
-    """Rows feed 3 pieces at a time, of which some are padding or wrong, and go on where they were right."""
-    t5, (_, mask, target) = tiny.t5, batch
-    prefix = None if kinds is None else random_prefix(t5.shape, attentions=kinds).expand(3)
-    encoded, expected = run(t5, batch, prefix)
-    generator, done = torch.Generator().manual_seed(5), torch.zeros(3, dtype=torch.long)
-    with torch.no_grad():
-        cache = Cache(t5, encoded, mask, prefix)
-        while int(done.min()) < 8:
-            fed = torch.randint(1, 4, (3,), generator=generator)
-            right = torch.minimum(fed, torch.randint(1, 4, (3,), generator=generator))
-            columns = torch.arange(3)
-            ids = target.gather(1, done[:, None] + columns)
-            ids = torch.where(columns < right[:, None], ids, (ids + 7) % 50)
-            states = cache.step(ids, fed.tolist())
-            cache.take_back(right.tolist(), 3)
-            for row in range(3):
-                own = slice(int(done[row]), int(done[row] + right[row]))
-                torch.testing.assert_close(states[row, : right[row]], expected[row, own], atol=1e-5, rtol=1e-5)
-            done += right
-
-
-def test_cache_equals_teacher_forcing_with_rows_of_different_prefixes(tiny, batch):
-    t5, (_, mask, target) = tiny.t5, batch
-    prefix = mixed_bank(t5.shape)[1].rows(["c", None, "b"])
-    encoded, expected = run(t5, batch, prefix)
-    keep = [2, 1]
-    with torch.no_grad():
-        cache = Cache(t5, encoded, mask, prefix)
-        first = cache.step(target[:, :3])
-        cache.keep(keep)
-        second = torch.cat([cache.step(part) for part in target[keep, 3:].split(1, 1)], 1)
-
-    torch.testing.assert_close(first, expected[:, :3], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(second, expected[keep, 3:], atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("rows", [["a", "b", "c"], ["b", None, "a"], [None, "c", "c"]])
-def test_bank_rows_equal_single_prefixes(tiny, batch, rows):
-    prefixes, bank = mixed_bank(tiny.t5.shape)
-    together = run(tiny.t5, batch, bank.rows(rows))
-
-    for i, name in enumerate(rows):
-        alone = run(tiny.t5, tuple(part[i : i + 1] for part in batch), name and prefixes[name].expand(1))
-        length = int(batch[1][i].sum())
-        torch.testing.assert_close(together[0][i, :length], alone[0][0, :length], atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(together[1][i], alone[1][0], atol=1e-5, rtol=1e-5)
-
-
-def test_bank_needs_no_mask_for_prefixes_of_one_length(tiny):
-    shape = tiny.t5.shape
-    prefixes = {name: random_prefix(shape, 3, seed=i) for i, name in enumerate("ab")}
-    rows = PrefixBank(prefixes, device="cpu", dtype=torch.float32).rows(["b", "a", "b"])
-
-    assert rows is not None and rows.mask is None
-    assert equal(Prefix(*(part[0] for part in rows[:3])), prefixes["b"])
-    assert equal(Prefix(*(part[1] for part in rows[:3])), prefixes["a"])
-
-
-def test_bank_has_no_rows_without_a_prefix(tiny):
-    _, bank = mixed_bank(tiny.t5.shape)
-
-    assert bank.rows([None, None]) is None
-    assert PrefixBank({}, device="cpu", dtype=torch.float32).rows([None]) is None
-
-
-def test_bank_refuses_prefixes_that_differ_in_more_than_length(tiny):
-    shape = tiny.t5.shape
-    whole, part = random_prefix(shape), random_prefix(shape, attentions=("cross",))
-    wide = Prefix(**{kind: torch.cat([tensor, tensor], -1) for kind, tensor in whole.parts.items()})
-
-    with pytest.raises(PrefixMismatchError, match="one domain of the bank has a prefix in encoder, another has none"):
-        PrefixBank({"a": whole, "b": part}, device="cpu", dtype=torch.float32)
-    with pytest.raises(PrefixMismatchError, match="the encoder prefixes of one bank differ in shape"):
-        PrefixBank({"a": whole, "b": wide}, device="cpu", dtype=torch.float32)
 
 
 def test_prefix_moves_with_its_mask(tiny):
@@ -240,7 +117,7 @@ def test_prefix_moves_with_its_mask(tiny):
 def test_mix_of_one_prefix_is_that_prefix(tiny):
     prefix = random_prefix(tiny.t5.shape)
 
-    assert equal(mix([prefix], [1.0]), prefix)
+    assert same_prefix(mix([prefix], [1.0]), prefix)
 
 
 def test_mix_is_the_weighted_sum(tiny):
@@ -249,7 +126,7 @@ def test_mix_is_the_weighted_sum(tiny):
 
     for kind in ATTENTIONS:
         torch.testing.assert_close(mixed.parts[kind], 0.25 * first.parts[kind] + 0.75 * second.parts[kind])
-    assert equal(mix([first, first], [0.5, 0.5]), first)
+    assert same_prefix(mix([first, first], [0.5, 0.5]), first)
 
 
 def test_mix_refuses_other_shapes(tiny):
@@ -266,7 +143,9 @@ def test_common_start_is_the_same_whichever_attentions_are_on(tiny, attentions):
     shape = tiny.t5.shape
     whole, some = (common_start(shape, PrefixConfig(attentions=kinds)) for kinds in (ATTENTIONS, attentions))
 
-    assert equal(some, Prefix(**{kind: whole.parts.get(kind) if kind in attentions else None for kind in ATTENTIONS}))
+    assert same_prefix(
+        some, Prefix(**{kind: whole.parts.get(kind) if kind in attentions else None for kind in ATTENTIONS})
+    )
     for kind, part in some.parts.items():
         assert part.shape == part_shape(shape, PrefixConfig(), kind)
 
@@ -279,55 +158,6 @@ def test_start_depends_on_the_seed_alone(tiny):
         starts.append(fingerprint(common_start(shape, PrefixConfig(start_seed=seed))))
 
     assert starts[0] == starts[1] != starts[2]
-
-
-@pytest.mark.parametrize("kind", ["mlp", "direct"])
-@pytest.mark.parametrize("given", [False, True])
-def test_reparameterisation_begins_exactly_at_its_start(tiny, kind, given):
-    shape, config = tiny.t5.shape, PrefixConfig(4, ATTENTIONS, kind, hidden=8)
-    start = random_prefix(shape, 4, seed=9) if given else common_start(shape, config)
-    network = Reparameterisation(shape, config, start if given else None)
-
-    assert equal(network(), start)
-    assert equal(network.bake(), start)
-
-
-@pytest.mark.parametrize("kind", ["mlp", "direct"])
-def test_reparameterisation_learns_and_bakes_what_it_yields(tiny, batch, kind):
-    t5, config = tiny.t5, PrefixConfig(4, ATTENTIONS, kind, hidden=8)
-    network = Reparameterisation(t5.shape, config)
-    before, weights = network.bake(), {name: weight.clone() for name, weight in t5.state_dict().items()}
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.1)
-    for _ in range(2):  # the network's last layer is zero at first, so that P moves from the second step on
-        optimizer.zero_grad()
-        encoded = t5.encode(batch[0], batch[1], network().expand(3))
-        t5.decode(batch[2], encoded, batch[1], network().expand(3)).square().sum().backward()
-        optimizer.step()
-
-    after = network.bake()
-    assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
-    assert all(not torch.equal(before.parts[name], after.parts[name]) for name in ATTENTIONS)
-    assert equal(after, network()) and not any(part.requires_grad for part in after.parts.values())
-    assert all(torch.equal(weight, weights[name]) for name, weight in t5.state_dict().items())  # Eq. 4: frozen
-
-
-def test_reparameterisation_is_the_same_for_the_same_seed(tiny):
-    states = []
-    for noise in (1, 2):
-        torch.manual_seed(noise)
-        states.append(Reparameterisation(tiny.t5.shape, PrefixConfig.paper()).state_dict())
-
-    assert states[0].keys() == states[1].keys()
-    assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
-
-
-def test_reparameterisation_refuses_a_start_of_another_shape(tiny):
-    shape = tiny.t5.shape
-
-    with pytest.raises(PrefixMismatchError, match=r"the encoder prefix to start from has shape \(2, 2, 3, 5, 8\)"):
-        Reparameterisation(shape, PrefixConfig(4, ATTENTIONS), random_prefix(shape, 5))
-    with pytest.raises(PrefixMismatchError, match="the encoder prefix to start from has shape None"):
-        Reparameterisation(shape, PrefixConfig(4, ATTENTIONS), random_prefix(shape, 4, ("cross",)))
 
 
 def test_fingerprint_names_exact_values(tiny):
@@ -377,3 +207,12 @@ def test_config_goes_through_a_dictionary():
     config = PrefixConfig(length=3, attentions=["cross", "encoder"])
 
     assert PrefixConfig(**config_dict(config)) == config
+
+
+def test_together_and_apart_are_inverse(tiny):
+    members = [common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=i)) for i in range(3)]
+
+    for member, other in zip(members, apart(together(members), 3), strict=True):
+        assert fingerprint(member) == fingerprint(other)
+    with pytest.raises(PrefixMismatchError, match="different shapes"):
+        together([members[0], common_start(tiny.t5.shape, PrefixConfig(4, ATTENTIONS))])

@@ -7,7 +7,7 @@ import torch
 
 from cpner.backbone.checkpoint import hugging_face_state
 from cpner.backbone.load import load
-from tests.conftest import VARIANTS, make_backbone
+from tests.support import VARIANTS, make_backbone
 
 
 @pytest.fixture(params=VARIANTS)

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 import pytest
 import torch
-from click.testing import CliRunner
 
 from cpner.backbone.linear import Linear
-from cpner.bench import Bench, run_bench
-from cpner.bench import measure as bench
+from cpner.bench import Bench
 from cpner.bench.measure import BATCHES, DOMAINS, LENGTHS, interleaved, operations, sentences
-from cpner.bench.page import lines, page
-from cpner.cli import main
-
-
-@pytest.fixture(scope="module")
-def measured(tiny: Any) -> Bench:
-    return run_bench(tiny, rounds=1)
 
 
 def test_all_figures_are_positive(measured: Bench) -> None:
@@ -57,29 +44,3 @@ def test_sentences_have_the_words_asked_for() -> None:
 
     assert [len(s.words) for s in made] == [120] * 5
     assert len({s.text for s in made}) == 5
-
-
-def test_page_shows_every_figure_and_three_plots(measured: Bench) -> None:
-    shown = page(measured)
-
-    assert all(figure in shown for _, figure in lines(measured))
-    assert shown.count('id="axes_') == 3
-    assert "<script" not in shown
-
-
-def test_command_prints_and_writes(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "LENGTHS", (10,))
-    command = ["bench", "--backbone", str(tiny_folder), "--rounds", "1", "--out", str(tmp_path / "out")]
-    done = CliRunner().invoke(main, command)
-
-    assert done.exit_code == 0, done.output
-    assert "sentences a second, batch 32" in done.output
-    written = json.loads((tmp_path / "out" / "bench.json").read_text())
-    assert list(written["milliseconds_per_sentence"]) == ["10"]
-    assert (tmp_path / "out" / "bench.html").is_file()
-
-
-def test_unknown_backbone_is_one_line(tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, ["bench", "--backbone", str(tmp_path / "none")])
-
-    assert done.exit_code == 2

@@ -1,19 +1,14 @@
-"""A small corpus, a store with two domains on the tiny backbone, and the command line as a function."""
+"""A small corpus, and a store with two domains on the tiny backbone."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from cpner.cli import main
+from tests.support import cpner
 
 SENTENCES = {
     "train": [
@@ -25,26 +20,6 @@ SENTENCES = {
     "dev": [("Joseph met Ada.", [("Joseph", "person"), ("Ada", "person")])],
     "test": [("Regan left Paris.", [("Regan", "person"), ("Paris", "location")])],
 }
-Run = Callable[..., Result]
-
-
-def cpner(*arguments: object, input: str | bytes | None = None) -> Result:
-    """Run the command line in this process."""
-    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=input)
-
-
-def environment() -> dict[str, str]:
-    """Variables under which `python -m cpner` is this checkout's."""
-    source = Path(__file__).parents[2] / "src"
-    return {**os.environ, "PYTHONPATH": str(source), "OMP_NUM_THREADS": "1"}
-
-
-def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run `cpner ...` in a real shell."""
-    function = f'cpner() {{ "{sys.executable}" -m cpner "$@"; }}\n'
-    return subprocess.run(
-        ["bash", "-c", function + command], cwd=folder, env=environment(), capture_output=True, text=True, timeout=120
-    )
 
 
 @pytest.fixture(scope="session")

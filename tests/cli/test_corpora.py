@@ -11,8 +11,7 @@ from cpner.cli.corpora import corpora
 from cpner.corpus import Corpus, public
 from cpner.corpus.public import datasets
 from cpner.errors import CpnerError
-
-from .conftest import CONTENT
+from tests.support import CONTENT
 
 TRAIN = "EU\tB-ORG\nmeets\tO\nPeter\tI-PER\n\nit\tO\nmeets\tO\n\nPeter\tB-PER\n"
 

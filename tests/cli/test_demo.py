@@ -11,8 +11,7 @@ from cpner.evaluation import Comparison
 from cpner.experiments.demo import run as demo
 from cpner.experiments.demo.result import KINDS, DemoResult, Difference, Variant, verdict
 from cpner.store import Store
-
-from .conftest import cpner
+from tests.support import cpner
 
 
 @pytest.fixture(scope="module")

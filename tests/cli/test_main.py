@@ -11,8 +11,7 @@ import pytest
 
 from cpner import __version__
 from cpner.cli import COMMANDS, main
-
-from .conftest import cpner, shell
+from tests.support import cpner, shell
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:

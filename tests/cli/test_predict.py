@@ -5,49 +5,7 @@ import json
 import pytest
 
 from cpner.corpus import Corpus
-from cpner.store import Store
-
-from .conftest import cpner, shell
-
-TEXT = "Ada Lovelace left 東京 😀 for Rome."
-
-
-def test_evaluate_follows_the_contract(corpus, stored, tmp_path):
-    picture = tmp_path / "e.png"
-
-    result = cpner("evaluate", corpus, "--domain", "one", "--store", stored, "--plot", picture, "--json")
-
-    printed = json.loads(result.stdout)
-    assert set(printed) >= {"precision", "recall", "f1", "support", "per_type", "string"}
-    assert printed["support"] == 2
-    assert list(printed["per_type"]) == ["person", "location"]
-    assert set(printed["string"]) == {"precision", "recall", "f1"}
-    assert all(0 <= printed[figure] <= 100 for figure in ("precision", "recall", "f1"))
-    assert result.stderr == f"Wrote {picture}\n"
-    assert picture.exists()
-
-
-@pytest.mark.parametrize(
-    "options", [("--domain", "one", "--split", "dev"), ("--zero-shot",), ("--domain", "one", "--free")]
-)
-def test_evaluate_prints_a_table(corpus, stored, tiny_folder, options):
-    result = cpner("evaluate", corpus, *options, "--store", stored, "--backbone", tiny_folder)
-
-    assert (result.exit_code, result.stderr) == (0, "")
-    assert "all (micro)" in result.stdout
-
-
-def test_zero_shot_needs_no_store(corpus, tiny_folder):
-    result = cpner("evaluate", corpus, "--zero-shot", "--backbone", tiny_folder, "--json")
-
-    assert (result.exit_code, json.loads(result.stdout)["support"]) == (0, 2)
-
-
-def test_a_split_that_is_not_there(stored, corpus):
-    result = cpner("evaluate", corpus / "test.jsonl", "--domain", "one", "--store", stored, "--split", "dev")
-
-    assert result.exit_code == 2
-    assert "no split 'dev'" in result.stderr
+from tests.support import TEXT, cpner, shell
 
 
 def test_predict_searches_with_beams(stored):
@@ -132,7 +90,7 @@ def test_bytes_that_are_no_text_are_refused_with_their_line(stored, tmp_path):
 
 
 def test_a_domain_of_another_backbone_is_refused(stored, tmp_path):
-    from tests.conftest import make_backbone
+    from tests.support import make_backbone
 
     other = make_backbone(tmp_path / "other", seed=9)
 
@@ -151,71 +109,6 @@ def test_predict_in_a_pipe(stored, tmp_path):
 
     assert result.stderr == ""
     assert [json.loads(line)["text"] for line in result.stdout.splitlines()] == ["Ada left Rome."] * 2
-
-
-def test_domains_are_listed(stored):
-    printed = json.loads(cpner("domains", "list", "--store", stored, "--json").stdout)
-
-    assert [domain["name"] for domain in printed["domains"]] == ["one", "two"]
-    assert printed["domains"][0]["types"] == ["person", "location"]
-    table = cpner("domains", "list", "--store", stored).stdout
-    assert "one" in table and "person, location" in table
-
-
-def test_a_damaged_domain_is_listed_with_what_is_wrong(store):
-    (store / "two" / "domain.json").write_text("{", encoding="utf-8")
-
-    result = cpner("domains", "list", "--store", store, "--json")
-
-    one, two = json.loads(result.stdout)["domains"]
-    assert one["name"] == "one"
-    assert "domain.json" in two["error"]
-    assert cpner("domains", "list", "--store", store).exit_code == 0
-
-
-def test_an_empty_store_is_no_error(tmp_path):
-    result = cpner("domains", "list", "--store", tmp_path)
-
-    assert (result.exit_code, result.stdout.strip()) == (0, f"No domains in {tmp_path}.")
-
-
-def test_a_domain_is_shown(stored):
-    printed = json.loads(cpner("domains", "show", "one", "--store", stored, "--json").stdout)
-
-    assert (printed["name"], printed["strategy"]) == ("one", "warm-up")
-    assert "person, location" in cpner("domains", "show", "one", "--store", stored).stdout
-
-
-def test_domains_are_exported_and_imported(corpus, store, tmp_path):
-    file = tmp_path / "one.zip"
-    before = cpner("predict", TEXT, "--domain", "one", "--store", store).stdout
-
-    assert cpner("domains", "export", "one", file, "--store", store).exit_code == 0
-    imported = cpner("domains", "import", file, "--store", tmp_path / "other", "--name", "uno")
-
-    assert imported.stderr == f"Stored uno in {tmp_path / 'other'}\n"
-    after = json.loads(cpner("predict", TEXT, "--domain", "uno", "--store", tmp_path / "other").stdout)
-    assert after == {**json.loads(before), "domain": "uno"}
-
-
-def test_nothing_is_replaced_unasked(store, tmp_path):
-    file = tmp_path / "one.zip"
-    cpner("domains", "export", "one", file, "--store", store)
-
-    again = cpner("domains", "export", "one", file, "--store", store)
-    imported = cpner("domains", "import", file, "--store", store)
-
-    assert (again.exit_code, imported.exit_code) == (2, 2)
-    assert cpner("domains", "import", file, "--store", store, "--overwrite").exit_code == 0
-
-
-def test_domains_are_removed_all_or_none(store):
-    refused = cpner("domains", "remove", "one", "three", "--store", store)
-
-    assert refused.exit_code == 2
-    assert Store(store).names() == ["one", "two"]
-    assert cpner("domains", "remove", "one", "two", "--store", store).exit_code == 0
-    assert Store(store).names() == []
 
 
 def test_output_never_takes_the_place_of_the_input(stored, tmp_path):

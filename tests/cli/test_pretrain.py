@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cpner.cli import main
+from tests.support import make_corpus
 
 SMALL = (
     'size = "tiny"\nvocabulary = 1000\nsteps = 3\nheld_out = 8\n'
@@ -19,6 +20,11 @@ SMALL = (
 
 def call(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ import pytest
 from cpner.corpus.fetch import fetch
 from cpner.corpus.public import Dataset, PublicFile, datasets
 from cpner.errors import ConfigError, CorpusError
-
-from .conftest import CONTENT
+from tests.support import CONTENT
 
 
 def toy(url: str = "http://127.0.0.1:9") -> dict[str, Dataset]:

@@ -8,8 +8,7 @@ from cpner.corpus.sentence import Sentence, Span
 from cpner.evaluation import Outcome, evaluate
 from cpner.evaluation.errors import find_outcomes
 from cpner.evaluation.scores import Aligned
-
-from .strategies import PREDICTED_TYPES, labelled_and_predicted, spans_of
+from tests.strategies import PREDICTED_TYPES, labelled_and_predicted, spans_of
 
 WORDS = ["Bach", "and", "Sons", "of", "old", "Bonn"]
 

@@ -7,8 +7,7 @@ from seqeval.scheme import IOB2
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import CorpusError
 from cpner.evaluation import Score, evaluate
-
-from .strategies import labelled_and_predicted
+from tests.strategies import labelled_and_predicted
 
 ADJACENT = Sentence.from_words(["Bach", "Bach", "Bonn"], [Span(0, 1, "person"), Span(1, 2, "person")])
 NOTHING = Sentence.from_words(["the", "the"])

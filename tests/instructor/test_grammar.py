@@ -16,17 +16,7 @@ from cpner.corpus.sentence import Sentence, Span
 from cpner.instructor import Instructor, Source, Vocabulary
 from cpner.instructor.grammar import Grammar, Mention, word_span
 from cpner.instructor.parse import parse
-from tests.strategies import TYPES, WORDS, sentencepiece_tokenizer, tasks
-
-
-@pytest.fixture(scope="module", params=["own", "sentencepiece"])
-def vocabulary(request, tiny) -> Vocabulary:
-    return tiny.vocabulary if request.param == "own" else Vocabulary(sentencepiece_tokenizer())
-
-
-@pytest.fixture(scope="module")
-def own(tiny) -> Vocabulary:
-    return tiny.vocabulary
+from tests.strategies import TYPES, WORDS, tasks
 
 
 def reading(sentence: Sentence, types: list[str], vocabulary: Vocabulary) -> list[Span]:
@@ -207,36 +197,3 @@ def test_without_words_or_types_nothing_can_be_opened(own):
 
     for source in (wordless, untyped):
         assert wander(source, own, 0) == ([own.open, own.close, own.eos], [])
-
-
-@given(task=tasks(), data=st.data())
-def test_parse_accepts_any_pieces_and_invents_nothing(own, task, data):
-    types, sentence = task
-    source = Instructor(own).source(sentence, types)
-    signs = [own.open, own.close, own.colon, own.comma]
-    known = st.sampled_from([*signs, *source.pieces, *(piece for pieces in source.type_pieces for piece in pieces)])
-    ids = data.draw(st.lists(known | st.integers(-3, own.size + 3), max_size=40))
-    parsed = parse(ids, source, own)
-
-    assert {span.type for span in parsed.spans} <= set(types)
-    assert list(sentence.with_spans(parsed.spans).spans) == parsed.spans
-    assert len(parsed.spans) + parsed.malformed + parsed.unknown <= ids.count(own.open)
-
-
-def test_parse_counts_what_it_drops(own):
-    sentence = Sentence.from_words(["Ada", "met", "Charles", "Babbage"])
-    source = Instructor(own).source(sentence, ["person"])
-    o, c, colon = own.open, own.close, own.colon
-    person, ada, charles = own.word("person"), own.word("Ada"), own.word("Charles")
-
-    def parsed(*parts: tuple[int, ...]) -> tuple[list[Span], int, int]:
-        return parse([o, *(piece for part in parts for piece in part), c, own.eos], source, own)
-
-    assert parsed((o, *person, colon, *charles, c), (o, *person, colon, *ada, c)) == (
-        [Span(0, 1, "person"), Span(2, 3, "person")], 0, 0,
-    )  # out of order  # fmt: skip
-    assert parsed((o, *person, colon, *ada, c), (o, *person, colon, *ada, c)) == ([Span(0, 1, "person")], 0, 1)
-    assert parsed((o, *own.word("song"), colon, *ada, c)) == ([], 0, 1)
-    assert parsed((o, *person, *ada, c)) == ([], 1, 0)
-    assert parsed((o, *person, colon, *ada)) == ([Span(0, 1, "person")], 0, 0)  # never closed
-    assert parsed() == ([], 0, 0)

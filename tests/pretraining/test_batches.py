@@ -16,7 +16,7 @@ from cpner.pretraining.config import DataConfig
 from cpner.pretraining.pool import Mentions, Pool
 from cpner.pretraining.prepare import Prepared
 from cpner.training.batch import Batch
-from tests.pretraining.conftest import tiny_config
+from tests.support import tiny_config
 
 PLAIN = DataConfig(drop=0, merged=0, mixed=0, rename=0, lower=0)
 

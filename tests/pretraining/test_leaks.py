@@ -12,7 +12,7 @@ from cpner.errors import CorpusError
 from cpner.pretraining import leaks
 from cpner.pretraining.leaks import check_leaks, normalise
 from cpner.pretraining.text import open_lines
-from tests.cli.conftest import cpner
+from tests.support import cpner
 
 LONG = "In 1843 , Ada Lovelace published notes on Babbage 's engine ."
 SHORT = "Ada met Babbage ."

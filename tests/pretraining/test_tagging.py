@@ -16,9 +16,9 @@ from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.objectives import Loss
 from cpner.pretraining.prepare import Prepared
 from cpner.pretraining.tagging import TaggedBatch, Tagger
-from tests.pretraining.conftest import tiny_config
 from tests.pretraining.test_batches import make
 from tests.pretraining.test_run import fresh, run
+from tests.support import tiny_config
 
 WORDS = ["Ada", "Byron", "left", "São", "Paulo", "."]
 SENTENCE = Sentence.from_words(WORDS, [Span(0, 2, "actor"), Span(3, 5, "city")])

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from cpner.errors import ConfigError
 from cpner.instructor import Vocabulary
 from cpner.pretraining.tokenizer import SENTINELS, save_tokenizer, train_tokenizer
-from tests.conftest import WORDS
+from tests.support import WORDS
 
 # Blanks end a word, and the word mark itself can't be told from one.
 ANY_WORD = st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters=" ▁"), min_size=1)

@@ -13,9 +13,7 @@ from cpner.instructor import Source
 from cpner.instructor.grammar import DONE, LIST, Grammar, word_span
 from cpner.recognition.beam import beam_search
 from cpner.recognition.decode import Found, decode
-from tests.backbone.test_decode import DOMAINS, TEXTS, backbone, bank, check_same, sources_of
-
-__all__ = ["backbone", "bank"]  # fixtures
+from tests.recognition.test_decode import DOMAINS, TEXTS, check_same, sources_of
 
 
 @torch.no_grad()

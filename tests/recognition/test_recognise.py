@@ -15,7 +15,7 @@ from cpner.instructor import Instructor
 from cpner.progress import Progress
 from cpner.recognition.decode import decode
 from cpner.recognition.recognise import Task, recognise, room
-from tests.training.sentences import SENTENCES, TYPES, long_sentence
+from tests.support import SENTENCES, TYPES, long_sentence
 
 
 @pytest.fixture(scope="module")

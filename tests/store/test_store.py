@@ -1,5 +1,7 @@
 """The prefix store gives back what was put in, whole, whoever writes beside it and wherever a writer dies."""
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import json
@@ -8,7 +10,6 @@ import os
 import queue
 import re
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -19,49 +20,11 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, config_dict
 from cpner.backbone.reparameterisation import Reparameterisation
-from cpner.backbone.shape import T5Shape
-from cpner.backbone.t5 import T5
-from cpner.errors import PrefixMismatchError, StoreError, UnknownDomainError
-from cpner.instructor import INSTRUCTION
-from cpner.store import DomainCard, Store, StoredDomain, check_fits
-from cpner.store import card as domain_card
-from cpner.store.card import readme
-
-SHAPE = T5Shape(vocab_size=50, d_model=16, d_kv=8, d_ff=32, heads=3, encoder_layers=2, decoder_layers=3)
-LAYERS = {"encoder": 2, "decoder": 3, "cross": 3}
-
-
-def make_card(name: str = "music", **changes) -> DomainCard:
-    card = DomainCard(
-        name=name,
-        types=["musical artist", "song"],
-        backbone="cpner-mini",
-        backbone_fingerprint="0123456789ab",
-        prefix=config_dict(PrefixConfig.paper(4)),
-        start_fingerprint="ba9876543210",
-        statistics={"splits": {"train": {"sentences": 12, "entities": 30, "types": {"song": 30}}}},
-        sources={"news": 0.625, "politics": 0.375},
-        strategy="collaborate",
-        metrics={"dev": {"f1": 71.25}},
-        seed=3,
-        versions={"cpner": "0.1.0"},
-        created="2025-01-02T03:04:05+00:00",
-    )
-    return dataclasses.replace(card, **changes)
-
-
-def make_prefix(value: float | None = None, length: int = 4) -> Prefix:
-    """Random keys and values, or all of them `value`, in bfloat16."""
-    shapes = {kind: (layers, 2, 3, length, 8) for kind, layers in LAYERS.items()}
-    parts = {kind: torch.randn(s) if value is None else torch.full(s, value) for kind, s in shapes.items()}
-    return Prefix(**parts).to(torch.bfloat16)
-
-
-def make_domain(name: str = "music", value: float | None = None, **changes) -> StoredDomain:
-    return StoredDomain(make_card(name, **changes), make_prefix(value))
+from cpner.errors import StoreError, UnknownDomainError
+from cpner.store import Store, StoredDomain
+from tests.support import LAYERS, SHAPE, make_card, make_domain, make_prefix
 
 
 def the_value(domain: StoredDomain) -> float:
@@ -71,16 +34,8 @@ def the_value(domain: StoredDomain) -> float:
     return values.pop()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store", create=True)
-
-
 def hidden(store: Store) -> list[str]:
     return sorted(path.name for path in store.path.iterdir() if path.name.startswith(".") and path.name != ".lock")
-
-
-# what goes in comes out
 
 
 def test_round_trip_is_exact_in_bfloat16(store):
@@ -202,9 +157,6 @@ def test_renamed_folder_renames_the_domain(store):
     assert store.load("jazz").card.name == "jazz"
 
 
-# names and places
-
-
 @pytest.mark.parametrize(
     "name",
     ["", ".", "..", "../music", "a/b", "a\\b", "/music", "C:music", ".hidden", "-x", "dot.", "new\nline", "a b", "é",
@@ -263,9 +215,6 @@ def test_store_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(StoreError, match=r"can't be made"):
         Store(tmp_path / "file", create=True)
     assert Store(tmp_path / "a" / "b", create=True).names() == []
-
-
-# damage
 
 
 def edit_card(store: Store, name: str = "music", **changes) -> None:
@@ -415,9 +364,9 @@ def test_what_would_not_load_is_not_saved(store, domain, message):
     assert store.names() == []
 
 
-# crashes and crowds
-
 processes = multiprocessing.get_context("forkserver")
+
+
 processes.set_forkserver_preload([__name__])  # torch is imported once, not once a process
 
 
@@ -535,9 +484,6 @@ def test_processes_share_a_store(tmp_path):
 
 def test_threads_share_a_store(tmp_path):
     crowd(tmp_path / "store", threading.Thread, threading.Event(), queue.Queue())
-
-
-# export and import
 
 
 def zip_of(path: Path, entries: dict[str, bytes]) -> Path:
@@ -661,69 +607,3 @@ def test_export_that_fails_leaves_no_file(store, tmp_path):
     with pytest.raises(StoreError, match=r"is damaged"):
         store.export("music", tmp_path / "x.zip")
     assert sorted(os.listdir(tmp_path)) == ["folder.zip", "store"]
-
-
-# cards and backbones
-
-
-def test_prefix_of_another_backbone_is_refused_by_both_names():
-    torch.manual_seed(0)
-    tiny = Backbone("t5-tiny", T5(SHAPE), vocabulary=None)  # nothing is tokenised here
-    shapes = {kind: [layers, 2, 3, 4, 8] for kind, layers in LAYERS.items()}
-    card = make_card(backbone_fingerprint=tiny.fingerprint, shapes=shapes)
-    check_fits(card, tiny)
-    check_fits(dataclasses.replace(card, shapes={}), tiny)
-
-    with pytest.raises(PrefixMismatchError) as error:
-        check_fits(dataclasses.replace(card, backbone_fingerprint="feedfeedfeed"), tiny)
-    assert f"'music' was made for the backbone cpner-mini (feedfeedfeed), this one is {tiny.name} " in str(error.value)
-    assert f"({tiny.fingerprint}); load the backbone that it was made for, or warm up again" in str(error.value)
-    with pytest.raises(PrefixMismatchError, match=r"prefix \{'encoder': \[12, 2, 12, 4, 64\]\}.*\[2, 2, 3, 4, 8\]"):
-        check_fits(dataclasses.replace(card, shapes={"encoder": [12, 2, 12, 4, 64]}), tiny)
-
-
-def test_card_repeats_what_modules_with_torch_say():
-    assert domain_card.ATTENTIONS == ATTENTIONS
-    assert make_card().instruction == INSTRUCTION
-
-
-def test_cards_are_read_without_torch(store):
-    store.save(make_domain())
-    code = (
-        "import sys; from cpner.store import Store; store = Store(sys.argv[1]); print(store.names(), "
-        "store.card('music').seed, [name for name in ('torch', 'safetensors', 'transformers') if name in sys.modules])"
-    )
-
-    done = subprocess.run([sys.executable, "-c", code, str(store.path)], capture_output=True, text=True, check=True)
-
-    assert done.stdout == "['music'] 3 []\n"
-
-
-def test_readme_says_what_the_card_says(store):
-    store.save(make_domain())
-
-    text = (store.path / "music" / "README.md").read_text()
-
-    for line in [
-        "# music",
-        "- musical artist",
-        "| backbone | cpner-mini, weights 0123456789ab |",
-        "| prefix | 4 positions before the attentions encoder, decoder, cross |",
-        "| made by | collaborate |",
-        "| splits › train › types › song | 30 |",
-        "| news | 0.625 |",
-        "| dev › f1 | 71.25 |",
-        'ner.predict("Some text.", domain="music")',
-        "| cpner | 0.1.0 |",
-    ]:
-        assert line in text.splitlines()
-
-
-def test_readme_survives_odd_text_and_leaves_out_what_is_empty():
-    card = make_card(types=["a|b", "<b> # c"], sources={}, metrics={"curve": [1, 2]}, backbone="/my `odd` folder")
-
-    text = readme(card)
-
-    assert "- a\\|b" in text and "- \\<b\\> \\# c" in text
-    assert "## Sources" not in text and "## Metrics" not in text
-    assert "CPNER.load('/my `odd` folder', " in text

@@ -11,7 +11,7 @@ from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import TrainingError
 from cpner.training import TrainingConfig
 from cpner.training.examples import Examples
-from tests.training.sentences import SENTENCES, TYPES, long_sentence
+from tests.support import SENTENCES, TYPES, long_sentence
 
 
 def equal(a, b) -> bool:

@@ -23,10 +23,9 @@ from cpner.progress import Progress
 from cpner.recognition.recognise import Task, recognise
 from cpner.training import TrainingConfig, TrainingResult, loss_of, train_prefix
 from cpner.training.examples import Examples
-from tests.training.sentences import SENTENCES, TYPES, long_sentence
+from tests.support import SENTENCES, SMALL, TYPES, long_sentence
 
 QUICK = TrainingConfig(epochs=4, min_steps=0, lr=0.01, batch_sentences=2)
-SMALL = PrefixConfig(3, ATTENTIONS, "mlp", hidden=16)
 
 
 def train(tiny: Backbone, config: TrainingConfig = QUICK, dev: list[Sentence] | None = None, **kwargs: Any):

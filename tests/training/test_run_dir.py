@@ -15,13 +15,11 @@ from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, fingerprint
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.errors import TrainingError
 from cpner.training import RunDir, TrainingConfig, train_prefix
-from tests.training.sentences import SENTENCES, TYPES
+from tests.support import SENTENCES, SMALL, TYPES
 
 CONFIG = TrainingConfig(
     epochs=4, min_steps=0, lr=0.01, batch_sentences=2, dropout=0.1, eval_every=1, save_seconds=0.0
 )  # 12 steps, a checkpoint after each
-PREFIX = PrefixConfig(3, ATTENTIONS, "mlp", hidden=16)
-
 # A process that loads the backbone once and then, for each line it reads, trains in a fork of itself and kills that
 # with SIGKILL: at a step, or when the n-th file is about to take its place ("before") or just has ("after").
 KILLER = """
@@ -32,8 +30,8 @@ from cpner.backbone.load import load
 from cpner.backbone.prefix import fingerprint
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.training import train_prefix
-from tests.training.sentences import SENTENCES, TYPES
-from tests.training.test_resume import CONFIG, PREFIX
+from tests.support import SENTENCES, SMALL, TYPES
+from tests.training.test_run_dir import CONFIG
 
 backbone = load(sys.argv[1], device="cpu", dtype=torch.float32)
 
@@ -52,7 +50,7 @@ def train(moment, count):
             stop()
     os.replace = counted
     result = train_prefix(
-        backbone, Reparameterisation(backbone.t5.shape, PREFIX), SENTENCES, SENTENCES, TYPES, CONFIG,
+        backbone, Reparameterisation(backbone.t5.shape, SMALL), SENTENCES, SENTENCES, TYPES, CONFIG,
         run_dir=sys.argv[2], resume=True, progress=lambda _: stop() if moment == "step" else None,
     )
     print("ended", fingerprint(result.prefix), result.steps, flush=True)
@@ -70,7 +68,6 @@ for line in sys.stdin:
     except FileNotFoundError:
         print("saved 0", flush=True)
 """
-
 MOMENTS = [  # each goes on from where the one before it was killed
     *[("before", n) for n in (1, 2, 3)],
     *[("after", n) for n in (1, 2)],
@@ -81,7 +78,7 @@ MOMENTS = [  # each goes on from where the one before it was killed
 
 
 def test_a_run_killed_at_many_moments_ends_like_one_that_never_stopped(tiny, tiny_folder: Path, tmp_path: Path):
-    whole = train_prefix(tiny, Reparameterisation(tiny.t5.shape, PREFIX), SENTENCES, SENTENCES, TYPES, CONFIG)
+    whole = train_prefix(tiny, Reparameterisation(tiny.t5.shape, SMALL), SENTENCES, SENTENCES, TYPES, CONFIG)
     root = Path(__file__).parents[2]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
 
@@ -104,7 +101,7 @@ def test_a_run_killed_at_many_moments_ends_like_one_that_never_stopped(tiny, tin
     }  # fmt: skip
 
 
-def start(tiny, folder: Path, *, resume: bool = False, train=SENTENCES, config=CONFIG, prefix=PREFIX):
+def start(tiny, folder: Path, *, resume: bool = False, train=SENTENCES, config=CONFIG, prefix=SMALL):
     reparameterisation = Reparameterisation(tiny.t5.shape, prefix)
     return train_prefix(tiny, reparameterisation, train, [], TYPES, config, run_dir=folder, resume=resume)
 
@@ -171,7 +168,7 @@ def test_how_often_to_save_may_change(tiny, tmp_path: Path):
 
 def test_another_backbone_is_refused(tiny, tmp_path: Path):
     from cpner.backbone.load import load
-    from tests.conftest import make_backbone
+    from tests.support import make_backbone
 
     start(tiny, tmp_path / "run")
     other = load(str(make_backbone(tmp_path / "other", seed=1)), device="cpu", dtype=torch.float32)

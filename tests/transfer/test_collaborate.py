@@ -18,9 +18,8 @@ from cpner.errors import ConfigError, PrefixMismatchError
 from cpner.training import TrainingConfig, TrainingResult, train_prefix
 from cpner.transfer import collaboration_start, combine, combine_parameters
 from cpner.transfer.collaborate import warn_of_starts
-from tests.training.sentences import SENTENCES, TYPES
+from tests.support import SENTENCES, SMALL, TYPES
 
-SMALL = PrefixConfig(3, ATTENTIONS, "mlp", hidden=16)
 QUICK = TrainingConfig(epochs=2, min_steps=0, lr=0.01)
 STILL = TrainingConfig(epochs=1, min_steps=0, lr=1e-30)  # trains nothing: shows where training begins
 

@@ -8,15 +8,14 @@ import pytest
 import torch
 
 from cpner.backbone.load import digest, load
-from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start, fingerprint
+from cpner.backbone.prefix import common_start, fingerprint
 from cpner.corpus import Corpus
 from cpner.errors import BackboneError, ConfigError, TrainingError
 from cpner.ner import CPNER
 from cpner.training import TrainingConfig
 from cpner.transfer import DaptConfig, dapt_backbone, dapt_prefix, write_tuned
-from tests.training.sentences import SENTENCES, TYPES
+from tests.support import SENTENCES, SMALL, TYPES
 
-SMALL = PrefixConfig(3, ATTENTIONS, "mlp", hidden=16)
 LINES = [sentence.text for sentence in SENTENCES]
 QUICK = DaptConfig(steps=30, lines=4, lr=0.02, backbone_lr=0.01)
 

@@ -11,7 +11,7 @@ from cpner.ner import CPNER
 from cpner.recognition.decode import Found
 from cpner.training import TrainingConfig
 from cpner.transfer import pseudo_label
-from tests.training.sentences import SENTENCES, TYPES
+from tests.support import SENTENCES, TYPES
 
 PREFIX = PrefixConfig(3, ATTENTIONS, start_seed=1, start_scale=4.0)  # strong enough that random weights find something
 QUICK = TrainingConfig(epochs=2, min_steps=0, lr=0.05, batch_sentences=2, seed=3)

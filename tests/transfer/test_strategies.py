@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,29 +9,17 @@ import pytest
 import torch
 
 from cpner.backbone.load import digest
-from cpner.backbone.padding import pad_masked
-from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, apart, common_start, fingerprint, mix, together
-from cpner.corpus import Corpus, Span
+from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, apart, common_start, fingerprint, mix
+from cpner.corpus import Corpus
 from cpner.errors import ConfigError, PrefixMismatchError
-from cpner.instructor import Instructor, Source
-from cpner.instructor.grammar import DONE, LAST, OPEN, Grammar
-from cpner.instructor.parse import parse
 from cpner.ner import CPNER
-from cpner.recognition.decode import Found, decode
-from cpner.recognition.vote import vote
 from cpner.training import TrainingConfig
 from cpner.transfer import STRATEGIES, combine
-from tests.training.sentences import SENTENCES, TYPES
+from tests.support import QUICK, SENTENCES, SMALL, corpus
 
-SMALL = PrefixConfig(3, ATTENTIONS, "mlp", hidden=16)
-QUICK = TrainingConfig(epochs=2, min_steps=0, lr=0.05, batch_sentences=2)
 STILL = TrainingConfig(epochs=1, min_steps=0, lr=1e-30)  # trains nothing: shows where training begins
 TEXTS = ["Johnson joined the Whigs in Baltimore.", "Ada Lovelace left for Rome", "Joseph met Joseph"]
 SOURCES = ["first", "second", "third"]
-
-
-def corpus(first: int = 0, types: list[str] = TYPES) -> Corpus:
-    return Corpus("c", {"train": SENTENCES[first:], "dev": SENTENCES}, types=types)
 
 
 def prefix(ner: CPNER, name: str) -> Prefix:
@@ -66,7 +53,13 @@ def ner(tiny) -> CPNER:
 def transfer(ner: CPNER, strategy: str, config: TrainingConfig = QUICK, **settings):
     sources = [] if strategy == "none" else SOURCES
     return ner.transfer(
-        "target", sources, corpus(), config, strategy=strategy, corpora={n: corpus(1) for n in SOURCES}, **settings
+        "target",
+        sources,
+        corpus(),
+        config,
+        strategy=strategy,
+        corpora={n: corpus(first=1) for n in SOURCES},
+        **settings,
     )
 
 
@@ -135,9 +128,11 @@ def test_a_chain_begins_at_the_first_source_and_carries_one_prefix_on(ner):
     still = ner.transfer("new", SOURCES, corpus(), STILL, strategy="chain", corpora={n: corpus() for n in SOURCES})
     close(still.prefix, first)
 
-    link = ner.transfer("link", ["first"], corpus(2), QUICK, strategy="chain")
+    link = ner.transfer("link", ["first"], corpus(first=2), QUICK, strategy="chain")
     parts = ner.transfer("new", ["link"], corpus(), QUICK, strategy="chain")
-    whole = ner.transfer("new", ["first", "second"], corpus(), QUICK, strategy="chain", corpora={"second": corpus(2)})
+    whole = ner.transfer(
+        "new", ["first", "second"], corpus(), QUICK, strategy="chain", corpora={"second": corpus(first=2)}
+    )
 
     assert fingerprint(link.prefix) != fingerprint(first)
     close(whole.prefix, parts.prefix, atol=0.03)  # training spreads what bfloat16 rounded between the links
@@ -224,106 +219,6 @@ def test_an_ensemble_by_probabilities_does_not_generate_freely(ner):
     transfer(ner, "ensemble")
     with pytest.raises(ConfigError, match="can't generate without the grammar"):
         ner.find(SENTENCES, "target", free=True)
-
-
-def rows(tiny, members: list[Prefix]):
-    instructor = Instructor(tiny.vocabulary)
-    sources = [instructor.source(sentence, TYPES) for sentence in SENTENCES]
-    return sources, together(members).expand(len(sources))
-
-
-def answers(found: list[list[Found]]) -> list[list[Span]]:
-    return [[f.span for f in own] for own in found]
-
-
-def test_members_that_are_the_same_decide_as_one_alone(tiny):
-    entities = 0
-    for seed in range(8):
-        one = common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=seed, start_scale=4.0))
-        sources, prefixes = rows(tiny, [one, one, one])
-
-        ours = decode(tiny, sources, prefixes, members=3)
-        alone = decode(tiny, sources, one.expand(len(sources)))
-
-        assert answers(ours) == answers(alone)
-        for own, other in zip(ours, alone, strict=True):
-            assert [f.score for f in own] == pytest.approx([f.score for f in other], abs=1e-4)
-        entities += sum(map(len, alone))
-    assert entities
-
-
-def plainly(tiny, sources: list[Source], members: list[Prefix]) -> list[list[tuple[int, float]]]:
-    """What three members write together, a whole pass of each for each piece: (piece, log-probability)."""
-    written = []
-    for source in sources:
-        ids, mask = pad_masked([source.ids], tiny.vocabulary.pad)
-        grammar = Grammar(source, tiny.vocabulary)
-        state, _ = grammar.advance(grammar.start(), OPEN)
-        target, choices = torch.tensor([[tiny.vocabulary.pad, tiny.vocabulary.open]]), []
-        while state.mode not in (LAST, DONE):
-            p = torch.zeros(())
-            for prefix in members:
-                own = prefix.expand(1)
-                hidden = tiny.t5.decode(target, tiny.t5.encode(ids, mask, own), mask, own)[:, -1]
-                logits = (hidden[0] @ tiny.t5.output_weight[grammar.candidates].T).float()
-                allowed = torch.tensor([grammar.allowed(state) >> i & 1 for i in range(len(logits))])
-                p = p + logits.masked_fill(allowed == 0, -torch.inf).softmax(-1) / len(members)
-            chosen = int(p.argmax())
-            choices.append((grammar.candidates[chosen], float(p[chosen].log())))
-            target = torch.cat([target, torch.tensor([[grammar.candidates[chosen]]])], dim=1)
-            state, _ = grammar.advance(state, chosen)
-        written.append(choices)
-    return written
-
-
-@pytest.mark.parametrize("draft", [0, 12])
-def test_an_ensemble_writes_what_is_likeliest_by_the_mean_of_probabilities(tiny, draft):
-    entities = 0
-    for seed in range(0, 12, 3):
-        members = [
-            common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=seed + i, start_scale=4.0))
-            for i in range(3)
-        ]
-        sources, prefixes = rows(tiny, members)
-
-        found = decode(tiny, sources, prefixes, members=3, draft=draft)
-
-        with torch.inference_mode():
-            expected = plainly(tiny, sources, members)
-        for source, own, choices in zip(sources, found, expected, strict=True):
-            read = parse([tiny.vocabulary.open, *(piece for piece, _ in choices)], source, tiny.vocabulary)
-            assert [f.span for f in own] == sorted(read.spans)
-            before_the_end = sum(p for _, p in choices[:-1])
-            assert sum(math.log(f.score) for f in own) == pytest.approx(before_the_end, abs=1e-3)
-        entities += sum(map(len, found))
-    assert entities
-
-
-def test_the_order_of_members_does_not_matter(tiny):
-    members = [
-        common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=i, start_scale=3.0)) for i in range(3)
-    ]
-    first, second = (decode(tiny, *rows(tiny, order), members=3) for order in (members, [*members[1:], members[0]]))
-
-    assert answers(first) == answers(second)
-
-
-def test_together_and_apart_are_inverse(tiny):
-    members = [common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=i)) for i in range(3)]
-
-    for member, other in zip(members, apart(together(members), 3), strict=True):
-        assert fingerprint(member) == fingerprint(other)
-    with pytest.raises(PrefixMismatchError, match="different shapes"):
-        together([members[0], common_start(tiny.t5.shape, PrefixConfig(4, ATTENTIONS))])
-
-
-def test_the_vote_keeps_what_half_of_the_members_found():
-    a, b, overlap = Span(0, 1, "person"), Span(2, 4, "song"), Span(0, 2, "song")
-    answers = [[Found(a, 1.0), Found(b, 0.5)], [Found(a, 0.8)], [Found(overlap, 1.0)], [Found(overlap, 0.9)]]
-
-    assert vote(answers) == [Found(overlap, pytest.approx(1.9 / 4))]  # as many votes as `a`, and more certain
-    assert vote([[Found(b, 0.5)], [Found(a, 1.0)]]) == [Found(a, 0.5), Found(b, 0.25)]
-    assert vote([[], []]) == []
 
 
 def test_sums_and_equal_weights_are_choices_of_the_selector(ner):

@@ -10,14 +10,12 @@ from cpner.corpus import Corpus, Sentence, Span
 from cpner.corpus.formats._tags import decode
 from cpner.corpus.formats.conll import read as read_conll
 from cpner.errors import CorpusError
-
-from .strategies import corpora, word_sentences
+from tests.strategies import corpora, word_sentences
 
 EU = [
     Sentence.from_words(["EU", "rejects", "German", "call"], [Span(0, 1, "organization"), Span(2, 3, "miscellaneous")]),
     Sentence.from_words(["Peter", "Blackburn"], [Span(0, 2, "person")]),
 ]
-
 DIALECTS = {
     "tag last, tabs": "EU\tB-ORG\nrejects\tO\nGerman\tB-MISC\ncall\tO\n\nPeter\tB-PER\nBlackburn\tI-PER\n\n",
     "tag last, blanks": "EU B-ORG\nrejects O\nGerman B-MISC\ncall O\n\nPeter B-PER\nBlackburn I-PER\n",

@@ -7,8 +7,7 @@ from hypothesis import given
 
 from cpner.corpus import Corpus, Entity, Sentence
 from cpner.errors import CorpusError
-
-from .strategies import corpora, text_sentences
+from tests.strategies import corpora, text_sentences
 
 TEXT = "Yann LeCun works at Meta."
 PERSON, COMPANY = Entity(0, 10, "person", "Yann LeCun"), Entity(20, 24, "company", "Meta")

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from cpner.corpus import Corpus, Sentence, Span
 from cpner.errors import CorpusError
-
-from .strategies import corpora, text_sentences, word_sentences
+from tests.strategies import corpora, text_sentences, word_sentences
 
 WORDS = ["Yann", "LeCun", "works", "at", "Meta", "."]
 SPANS = (Span(0, 2, "person"), Span(4, 5, "company"))

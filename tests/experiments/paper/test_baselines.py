@@ -15,7 +15,7 @@ from cpner.errors import ConfigError
 from cpner.evaluation import evaluate
 from cpner.experiments.paper.baselines import METHODS, BaselineConfig, tune
 from cpner.training import TrainingConfig
-from tests.training.sentences import SENTENCES, TYPES
+from tests.support import SENTENCES, TYPES
 
 CORPUS = Corpus("c", {"train": SENTENCES, "dev": SENTENCES}, types=TYPES)
 QUICK = TrainingConfig(epochs=2, min_steps=0, batch_sentences=2)

@@ -23,7 +23,7 @@ from cpner.experiments.paper.statistics import spearman
 from cpner.experiments.paper.summary import cell_of, find_cases, read_summary, summarise, write_summary
 from cpner.experiments.paper.tables import markdown
 from cpner.training import TrainingConfig
-from tests.cli.conftest import cpner
+from tests.support import cpner
 
 BUDGET = Budget(epochs=1, source_epochs=1, dapt_steps=2)
 QUICK = TrainingConfig(epochs=1, min_steps=0)
@@ -327,7 +327,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     script.write_text(
         "import os, time\n"
         "from multiprocessing import get_context\n"
-        "from cpner.experiments.grid import end_with_parent\n\n"
+        "from cpner.experiments.paper.grid import end_with_parent\n\n"
         "def work():\n    end_with_parent()\n    print(os.getpid(), flush=True)\n    time.sleep(600)\n\n"
         "if __name__ == '__main__':\n    get_context('spawn').Process(target=work).start()\n    time.sleep(600)\n"
     )

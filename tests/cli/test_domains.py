@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+
+from cpner.store import Store
+from tests.support import TEXT, cpner
+
+
+def test_domains_are_listed(stored):
+    printed = json.loads(cpner("domains", "list", "--store", stored, "--json").stdout)
+
+    assert [domain["name"] for domain in printed["domains"]] == ["one", "two"]
+    assert printed["domains"][0]["types"] == ["person", "location"]
+    table = cpner("domains", "list", "--store", stored).stdout
+    assert "one" in table and "person, location" in table
+
+
+def test_a_damaged_domain_is_listed_with_what_is_wrong(store):
+    (store / "two" / "domain.json").write_text("{", encoding="utf-8")
+
+    result = cpner("domains", "list", "--store", store, "--json")
+
+    one, two = json.loads(result.stdout)["domains"]
+    assert one["name"] == "one"
+    assert "domain.json" in two["error"]
+    assert cpner("domains", "list", "--store", store).exit_code == 0
+
+
+def test_an_empty_store_is_no_error(tmp_path):
+    result = cpner("domains", "list", "--store", tmp_path)
+
+    assert (result.exit_code, result.stdout.strip()) == (0, f"No domains in {tmp_path}.")
+
+
+def test_a_domain_is_shown(stored):
+    printed = json.loads(cpner("domains", "show", "one", "--store", stored, "--json").stdout)
+
+    assert (printed["name"], printed["strategy"]) == ("one", "warm-up")
+    assert "person, location" in cpner("domains", "show", "one", "--store", stored).stdout
+
+
+def test_domains_are_exported_and_imported(corpus, store, tmp_path):
+    file = tmp_path / "one.zip"
+    before = cpner("predict", TEXT, "--domain", "one", "--store", store).stdout
+
+    assert cpner("domains", "export", "one", file, "--store", store).exit_code == 0
+    imported = cpner("domains", "import", file, "--store", tmp_path / "other", "--name", "uno")
+
+    assert imported.stderr == f"Stored uno in {tmp_path / 'other'}\n"
+    after = json.loads(cpner("predict", TEXT, "--domain", "uno", "--store", tmp_path / "other").stdout)
+    assert after == {**json.loads(before), "domain": "uno"}
+
+
+def test_nothing_is_replaced_unasked(store, tmp_path):
+    file = tmp_path / "one.zip"
+    cpner("domains", "export", "one", file, "--store", store)
+
+    again = cpner("domains", "export", "one", file, "--store", store)
+    imported = cpner("domains", "import", file, "--store", store)
+
+    assert (again.exit_code, imported.exit_code) == (2, 2)
+    assert cpner("domains", "import", file, "--store", store, "--overwrite").exit_code == 0
+
+
+def test_domains_are_removed_all_or_none(store):
+    refused = cpner("domains", "remove", "one", "three", "--store", store)
+
+    assert refused.exit_code == 2
+    assert Store(store).names() == ["one", "two"]
+    assert cpner("domains", "remove", "one", "two", "--store", store).exit_code == 0
+    assert Store(store).names() == []

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support import cpner
+
+
+def test_evaluate_follows_the_contract(corpus, stored, tmp_path):
+    picture = tmp_path / "e.png"
+
+    result = cpner("evaluate", corpus, "--domain", "one", "--store", stored, "--plot", picture, "--json")
+
+    printed = json.loads(result.stdout)
+    assert set(printed) >= {"precision", "recall", "f1", "support", "per_type", "string"}
+    assert printed["support"] == 2
+    assert list(printed["per_type"]) == ["person", "location"]
+    assert set(printed["string"]) == {"precision", "recall", "f1"}
+    assert all(0 <= printed[figure] <= 100 for figure in ("precision", "recall", "f1"))
+    assert result.stderr == f"Wrote {picture}\n"
+    assert picture.exists()
+
+
+@pytest.mark.parametrize(
+    "options", [("--domain", "one", "--split", "dev"), ("--zero-shot",), ("--domain", "one", "--free")]
+)
+def test_evaluate_prints_a_table(corpus, stored, tiny_folder, options):
+    result = cpner("evaluate", corpus, *options, "--store", stored, "--backbone", tiny_folder)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "all (micro)" in result.stdout
+
+
+def test_zero_shot_needs_no_store(corpus, tiny_folder):
+    result = cpner("evaluate", corpus, "--zero-shot", "--backbone", tiny_folder, "--json")
+
+    assert (result.exit_code, json.loads(result.stdout)["support"]) == (0, 2)
+
+
+def test_a_split_that_is_not_there(stored, corpus):
+    result = cpner("evaluate", corpus / "test.jsonl", "--domain", "one", "--store", stored, "--split", "dev")
+
+    assert result.exit_code == 2
+    assert "no split 'dev'" in result.stderr

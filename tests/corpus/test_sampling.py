@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cpner.corpus import Corpus, Sentence, Span
+from cpner.errors import ConfigError
+from tests.corpus.test_corpus import sentence
+from tests.strategies import corpora, word_sentences
+
+
+@given(corpora(word_sentences()), st.integers(1, 4), st.integers(0, 9))
+def test_every_type_has_its_shots_or_all_there_are(sentences, shots, seed):
+    corpus = Corpus.from_sentences(sentences, test=sentences[:1])
+
+    sample = corpus.sample(shots=shots, seed=seed)
+
+    def holders(chosen: list[Sentence]) -> Counter[str]:
+        return Counter(type_ for s in chosen for type_ in {span.type for span in s.spans})
+
+    held = holders(sample.train)
+    assert all(held[type_] >= min(shots, n) for type_, n in holders(corpus.train).items())
+    assert len(sample.train) <= shots * len(corpus.types)
+    assert not Counter(sample.train) - Counter(corpus.train)
+    assert (sample.test, sample.types) == (corpus.test, corpus.types)
+
+
+def many() -> Corpus:
+    types = ["a", "b", "c", "d"]
+    return Corpus.from_sentences(Sentence.from_words([f"w{i}"], [Span(0, 1, types[i % 4])]) for i in range(200))
+
+
+@pytest.mark.parametrize("size", [{"shots": 3}, {"count": 12}])
+def test_samples_depend_on_the_seed_alone(size):
+    texts = [[s.text for s in many().sample(**size, seed=seed).train] for seed in (0, 0, 1)]
+
+    assert len(texts[0]) == 12
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_samples_are_the_same_on_every_machine():
+    assert [s.text for s in many().sample(count=3, seed=7).train] == ["w4", "w28", "w41"]
+
+
+def test_larger_counts_hold_smaller_ones():
+    small, large = (many().sample(count=count, seed=3).train for count in (10, 20))
+
+    assert set(small) < set(large)
+
+
+def test_rare_types_come_first_so_that_few_sentences_do():
+    both = [sentence("rare", "common") for _ in range(2)]
+    corpus = Corpus.from_sentences([*(sentence("common") for _ in range(50)), *both])
+
+    assert corpus.sample(shots=2).train == both
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ({}, "one of shots .* and count"),
+        ({"shots": 1, "count": 1}, "one of shots .* and count"),
+        ({"shots": 0}, "shots=0 asks for no sentence"),
+        ({"count": 0}, "count=0 sentences asked for; expected 1 to 200"),
+        ({"count": 201}, "count=201 sentences asked for; expected 1 to 200"),
+    ],
+)
+def test_impossible_samples_are_refused(size, message):
+    with pytest.raises(ConfigError, match=message):
+        many().sample(**size)
+
+
+def test_sample_needs_a_train_split():
+    with pytest.raises(ConfigError, match="has no train split to sample from; it has test"):
+        Corpus.from_sentences(test=[sentence("a")]).sample(shots=1)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from cpner.corpus import Corpus
+from cpner.corpus.splits import split_of
+from cpner.errors import CorpusError
+from tests.corpus.test_corpus import LINE
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train.txt", "train"),
+        ("engtrain.bio", "train"),
+        ("restauranttest.bio", "test"),
+        ("eng.testa", "dev"),
+        ("eng.testb", "test"),
+        ("esp.train", "train"),
+        ("valid.jsonl", "dev"),
+        ("val.json", "dev"),
+        ("Validation.tsv", "dev"),
+        ("en-test.conll", "test"),
+        ("10-shot-train.txt", "train"),
+        ("test_data.txt", "test"),
+        ("data.txt", None),
+        ("testimony.txt", None),
+        ("trainer.txt", None),
+    ],
+)
+def test_split_is_read_from_the_name(tmp_path, name, split):
+    assert split_of(tmp_path / name) == split
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (["train.txt", "dev.txt", "test.txt"], ["train", "dev", "test"]),
+        (["eng.train", "eng.testa", "eng.testb"], ["train", "dev", "test"]),
+        (["restauranttrain.bio", "restauranttest.bio"], ["train", "test"]),
+        (["test.conll"], ["test"]),
+        (["train.txt", "README.md", "train.py", "few_shot/10-shot-train.txt", ".train.txt"], ["train"]),
+        (["test.txt", "latest.txt"], ["test"]),
+    ],
+)
+def test_folder_gives_the_splits_that_exist(write, tmp_path, names, splits):
+    for name in names:
+        write(f"news/{name}", LINE)
+
+    corpus = Corpus.read(tmp_path / "news")
+
+    assert corpus.name == "news"
+    assert list(corpus.splits) == splits
+    assert [bool(corpus.train), bool(corpus.dev), bool(corpus.test)] == [s in splits for s in ("train", "dev", "test")]
+
+
+def test_two_files_for_a_split_are_refused(write, tmp_path):
+    write("10-shot-train.txt", LINE)
+    write("20-shot-train.txt", LINE)
+
+    with pytest.raises(CorpusError, match=r"more than one file for train: 10-shot-train\.txt, 20-shot-train\.txt"):
+        Corpus.read(tmp_path)
+
+
+def test_folder_without_splits_is_refused(write, tmp_path):
+    write("notes.txt", LINE)
+
+    with pytest.raises(CorpusError, match=r"no file for train, dev or test .*; found notes\.txt"):
+        Corpus.read(tmp_path)

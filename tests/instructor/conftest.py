@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import pytest
+
+from cpner.instructor import Vocabulary
+from tests.strategies import sentencepiece_tokenizer
+
+
+@pytest.fixture(scope="module", params=["own", "sentencepiece"])
+def vocabulary(request, tiny) -> Vocabulary:
+    return tiny.vocabulary if request.param == "own" else Vocabulary(sentencepiece_tokenizer())
+
+
+@pytest.fixture(scope="module")
+def own(tiny) -> Vocabulary:
+    return tiny.vocabulary
