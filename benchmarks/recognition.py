@@ -20,9 +20,9 @@ from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import Prefix, PrefixConfig, common_start
 from cpner.backbone.shape import T5Shape
 from cpner.bench.measure import TYPES, Way, interleaved, sentences
-from cpner.corpus.sentence import Span
+from cpner.corpus.sentence import Prediction, Span
 from cpner.instructor import Instructor, Source
-from cpner.recognition.decode import Found, decode
+from cpner.recognition.decode import decode
 from cpner.recognition.recognise import Task, recognise
 
 ROWS, WORDS = 8, 40
@@ -38,7 +38,7 @@ def own_way(backbone: Backbone, *, script: bool) -> Way:
     prefixes = {"d": common_start(backbone.t5.shape, PrefixConfig()).to(backbone.dtype)}
     target = instructor.target(instructor.source(sentence, ALL_TYPES), sentence.with_spans(SPANS))
 
-    def scripted_search(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None) -> list[list[Found]]:
+    def scripted_search(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None) -> list[list[Prediction]]:
         with scripted([target] * len(sources)):
             return decode(backbone, sources, prefix)
 

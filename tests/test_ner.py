@@ -175,8 +175,8 @@ def test_evaluation_covers_zero_shot_and_free_generation(trained):
     assert list(trained.evaluate(corpus(), "news").per_type) == TYPES
 
 
-def test_find_and_predict_spans_agree(trained):
-    found = trained.find(SENTENCES, "longer")
+def test_recognise_and_predict_spans_agree(trained):
+    found = trained.recognise(SENTENCES, "longer")
 
     assert trained.predict_spans(SENTENCES, "longer") == [[f.span for f in own] for own in found]
 
@@ -337,7 +337,7 @@ def test_domains_of_another_backbone_are_refused(ner, tmp_path: Path):
         (lambda ner: ner.predict([1], "news"), ConfigError, "takes a text and a domain"),
         (lambda ner: ner.predict("x", "news", batch_size=0), ConfigError, "batch_size=0"),
         (lambda ner: ner.predict("x", "news", beams=0), ConfigError, "beams=0"),
-        (lambda ner: ner.find([Sentence("", [])], "news", beams=2, free=True), ConfigError, "free=True"),
+        (lambda ner: ner.recognise([Sentence("", [])], "news", beams=2, free=True), ConfigError, "free=True"),
         (lambda ner: ner.predict("x", types=[]), ConfigError, "at least one type"),
         (lambda ner: ner.predict("x", types=["a:b"]), CorpusError, "can't name a type"),
         (lambda ner: ner.select("news", ["news"]), ConfigError, "list of other domains"),
@@ -383,4 +383,4 @@ def test_a_store_that_is_gone_leaves_domains_in_memory(ner, tmp_path: Path):
 def test_a_sentence_of_odd_words_works(trained):
     sentence = Sentence.from_words(["(", ")", ":", ",", "\u200b", "▁", "</s>", "👩‍👧", "é"])
 
-    assert trained.find([sentence], "longer") is not None
+    assert trained.recognise([sentence], "longer") is not None

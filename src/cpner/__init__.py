@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cpner.corpus import Corpus
-    from cpner.corpus.sentence import Entity, Sentence, Span
+    from cpner.corpus.sentence import Entity, Prediction, Sentence, Span
     from cpner.errors import CpnerError
     from cpner.ner import CPNER
 
@@ -21,10 +21,11 @@ _HOMES = {
     "Corpus": "cpner.corpus",
     "CpnerError": "cpner.errors",
     "Entity": "cpner.corpus.sentence",
+    "Prediction": "cpner.corpus.sentence",
     "Sentence": "cpner.corpus.sentence",
     "Span": "cpner.corpus.sentence",
 }
-__all__ = ["CPNER", "Corpus", "CpnerError", "Entity", "Sentence", "Span"]
+__all__ = ["CPNER", "Corpus", "CpnerError", "Entity", "Prediction", "Sentence", "Span"]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,12 +16,12 @@ from cpner.backbone.prefix import Prefix, PrefixConfig, mix
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.start import fresh, quiet_start
 from cpner.corpus import Corpus, Entity, Sentence, Span
+from cpner.corpus.sentence import Prediction
 from cpner.errors import ConfigError, CorpusError, TrainingError
 from cpner.evaluation import Evaluation, evaluate
 from cpner.instructor import Instructor
 from cpner.progress import Report
 from cpner.recognition.beam import beam_search
-from cpner.recognition.decode import Found
 from cpner.recognition.recognise import Task
 from cpner.recognition.vote import recognise_all
 from cpner.store import DomainCard, StoredDomain
@@ -246,7 +246,7 @@ class CPNER:
         check_types(card.types, (*corpus.train, *corpus.dev))
         read = (one if isinstance(one, Sentence) else _sentence(one) for one in text)
         sentences = [sentence for sentence in read if sentence.words]
-        labelled = pseudo_label(sentences, self.find(sentences, domain, progress=progress), least_score)
+        labelled = pseudo_label(sentences, self.recognise(sentences, domain, progress=progress), least_score)
         if not labelled and not corpus.train:
             raise TrainingError(
                 f"nothing to learn from: of {len(sentences):,} texts with words, none is without an entity of a score "
@@ -509,7 +509,7 @@ class CPNER:
         if odd is not None or (isinstance(text, str) and not isinstance(domain, str | None)):
             raise ConfigError(f"predict takes a text and a domain, or lists of them; got {odd or domain!r}")
         sentences = [_sentence(text) for text in texts]
-        found = self.find(sentences, domain, types=types, batch_size=batch_size, beams=beams)
+        found = self.recognise(sentences, domain, types=types, batch_size=batch_size, beams=beams)
         entities = [
             [sentence.entity(f.span, f.score) for f in own] for sentence, own in zip(sentences, found, strict=True)
         ]
@@ -524,11 +524,11 @@ class CPNER:
         batch_size: int = 32,
         progress: Report | None = None,
     ) -> list[list[Span]]:
-        """Find the entities of sentences as spans of their words; `find` gives scores too."""
-        found = self.find(sentences, domain, types=types, batch_size=batch_size, progress=progress)
+        """Find the entities of sentences as spans of their words; `recognise` gives scores too."""
+        found = self.recognise(sentences, domain, types=types, batch_size=batch_size, progress=progress)
         return [[f.span for f in own] for own in found]
 
-    def find(
+    def recognise(
         self,
         sentences: Sequence[Sentence],
         domain: Names = None,
@@ -538,7 +538,7 @@ class CPNER:
         beams: int = 1,
         free: bool = False,
         progress: Report | None = None,
-    ) -> list[list[Found]]:
+    ) -> list[list[Prediction]]:
         """Find the entities of sentences as spans of their words, with scores.
 
         Args:
@@ -588,7 +588,7 @@ class CPNER:
             raise CorpusError(f"corpus {corpus.name!r} has no split {split!r}; it has {', '.join(corpus.splits)}")
         gold = corpus.splits[split]
         types = list(types or (corpus.types if domain is None else self.card(domain).types))
-        found = self.find(gold, domain, types=types, batch_size=batch_size, free=free, progress=progress)
+        found = self.recognise(gold, domain, types=types, batch_size=batch_size, free=free, progress=progress)
         return evaluate(gold, [[f.span for f in own] for own in found], types)
 
     def save(

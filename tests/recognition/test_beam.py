@@ -9,21 +9,22 @@ import torch
 
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
+from cpner.corpus.sentence import Prediction
 from cpner.instructor import Source
 from cpner.instructor.grammar import DONE, LIST, Grammar, word_span
 from cpner.recognition.beam import beam_search
-from cpner.recognition.decode import Found, decode
+from cpner.recognition.decode import decode
 from tests.recognition.test_decode import DOMAINS, TEXTS, check_same, sources_of
 
 
 @torch.no_grad()
-def plain_beam_search(backbone: Backbone, source: Source, prefix: Prefix | None, beams: int) -> list[Found]:
+def plain_beam_search(backbone: Backbone, source: Source, prefix: Prefix | None, beams: int) -> list[Prediction]:
     """One sentence, no cache. An output: its log-probability, pieces, state, entities, and the last entity's."""
     t5, vocabulary = backbone.t5, backbone.vocabulary
     grammar = Grammar(source, vocabulary)
     ids, mask = torch.tensor([source.ids]), torch.ones(1, len(source.ids), dtype=torch.bool)
     encoded = t5.encode(ids, mask, prefix)
-    outputs = [(0.0, [vocabulary.pad], grammar.start(), list[Found](), 0.0)]
+    outputs = [(0.0, [vocabulary.pad], grammar.start(), list[Prediction](), 0.0)]
     while outputs[0][2].mode != DONE:
         longer = [output for output in outputs if output[2].mode == DONE]
         for total, written, state, found, own in outputs:
@@ -36,7 +37,7 @@ def plain_beam_search(backbone: Backbone, source: Source, prefix: Prefix | None,
             for log, chosen, piece in zip(logs.tolist(), allowed, pieces, strict=True):
                 after, mention = grammar.advance(state, chosen)
                 score = log if state.mode == LIST else own + log
-                new = [] if mention is None else [Found(word_span(source, mention), math.exp(score))]
+                new = [] if mention is None else [Prediction(word_span(source, mention), math.exp(score))]
                 longer.append((total + log, [*written, piece], after, found + new, score))
         outputs = sorted(longer, key=lambda output: -output[0])[:beams]
     return sorted(outputs[0][3], key=lambda f: f.span)

@@ -12,14 +12,14 @@ import torch
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.t5 import T5
-from cpner.corpus.sentence import Sentence
+from cpner.corpus.sentence import Prediction, Sentence
 from cpner.errors import BackboneError
 from cpner.instructor import Instructor, Source
 from cpner.instructor.grammar import LIST, Grammar, word_span
 from cpner.instructor.parse import parse
 from cpner.recognition.beam import beam_search
 from cpner.recognition.cache import Cache, kept
-from cpner.recognition.decode import Found, decode, decode_freely
+from cpner.recognition.decode import decode, decode_freely
 
 TYPES = ["person", "political party", "location", "person name"]
 TEXTS = [
@@ -39,7 +39,7 @@ def sources_of(backbone: Backbone, texts: list[str] = TEXTS, *, options: bool = 
 
 
 @torch.no_grad()
-def plain_search(backbone: Backbone, source: Source, prefix: Prefix | None) -> list[Found]:
+def plain_search(backbone: Backbone, source: Source, prefix: Prefix | None) -> list[Prediction]:
     """One row, no cache: the whole target so far is decoded again for each piece, over the whole vocabulary."""
     t5, vocabulary = backbone.t5, backbone.vocabulary
     grammar = Grammar(source, vocabulary)
@@ -53,12 +53,12 @@ def plain_search(backbone: Backbone, source: Source, prefix: Prefix | None) -> l
         product = float(logits.softmax(0).max()) * (1.0 if state.mode == LIST else product)
         state, mention = grammar.advance(state, *grammar.index([piece]))
         if mention is not None:
-            found.append(Found(word_span(source, mention), product))
+            found.append(Prediction(word_span(source, mention), product))
         written.append(piece)
     return sorted(found, key=lambda f: f.span)
 
 
-def check_same(first: list[list[Found]], second: list[list[Found]]) -> None:
+def check_same(first: list[list[Prediction]], second: list[list[Prediction]]) -> None:
     assert [[f.span for f in row] for row in first] == [[f.span for f in row] for row in second]
     for a, b in zip((f for row in first for f in row), (f for row in second for f in row), strict=True):
         assert math.isclose(a.score, b.score, abs_tol=1e-5)

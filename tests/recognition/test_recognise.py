@@ -9,7 +9,7 @@ import torch
 
 from cpner.backbone.bank import PrefixBank
 from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start
-from cpner.corpus.sentence import Sentence, Span
+from cpner.corpus.sentence import Prediction, Sentence, Span
 from cpner.corpus.words import split_words
 from cpner.instructor import Instructor
 from cpner.progress import Progress
@@ -84,7 +84,6 @@ def test_progress_counts_windows(tiny, prefixes):
 def test_a_long_text_has_the_entities_of_its_windows_at_their_places(tiny, prefixes, monkeypatch):
     """The decoder is replaced by one that finds every place name: what is tested is windows and merging."""
     import cpner.recognition.recognise as module
-    from cpner.recognition.decode import Found
 
     sentence = long_sentence()
     names = {"Baltimore", "Rome"}
@@ -94,7 +93,7 @@ def test_a_long_text_has_the_entities_of_its_windows_at_their_places(tiny, prefi
         longest.extend(len(source.ids) for source in sources)
         return [
             [
-                Found(Span(w, w + 1, "location"), 0.5)
+                Prediction(Span(w, w + 1, "location"), 0.5)
                 for w, pieces in enumerate(by_word(source))
                 if pieces in [list(backbone.vocabulary.word(name)) for name in names]
             ]

@@ -8,10 +8,11 @@ import torch
 from cpner.backbone.padding import pad_masked
 from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, common_start, together
 from cpner.corpus import Span
+from cpner.corpus.sentence import Prediction
 from cpner.instructor import Instructor, Source
 from cpner.instructor.grammar import DONE, LAST, OPEN, Grammar
 from cpner.instructor.parse import parse
-from cpner.recognition.decode import Found, decode
+from cpner.recognition.decode import decode
 from cpner.recognition.vote import vote
 from tests.support import SENTENCES, TYPES
 
@@ -22,7 +23,7 @@ def rows(tiny, members: list[Prefix]):
     return sources, together(members).expand(len(sources))
 
 
-def answers(found: list[list[Found]]) -> list[list[Span]]:
+def answers(found: list[list[Prediction]]) -> list[list[Span]]:
     return [[f.span for f in own] for own in found]
 
 
@@ -100,8 +101,13 @@ def test_the_order_of_members_does_not_matter(tiny):
 
 def test_the_vote_keeps_what_half_of_the_members_found():
     a, b, overlap = Span(0, 1, "person"), Span(2, 4, "song"), Span(0, 2, "song")
-    answers = [[Found(a, 1.0), Found(b, 0.5)], [Found(a, 0.8)], [Found(overlap, 1.0)], [Found(overlap, 0.9)]]
+    answers = [
+        [Prediction(a, 1.0), Prediction(b, 0.5)],
+        [Prediction(a, 0.8)],
+        [Prediction(overlap, 1.0)],
+        [Prediction(overlap, 0.9)],
+    ]
 
-    assert vote(answers) == [Found(overlap, pytest.approx(1.9 / 4))]  # as many votes as `a`, and more certain
-    assert vote([[Found(b, 0.5)], [Found(a, 1.0)]]) == [Found(a, 0.5), Found(b, 0.25)]
+    assert vote(answers) == [Prediction(overlap, pytest.approx(1.9 / 4))]  # as many votes as `a`, and more certain
+    assert vote([[Prediction(b, 0.5)], [Prediction(a, 1.0)]]) == [Prediction(a, 0.5), Prediction(b, 0.25)]
     assert vote([[], []]) == []

@@ -6,9 +6,9 @@ import pytest
 
 from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start
 from cpner.corpus import Corpus, Sentence, Span, split_words
+from cpner.corpus.sentence import Prediction
 from cpner.errors import ConfigError, TrainingError, UnknownDomainError
 from cpner.ner import CPNER
-from cpner.recognition.decode import Found
 from cpner.training import TrainingConfig
 from cpner.transfer import pseudo_label
 from tests.support import SENTENCES, TYPES
@@ -28,7 +28,7 @@ def ner(tiny) -> CPNER:
 
 def test_sentences_with_an_unsure_entity_are_left_out():
     person, place = Span(0, 1, "person"), Span(2, 3, "location")
-    found = [[Found(person, 0.9), Found(place, 0.5)], [Found(person, 0.49), Found(place, 1.0)], []]
+    found = [[Prediction(person, 0.9), Prediction(place, 0.5)], [Prediction(person, 0.49), Prediction(place, 1.0)], []]
 
     kept = pseudo_label(SENTENCES[:3], found, 0.5)
 

@@ -218,7 +218,7 @@ def test_zero_label_takes_a_weighting(ner):
 def test_an_ensemble_by_probabilities_does_not_generate_freely(ner):
     transfer(ner, "ensemble")
     with pytest.raises(ConfigError, match="can't generate without the grammar"):
-        ner.find(SENTENCES, "target", free=True)
+        ner.recognise(SENTENCES, "target", free=True)
 
 
 def test_sums_and_equal_weights_are_choices_of_the_selector(ner):

@@ -31,6 +31,13 @@ class Span(NamedTuple):
     type: str
 
 
+class Prediction(NamedTuple):
+    """An entity that was recognised: its words, and its probability given what was written before it, in [0, 1]."""
+
+    span: Span
+    score: float
+
+
 class Sentence:
     """A text, its words as character offsets, and its entities as spans of words.
 

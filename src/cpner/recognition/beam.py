@@ -15,10 +15,11 @@ import torch
 from cpner.backbone.load import Backbone
 from cpner.backbone.padding import mask_of, pad, pad_masked
 from cpner.backbone.prefix import Prefix
+from cpner.corpus.sentence import Prediction
 from cpner.instructor import Source
 from cpner.instructor.grammar import DONE, LIST, OPEN, Grammar, State, word_span
 from cpner.recognition.cache import Cache, kept
-from cpner.recognition.decode import Found, check_number
+from cpner.recognition.decode import check_number
 
 
 class Output(NamedTuple):
@@ -28,7 +29,7 @@ class Output(NamedTuple):
     piece: int  # the candidate that was written last
     total: float  # log-probability of all
     score: float  # of the entity that is being written
-    found: tuple[Found, ...]
+    found: tuple[Prediction, ...]
 
     @property
     def done(self) -> bool:
@@ -47,14 +48,14 @@ class Output(NamedTuple):
         score = log if self.state.mode == LIST else self.score + log
         found = self.found
         if mention is not None:
-            found = (*found, Found(word_span(source, mention), min(1.0, math.exp(score))))
+            found = (*found, Prediction(word_span(source, mention), min(1.0, math.exp(score))))
         return Output(state, piece, total, score, found)
 
 
 @torch.inference_mode()
 def beam_search(
     backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None, *, beams: int
-) -> list[list[Found]]:
+) -> list[list[Prediction]]:
     """Recognise the entities of a batch by beam search under the grammar.
 
     Args:

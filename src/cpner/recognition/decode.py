@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,7 +21,7 @@ from torch import Tensor
 from cpner.backbone.load import Backbone
 from cpner.backbone.padding import mask_of, pad, pad_masked
 from cpner.backbone.prefix import Prefix, rows_of_members
-from cpner.corpus.sentence import Span
+from cpner.corpus.sentence import Prediction
 from cpner.errors import BackboneError
 from cpner.instructor import Source, Vocabulary
 from cpner.instructor.grammar import DONE, LAST, LIST, OPEN, Grammar, Mention, State, word_span
@@ -30,14 +29,6 @@ from cpner.instructor.parse import Parsed, parse
 from cpner.recognition.cache import Cache, kept
 
 DRAFT = 12  # pieces drafted for a pass of one row at most; of n rows, where each piece costs more, 12 / √n
-
-
-@dataclass(slots=True)
-class Found:
-    """An entity that was decoded: its word span and its probability given what was written before it, in [0, 1]."""
-
-    span: Span
-    score: float
 
 
 class Writer:
@@ -53,7 +44,7 @@ class Writer:
 
     def __init__(self, source: Source, vocabulary: Vocabulary) -> None:
         self.source, self.grammar = source, Grammar(source, vocabulary)
-        self.found: list[Found] = []
+        self.found: list[Prediction] = []
         self.done = False
         self._score = 0.0  # log-probability of the entity that is being written
         self._go_on(OPEN, self.grammar.advance(self.grammar.start(), OPEN)[0])  # the template's first sign is no choice
@@ -98,7 +89,7 @@ class Writer:
             else:
                 after, mention = self.grammar.advance(state, choice[i])
             if mention is not None:
-                self.found.append(Found(word_span(self.source, mention), min(1.0, math.exp(self._score))))
+                self.found.append(Prediction(word_span(self.source, mention), min(1.0, math.exp(self._score))))
             if not drafted:
                 break
         self._go_on(choice[i], after)
@@ -118,7 +109,7 @@ def decode(
     *,
     members: int = 1,
     draft: int = DRAFT,
-) -> list[list[Found]]:
+) -> list[list[Prediction]]:
     """Recognise the entities of a batch by greedy search under the grammar.
 
     Args:

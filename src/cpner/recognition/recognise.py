@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
-from cpner.corpus.sentence import Sentence, Span
+from cpner.corpus.sentence import Prediction, Sentence, Span
 from cpner.instructor import Instructor, Source
 from cpner.progress import Progress, Report
-from cpner.recognition.decode import Found, decode, decode_freely
+from cpner.recognition.decode import decode, decode_freely
 from cpner.recognition.windows import Window, choose, cut, part
 
 _OVERLAP = 0.2  # share of a window that repeats the one before it: entities near a cut are seen whole once
 _LEAST_ROOM = 0.25  # share of the window that stays for the sentence, however long the options are
-Search = Callable[[Backbone, Sequence[Source], Prefix | None], list[list[Found]]]
+Search = Callable[[Backbone, Sequence[Source], Prefix | None], list[list[Prediction]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def recognise(
     free: bool = False,
     search: Search | None = None,
     progress: Report | None = None,
-) -> list[list[Found]]:
+) -> list[list[Prediction]]:
     """Find the entities of sentences.
 
     Args:
@@ -66,7 +66,7 @@ def recognise(
         For each task its entities, ascending, without overlap, in the sentence's words.
     """
     windows = [_windows(backbone, task) for task in tasks]
-    found: list[list[list[Found]]] = [[[] for _ in own] for own in windows]
+    found: list[list[list[Prediction]]] = [[[] for _ in own] for own in windows]
     rows = [row for i, task in enumerate(tasks) for row in _rows(i, task, windows[i])]
     done = 0
     for batch, prefix in _batches(backbone, tasks, rows, prefixes, batch_size):
@@ -124,15 +124,15 @@ def _batches(
             yield batch, bank.rows([tasks[row.task].domain for row in batch]) if layout else None
 
 
-def _freely(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None) -> list[list[Found]]:
-    return [[Found(span, 1.0) for span in parsed.spans] for parsed in decode_freely(backbone, sources, prefix)]
+def _freely(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None) -> list[list[Prediction]]:
+    return [[Prediction(span, 1.0) for span in parsed.spans] for parsed in decode_freely(backbone, sources, prefix)]
 
 
-def _merge(sentence: Sentence, windows: Sequence[Window], parts: Sequence[Sequence[Found]]) -> list[Found]:
+def _merge(sentence: Sentence, windows: Sequence[Window], parts: Sequence[Sequence[Prediction]]) -> list[Prediction]:
     if len(windows) == 1:
         return list(parts[0])
     moved = [
-        [Found(Span(f.span.start + w.start, f.span.end + w.start, f.span.type), f.score) for f in own]
+        [Prediction(Span(f.span.start + w.start, f.span.end + w.start, f.span.type), f.score) for f in own]
         for w, own in zip(windows, parts, strict=True)
     ]
     kept = choose([[f.span for f in own] for own in moved], windows, len(sentence.words))

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, apart
+from cpner.corpus.sentence import Prediction
 from cpner.errors import ConfigError
 from cpner.progress import Progress, Report
-from cpner.recognition.decode import Found, decode
+from cpner.recognition.decode import decode
 from cpner.recognition.recognise import Search, Task, recognise
 
 
@@ -34,7 +35,7 @@ def recognise_all(
     free: bool = False,
     search: Search | None = None,
     progress: Report | None = None,
-) -> list[list[Found]]:
+) -> list[list[Prediction]]:
     """`recognise` where some domains may be ensembles; the others still share their batches.
 
     Args:
@@ -47,7 +48,7 @@ def recognise_all(
     for i, task in enumerate(tasks):
         ensemble = task.domain is not None and bool(cards[task.domain].members)
         groups.setdefault(task.domain if ensemble else None, []).append(i)
-    found: list[list[Found]] = [[] for _ in tasks]
+    found: list[list[Prediction]] = [[] for _ in tasks]
     done = 0
     for name, places in groups.items():
         own = [tasks[i] for i in places]
@@ -64,7 +65,7 @@ def recognise_all(
     return found
 
 
-def vote(answers: Sequence[Sequence[Found]]) -> list[Found]:
+def vote(answers: Sequence[Sequence[Prediction]]) -> list[Prediction]:
     """What at least half of the members found in a sentence; of entities that overlap, the one with more votes.
 
     An entity's score is the mean over all members, 0 for those that did not find it.
@@ -75,12 +76,12 @@ def vote(answers: Sequence[Sequence[Found]]) -> list[Found]:
         for f in own:
             scores.setdefault((f.span.start, f.span.end, f.span.type), []).append(f.score)
     spans = {(f.span.start, f.span.end, f.span.type): f.span for own in answers for f in own}
-    kept: list[Found] = []
+    kept: list[Prediction] = []
     for key in sorted(scores, key=lambda key: (-len(scores[key]), -sum(scores[key]), key)):
         start, end, _ = key
         free = all(end <= other.span.start or other.span.end <= start for other in kept)
         if 2 * len(scores[key]) >= total and free:
-            kept.append(Found(spans[key], sum(scores[key]) / total))
+            kept.append(Prediction(spans[key], sum(scores[key]) / total))
     return sorted(kept, key=lambda f: f.span)
 
 
@@ -94,7 +95,7 @@ def _ensemble(
     free: bool,
     search: Search | None,
     progress: Report | None,
-) -> list[list[Found]]:
+) -> list[list[Prediction]]:
     members = len(card.members)
     if card.vote == "probabilities":
         if free:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 from cpner.corpus.sentence import Sentence, Span
 
@@ -21,15 +21,6 @@ class Window(NamedTuple):
 
     start: int
     end: int
-
-
-class HasSpan(Protocol):
-    """What can be merged: anything with a span of words, which may be replaced."""
-
-    span: Span
-
-
-_T = TypeVar("_T", bound=HasSpan)
 
 
 def cut(sentence: Sentence, lengths: Sequence[int], room: int, *, overlap: int = 0) -> list[Window]:

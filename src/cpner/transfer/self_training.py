@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cpner.corpus.sentence import Sentence
-from cpner.recognition.decode import Found
+from cpner.corpus.sentence import Prediction, Sentence
 
 
-def pseudo_label(sentences: Iterable[Sentence], found: Iterable[Sequence[Found]], least_score: float) -> list[Sentence]:
+def pseudo_label(
+    sentences: Iterable[Sentence], found: Iterable[Sequence[Prediction]], least_score: float
+) -> list[Sentence]:
     """Sentences with the entities that a teacher found in them.
 
     Args:

@@ -241,7 +241,7 @@ class _Demo:
         pairs = [(domain, s) for s in self.target.test if len(s.spans) >= 3][:_EXAMPLES]
         for name in self.config.sources:
             pairs += [(name, s) for s in self.corpora[name].test if len(s.spans) >= 3][:1]
-        found = self.ner.find([sentence for _, sentence in pairs], [name for name, _ in pairs])
+        found = self.ner.recognise([sentence for _, sentence in pairs], [name for name, _ in pairs])
         return [
             Example(
                 Tagged(sentence.text, sentence.entities, name),

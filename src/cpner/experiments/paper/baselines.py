@@ -22,11 +22,11 @@ from cpner.backbone.prefix import Prefix, PrefixConfig
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.start import fresh
 from cpner.corpus import Corpus, Sentence
+from cpner.corpus.sentence import Prediction
 from cpner.errors import ConfigError, MissingExtraError, TrainingError, did_you_mean
 from cpner.evaluation import evaluate
 from cpner.instructor import Instructor, Source
 from cpner.progress import Progress, Report
-from cpner.recognition.decode import Found
 from cpner.recognition.recognise import Task, recognise
 from cpner.training import TrainingConfig, check_types
 from cpner.training.batch import cross_entropy
@@ -81,8 +81,8 @@ class Tuned:
     best_f1: float | None
     seconds: float
 
-    def find(self, sentences: Sequence[Sentence], *, progress: Report | None = None) -> list[list[Found]]:
-        """The entities of sentences, as `CPNER.find` gives them."""
+    def recognise(self, sentences: Sequence[Sentence], *, progress: Report | None = None) -> list[list[Prediction]]:
+        """The entities of sentences, as `CPNER.recognise` gives them."""
         return _find(self.backbone, sentences, self.types, self.instructor, self.prefix, progress)
 
 
@@ -293,7 +293,7 @@ def _find(
     instructor: Instructor,
     prefix: Prefix | None,
     progress: Report | None = None,
-) -> list[list[Found]]:
+) -> list[list[Prediction]]:
     tasks = [Task(sentence, types, instructor, None if prefix is None else "") for sentence in sentences]
     return recognise(backbone, tasks, {} if prefix is None else {"": prefix}, progress=progress)
 

@@ -203,7 +203,7 @@ class Runner:
         if start is None:
             config = _twice(config)
         tuned = baselines.tune(self.backbone, method, corpus, config, start=start)
-        found = [[f.span for f in own] for own in tuned.find(corpus.test)]
+        found = [[f.span for f in own] for own in tuned.recognise(corpus.test)]
         facts = {"dev_f1": tuned.best_f1, "trained_parameters": tuned.parameters, "bytes": tuned.size_bytes}
         return Outcome(corpus, found, facts)
 
