@@ -175,12 +175,6 @@ def test_evaluation_covers_zero_shot_and_free_generation(trained):
     assert list(trained.evaluate(corpus(), "news").per_type) == TYPES
 
 
-def test_recognise_and_predict_spans_agree(trained):
-    found = trained.recognise(SENTENCES, "longer")
-
-    assert trained.predict_spans(SENTENCES, "longer") == [[f.span for f in own] for own in found]
-
-
 def test_selection_weighs_stored_and_unstored_domains(ner, tiny, tmp_path: Path):
     ner.save(tmp_path, domains=["music"])
     other = CPNER(tiny, tmp_path)

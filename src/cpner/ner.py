@@ -15,7 +15,7 @@ from cpner.backbone.load import EMBEDDED, Backbone, load
 from cpner.backbone.prefix import Prefix, PrefixConfig, mix
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.start import fresh, quiet_start
-from cpner.corpus import Corpus, Entity, Sentence, Span
+from cpner.corpus import Corpus, Entity, Sentence
 from cpner.corpus.sentence import Prediction
 from cpner.errors import ConfigError, CorpusError, TrainingError
 from cpner.evaluation import Evaluation, evaluate
@@ -515,19 +515,6 @@ class CPNER:
         ]
         return entities[0] if isinstance(text, str) else entities
 
-    def predict_spans(
-        self,
-        sentences: Sequence[Sentence],
-        domain: Names = None,
-        *,
-        types: Sequence[str] | None = None,
-        batch_size: int = 32,
-        progress: Report | None = None,
-    ) -> list[list[Span]]:
-        """Find the entities of sentences as spans of their words; `recognise` gives scores too."""
-        found = self.recognise(sentences, domain, types=types, batch_size=batch_size, progress=progress)
-        return [[f.span for f in own] for own in found]
-
     def recognise(
         self,
         sentences: Sequence[Sentence],
@@ -589,7 +576,7 @@ class CPNER:
         gold = corpus.splits[split]
         types = list(types or (corpus.types if domain is None else self.card(domain).types))
         found = self.recognise(gold, domain, types=types, batch_size=batch_size, free=free, progress=progress)
-        return evaluate(gold, [[f.span for f in own] for own in found], types)
+        return evaluate(gold, found, types)
 
     def save(
         self, store: str | Path | None = None, *, domains: Iterable[str] | None = None, reparameterisation: bool = False

@@ -4,7 +4,7 @@ from hypothesis import example, given, settings
 from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
-from cpner.corpus.sentence import Sentence, Span
+from cpner.corpus.sentence import Prediction, Sentence, Span
 from cpner.errors import CorpusError
 from cpner.evaluation import Score, evaluate
 from tests.strategies import labelled_and_predicted
@@ -95,6 +95,13 @@ def test_no_sentences_score_zero():
 def test_lengths_must_agree():
     with pytest.raises(CorpusError, match="1 sentences are labelled and 2 have predictions"):
         evaluate([NOTHING], [[], []])
+
+
+def test_predictions_count_as_their_spans_whatever_their_scores():
+    spans = [[Span(2, 3, "city"), Span(0, 1, "person")]]
+    predictions = [[*(Prediction(span, 0.5) for span in spans[0]), Prediction(spans[0][0], 0.25)]]
+
+    assert evaluate([ADJACENT], predictions) == evaluate([ADJACENT], spans)
 
 
 @pytest.mark.parametrize("span", [Span(0, 3, "person"), Span(1, 1, "person"), Span(-1, 1, "person")])

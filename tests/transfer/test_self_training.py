@@ -38,9 +38,9 @@ def test_sentences_with_an_unsure_entity_are_left_out():
 
 def test_the_pupil_learns_what_the_teacher_found_and_the_labels(ner):
     sentences = [Sentence(text, split_words(text)) for text in TEXTS]
-    answers = ner.predict_spans(sentences, "d")
+    answers = ner.recognise(sentences, "d")
     assert any(answers)
-    taught = [s.with_spans(spans) for s, spans in zip(sentences, answers, strict=True)]
+    taught = [s.with_spans(p.span for p in predictions) for s, predictions in zip(sentences, answers, strict=True)]
     both = Corpus("c", {"train": [*LABELLED.train, *taught], "dev": LABELLED.dev}, types=TYPES)
     seen = []
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cpner.corpus.sentence import Sentence, Span
+from cpner.corpus.sentence import Prediction, Sentence, Span
 from cpner.evaluation import errors, scores
 from cpner.evaluation.errors import Confusion, Finding, Outcome
 from cpner.evaluation.scores import Score
@@ -69,7 +69,7 @@ class Evaluation:
 
 def evaluate(
     gold: Sequence[Sentence],
-    predicted: Sequence[Sequence[Span]],
+    predicted: Sequence[Sequence[Span | Prediction]],
     types: Sequence[str] | None = None,
     *,
     examples: int = 10,
@@ -78,7 +78,7 @@ def evaluate(
 
     Args:
         gold: Labelled sentences.
-        predicted: The spans of words predicted for each sentence, in any order; they may overlap.
+        predicted: What was recognised in each sentence, or its spans of words, in any order; they may overlap.
         types: The domain's types, in the order wanted; types that occur beyond them follow by name.
         examples: The largest number of errors to keep for show.
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from cpner.corpus.sentence import Sentence, Span
+from cpner.corpus.sentence import Prediction, Sentence, Span
 from cpner.errors import CorpusError
 
 
@@ -29,7 +29,7 @@ class Aligned(NamedTuple):
     predicted: tuple[Span, ...]
 
 
-def align(gold: Sequence[Sentence], predicted: Sequence[Sequence[Span]]) -> list[Aligned]:
+def align(gold: Sequence[Sentence], predicted: Sequence[Sequence[Span | Prediction]]) -> list[Aligned]:
     """Put each labelled sentence beside its predictions. A span that is predicted twice counts once.
 
     Raises:
@@ -40,7 +40,10 @@ def align(gold: Sequence[Sentence], predicted: Sequence[Sequence[Span]]) -> list
             f"{len(gold)} sentences are labelled and {len(predicted)} have predictions. "
             "Give one list of spans per sentence, an empty one where nothing was found."
         )
-    aligned = [Aligned(sentence, tuple(sorted(set(spans)))) for sentence, spans in zip(gold, predicted, strict=True)]
+    aligned = [
+        Aligned(sentence, tuple(sorted({_span(entity) for entity in entities})))
+        for sentence, entities in zip(gold, predicted, strict=True)
+    ]
     for number, (sentence, spans) in enumerate(aligned):
         for span in spans:
             if not 0 <= span.start < span.end <= len(sentence.words):
@@ -100,6 +103,10 @@ def strict_counts(pair: Aligned) -> tuple[int, int, int]:
     """Count the right, the predicted and the gold entities of one sentence."""
     gold = pair.sentence.spans
     return len(set(gold) & set(pair.predicted)), len(pair.predicted), len(gold)
+
+
+def _span(entity: Span | Prediction) -> Span:
+    return entity.span if isinstance(entity, Prediction) else entity
 
 
 def _strings(sentence: Sentence, spans: Iterable[Span]) -> Counter[tuple[str, str]]:

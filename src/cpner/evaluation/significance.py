@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cpner.corpus.sentence import Sentence, Span
+from cpner.corpus.sentence import Prediction, Sentence, Span
 from cpner.errors import ConfigError
 from cpner.evaluation.scores import align, strict_counts
 
@@ -36,8 +36,8 @@ class MeanDeviation(NamedTuple):
 
 def paired_bootstrap(
     gold: Sequence[Sentence],
-    a: Sequence[Sequence[Span]],
-    b: Sequence[Sequence[Span]],
+    a: Sequence[Sequence[Span | Prediction]],
+    b: Sequence[Sequence[Span | Prediction]],
     samples: int = 1000,
     seed: int = 0,
 ) -> Comparison:
@@ -48,8 +48,8 @@ def paired_bootstrap(
 
     Args:
         gold: Labelled sentences.
-        a: The spans that one model predicted for each sentence.
-        b: The spans that the other model predicted for each sentence.
+        a: What one model recognised in each sentence, or its spans of words.
+        b: What the other model recognised in each sentence, or its spans of words.
         samples: How many times to draw; at least 1.
         seed: Of the random draws; equal seeds give equal results, whatever the order of the sentences.
 

@@ -262,7 +262,7 @@ class _Training:
         prefix = shrunk.bake().to(torch.bfloat16)  # as it will be stored
         tasks = [Task(sentence, self.examples.types, self.examples.instructor, "") for sentence in self.dev]
         found = recognise(self.backbone, tasks, {"": prefix})
-        f1 = evaluate(self.dev, [[f.span for f in own] for own in found], self.examples.types).f1
+        f1 = evaluate(self.dev, found, self.examples.types).f1
         if state.best_f1 is None or f1 > state.best_f1:
             state.best_f1, state.best_epoch, state.stale = f1, state.epoch, 0
             self.best = shrunk.state_dict()

@@ -41,7 +41,7 @@ def test_a_method_changes_what_it_finds_and_not_the_backbone(tiny, method):
     assert digest(tiny.t5) == before and torch.get_num_threads() == threads
     assert float(seen[-1].message.split()[1]) < float(seen[0].message.split()[1])  # the loss
     found = tuned.recognise(SENTENCES)
-    assert evaluate(SENTENCES, [[f.span for f in own] for own in found], TYPES).f1 == tuned.best_f1
+    assert evaluate(SENTENCES, found, TYPES).f1 == tuned.best_f1
     assert not any(p.requires_grad for p in tuned.backbone.t5.parameters())
     assert (tuned.backbone.fingerprint == tiny.fingerprint) == (method in ("prefix", "peft-prefix"))
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cpner import __version__
-from cpner.corpus import Corpus, Sentence, Span, sample_names
+from cpner.corpus import Corpus, Sentence, sample_names
+from cpner.corpus.sentence import Prediction
 from cpner.errors import ConfigError, did_you_mean
 from cpner.evaluation import evaluate, paired_bootstrap
 from cpner.experiments.demo.result import (
@@ -163,7 +164,7 @@ class _Demo:
         self.done += 1
         return result
 
-    def _train(self, size: int, sample: Corpus, kind: str, variants: list[Variant]) -> list[list[Span]]:
+    def _train(self, size: int, sample: Corpus, kind: str, variants: list[Variant]) -> list[list[Prediction]]:
         """Train a variant of the target; gives what it finds in the test split."""
         warm = f"{self.target.name}-{size}"
         name = f"{warm}-{kind}"
@@ -176,7 +177,7 @@ class _Demo:
             result = self.ner.collaborate(name, self._chosen(warm, top), sample, config, progress=self._report(name))
             self.ner.save(self.store.path)
             self.done += 1
-        spans = self.ner.predict_spans(self.target.test, name)
+        spans = self.ner.recognise(self.target.test, name)
         score = evaluate(self.target.test, spans, self.target.types)
         sources = self.ner.card(name).sources
         variants.append(

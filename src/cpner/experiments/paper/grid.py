@@ -160,7 +160,9 @@ class Grid:
             "data": {split: digest_sentences(sentences) for split, sentences in corpus.splits.items()},
             "seconds": round(seconds, 1),
             **_machine(self.backbone),
-            "found": None if outcome.found is None else [write_spans(spans) for spans in outcome.found],
+            "found": None
+            if outcome.found is None
+            else [write_spans(p.span for p in predictions) for predictions in outcome.found],
         }
 
     def _settings(self, prefix: PrefixConfig | None = None) -> dict[str, Any]:

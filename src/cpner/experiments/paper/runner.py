@@ -14,7 +14,8 @@ from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import Prefix, PrefixConfig, part_shape
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.start import quiet_start
-from cpner.corpus import Corpus, Sentence, Span
+from cpner.corpus import Corpus, Sentence
+from cpner.corpus.sentence import Prediction
 from cpner.experiments.paper import baselines
 from cpner.experiments.paper.cells import BASELINES, MIT, PUBLISHED_SHOTS, Cell
 from cpner.experiments.paper.search import search
@@ -39,10 +40,10 @@ class Budget:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a cell: the spans found in the test split, and what else is known."""
+    """What came of a cell: what was recognised in the test split, and what else is known."""
 
     corpus: Corpus
-    found: list[list[Span]] | None  # None where nothing was predicted
+    found: list[list[Prediction]] | None  # None where nothing was predicted
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -113,7 +114,7 @@ class Runner:
         if cell.strategy == "select":
             return Outcome(corpus, None, {"selection": ner.select(name, cell.sources).to_json()})
         if cell.strategy == "zero-shot":
-            return Outcome(corpus, ner.predict_spans(corpus.test, types=corpus.types))
+            return Outcome(corpus, ner.recognise(corpus.test, types=corpus.types))
         config = self._config(cell)
         facts: dict[str, Any] = {}
         mixing: dict[str, Any] = dict(_MIXING.get(cell.variant, {}))
@@ -136,7 +137,7 @@ class Runner:
         size, trained = self._sizes(prefix_of(cell))
         facts |= {"weights": card.sources, "dev_f1": result.best_f1, "trained_parameters": trained}
         facts["bytes"] = size * max(1, len(card.members))
-        return Outcome(corpus, ner.predict_spans(corpus.test, name), facts)
+        return Outcome(corpus, ner.recognise(corpus.test, name), facts)
 
     def source_corpus(self, name: str, seed: int) -> Corpus:
         """What a source is warmed up on."""
@@ -203,9 +204,8 @@ class Runner:
         if start is None:
             config = _twice(config)
         tuned = baselines.tune(self.backbone, method, corpus, config, start=start)
-        found = [[f.span for f in own] for own in tuned.recognise(corpus.test)]
         facts = {"dev_f1": tuned.best_f1, "trained_parameters": tuned.parameters, "bytes": tuned.size_bytes}
-        return Outcome(corpus, found, facts)
+        return Outcome(corpus, tuned.recognise(corpus.test), facts)
 
     def _sizes(self, prefix: PrefixConfig) -> tuple[int, int]:
         """Bytes of a stored prefix, and how many numbers are trained to make it."""

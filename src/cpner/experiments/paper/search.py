@@ -44,7 +44,7 @@ def search(
         for share in shares:
             start = combine(ner.prefix(target), [ner.prefix(name) for name in sources], weights, share)
             ner.add("search", start, types)
-            f1 = evaluate(dev, ner.predict_spans(dev, "search"), types).f1
+            f1 = evaluate(dev, ner.recognise(dev, "search"), types).f1
             tried.append({"alpha": alpha, "temperature": temperature, "share": share, "f1": f1})
     best = max(tried, key=lambda row: row["f1"], default={"alpha": 0.5, "temperature": 1.0, "share": 0.5})
     return {**{name: best[name] for name in ("alpha", "temperature", "share")}, "tried": tried}
