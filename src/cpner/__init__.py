@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cpner.errors import CpnerError
     from cpner.ner import CPNER
 
-__version__ = "0.1.0"
+    __version__: str
 
 _HOMES = {
     "CPNER": "cpner.ner",
@@ -31,6 +31,10 @@ __all__ = ["CPNER", "Corpus", "CpnerError", "Entity", "Prediction", "Sentence", 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
+    if name == "__version__":
+        from importlib.metadata import version  # takes 20 ms to load
+
+        return version("cpner")
     raise AttributeError(f"module 'cpner' has no attribute {name!r}")
 
 

@@ -1,30 +1,38 @@
 """What can go wrong, as one tree: each class is a `CpnerError` and the nearest builtin.
 
 A message says what is wrong (with the value), what was expected or exists, and what to do.
-The command line prints it as one line and exits with code 2.
+The command line prints it as one line; `STATUS` tells its exit code, and the status of an answer over HTTP.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    pass
+_SHOWN = 80  # characters of a value that a message repeats
 
 
 class CpnerError(Exception):
     """Base of every error that cpner raises on purpose."""
 
 
-class CorpusError(CpnerError, ValueError):
-    """A corpus file can't be read, or holds what cpner can't use."""
+class FileError(CpnerError, OSError):
+    """A file or folder can't be read or written, or is not UTF-8."""
 
     def __init__(self, message: str, *, path: object = None, line: int | None = None) -> None:
-        where = "" if path is None else f"{path}: " if line is None else f"{path}, line {line}: "
-        super().__init__(f"{where}{message}")
-        self.path, self.line = path, line
+        super().__init__(place(path, line) + message)
+        self.path = path
+        self.line = line
+
+
+class CorpusError(CpnerError, ValueError):
+    """A corpus holds what cpner can't use."""
+
+    def __init__(self, message: str, *, path: object = None, line: int | None = None) -> None:
+        super().__init__(place(path, line) + message)
+        self.path = path
+        self.line = line
 
 
 class ConfigError(CpnerError, ValueError):
@@ -56,6 +64,45 @@ class MissingExtraError(CpnerError, ImportError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs packages that are not installed: pip install 'cpner[{extra}]'")
+
+
+class Status(NamedTuple):
+    """What an error is to programs: the exit code of a command, and the status of an answer over HTTP."""
+
+    exit_code: int
+    http: int
+
+
+STATUS: dict[type[CpnerError], Status] = {
+    CpnerError: Status(2, 500),
+    FileError: Status(2, 500),
+    CorpusError: Status(2, 422),  # the text or its labels
+    ConfigError: Status(2, 422),
+    BackboneError: Status(2, 503),
+    PrefixMismatchError: Status(2, 409),
+    StoreError: Status(2, 500),
+    UnknownDomainError: Status(2, 404),
+    TrainingError: Status(2, 500),
+    MissingExtraError: Status(2, 501),
+}
+
+
+def status_of(error: CpnerError) -> Status:
+    """The status of an error's class, or of the nearest class above it that `STATUS` names."""
+    return next(STATUS[kind] for kind in type(error).mro() if kind in STATUS)
+
+
+def place(path: object, line: int | None = None) -> str:
+    """`FILE, line N: `, the head of a message about a file; empty without a path."""
+    if path is None:
+        return ""
+    return f"{path}: " if line is None else f"{path}, line {line}: "
+
+
+def shorten(value: object) -> str:
+    """A value for a message, cut to 80 characters with `...` at the end."""
+    text = str(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -1,30 +1,32 @@
-"""Text files: writing all or nothing, and UTF-8 with line numbers in errors."""
+"""Files: writing all or nothing, UTF-8 with line numbers in errors, and names for content."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from cpner.errors import CorpusError
+from cpner.errors import FileError
 
 
 def check_utf8(data: bytes, path: Path | str, first_line: int = 1) -> str:
     """Decode UTF-8, without the byte order mark that a file may begin with.
 
     Raises:
-        CorpusError: It is something else; the line is told, of which the data's first has the number `first_line`.
+        FileError: It is something else. The message names the line; the data's first has the number `first_line`.
     """
     try:
         return data.decode("utf-8-sig" if first_line == 1 else "utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + first_line
         message = f"byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8"
-        raise CorpusError(message, path=path, line=line) from error
+        raise FileError(message, path=path, line=line) from error
 
 
 def write_text(path: Path, lines: Iterable[str]) -> None:
@@ -34,31 +36,96 @@ def write_text(path: Path, lines: Iterable[str]) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
     """Open a file that takes the place of `path` when the block ends well, and vanishes when it doesn't.
 
     A link goes on pointing to its file, which is replaced and keeps its mode; a device or a pipe is written to.
 
+    Args:
+        path: The file to replace. Folders above it are made.
+        sync: Wait until the disk holds the content, so that a power cut leaves no empty file.
+
     Raises:
-        CorpusError: The folder or the file can't be written to.
+        FileError: The folder or the file can't be written to.
     """
-    target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
+    with _writing(path):
+        special = _is_special(path)
+        target = path if special else Path(os.path.realpath(path))
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         if target.is_dir():
             raise IsADirectoryError(None, "is a folder")
         target.parent.mkdir(parents=True, exist_ok=True)
-        special = target.exists() and not target.is_file()
-        file = open(target, "wb") if special else open(temporary, "xb")  # noqa: SIM115
-    except OSError as error:
-        raise CorpusError(f"can't be written: {error.strerror or error}", path=path) from error
+        file = open(target, "ab") if special else open(temporary, "xb")  # noqa: SIM115
     try:
-        with file:
+        with _writing(path, named=False), file:
             yield file
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
         if not special:
-            if target.exists():
-                os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
-            os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+            with _writing(path):
+                if target.exists():
+                    os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+                os.replace(temporary, target)
+    finally:
+        if not special:
+            temporary.unlink(missing_ok=True)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is a device, a pipe or a name such as /dev/stdout, whose target may have no name of its own."""
+    return path.is_relative_to("/dev") or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Make a folder that takes the place of `path` when the block ends well, and vanishes when it doesn't.
+
+    The old folder waits under another name, `old_folder(path)`, while the new one takes its place.
+
+    Raises:
+        FileError: The folder can't be written.
+    """
+    new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    old = old_folder(path)
+    try:
+        with _writing(path):
+            new.mkdir(parents=True)
+        yield new
+        with _writing(path):
+            if path.is_dir():
+                shutil.rmtree(old, ignore_errors=True)
+                os.replace(path, old)
+            os.replace(new, path)
+            shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def old_folder(path: Path) -> Path:
+    """Where the content of a folder is if a process was stopped while `replacing_folder` moved it."""
+    return path.with_name(f"{path.name}-old")
+
+
+def digest(parts: Iterable[bytes]) -> str:
+    """Twelve hexadecimal digits that name bytes: the start of the SHA-256 of all parts, one after another."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part)
+    return total.hexdigest()[:12]
+
+
+@contextlib.contextmanager
+def _writing(path: Path, *, named: bool = True) -> Iterator[None]:
+    """Turn errors of the disk into a `FileError` about `path`, but for a pipe that its reader has closed.
+
+    Without `named`, errors that name a file are left as they are: they come from what the caller reads.
+    """
+    try:
+        yield
+    except (FileError, BrokenPipeError):
         raise
+    except OSError as error:
+        if error.filename is not None and not named:
+            raise
+        raise FileError(f"can't be written: {error.strerror or error}", path=path) from error

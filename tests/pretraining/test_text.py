@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cpner.corpus.words import split_words
-from cpner.errors import CorpusError
+from cpner.errors import FileError
 from cpner.pretraining.prepare import Prepared
 from cpner.pretraining.text import encode_text, in_turn, open_lines
 from cpner.training.span_corruption import SpanCorruption
@@ -104,5 +104,5 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
         "d.txt.xz": ", line 2: byte 0xe9 is not UTF-8",
     }
     for name, message in told.items():
-        with pytest.raises(CorpusError, match=name + message):
+        with pytest.raises(FileError, match=name + message):
             list(open_lines(tmp_path / name))

@@ -22,7 +22,7 @@ from safetensors.torch import save
 
 from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, config_dict
 from cpner.backbone.reparameterisation import Reparameterisation
-from cpner.errors import StoreError, UnknownDomainError
+from cpner.errors import FileError, StoreError, UnknownDomainError
 from cpner.store import Store, StoredDomain
 from tests.support import LAYERS, SHAPE, make_card, make_domain, make_prefix
 
@@ -601,7 +601,7 @@ def test_export_that_fails_leaves_no_file(store, tmp_path):
     (tmp_path / "folder.zip").mkdir()
     store.save(make_domain())
 
-    with pytest.raises(StoreError, match=r"can't be exported"):
+    with pytest.raises(FileError, match=r"folder.zip: can't be written: is a folder"):
         store.export("music", tmp_path / "folder.zip")
     truncate(store.path / "music" / "prefix.safetensors", 9)
     with pytest.raises(StoreError, match=r"is damaged"):

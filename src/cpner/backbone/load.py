@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from cpner import files
 from cpner.backbone.checkpoint import read_shape, read_tokenizer, read_weights
 from cpner.backbone.hardware import keep_freed_memory, native_dtype
 from cpner.backbone.t5 import T5
@@ -70,11 +71,11 @@ class Backbone:
 
 def digest(t5: T5) -> str:
     """A fingerprint of all weights, rounded to bfloat16 so that it does not depend on the dtype they are held in."""
-    total = hashlib.sha256()
-    for name, tensor in sorted(t5.state_dict().items()):
-        total.update(name.encode())
-        total.update(tensor.detach().to("cpu", torch.bfloat16).contiguous().view(torch.int16).numpy().tobytes())
-    return total.hexdigest()[:12]
+    parts = (
+        (name.encode(), tensor.detach().to("cpu", torch.bfloat16).contiguous().view(torch.int16).numpy().tobytes())
+        for name, tensor in sorted(t5.state_dict().items())
+    )
+    return files.digest(chain.from_iterable(parts))
 
 
 def load(name: str = EMBEDDED, *, device: str | None = None, dtype: torch.dtype | None = None) -> Backbone:

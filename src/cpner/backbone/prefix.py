@@ -6,9 +6,9 @@ A prefix δ has up to three parts, one for each kind of attention (encoder self,
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import NamedTuple, Self
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cpner.backbone.shape import T5Shape
 from cpner.errors import ConfigError, PrefixMismatchError
+from cpner.files import digest
 
 ATTENTIONS = ("encoder", "decoder", "cross")
 
@@ -106,16 +107,16 @@ def common_start(shape: T5Shape, config: PrefixConfig) -> Prefix:
 def start_fingerprint(shape: T5Shape, config: PrefixConfig) -> str:
     """Twelve hexadecimal digits that name the start of warm-ups on one backbone: they differ if the starts do."""
     drawn = fingerprint(common_start(shape, config))
-    return hashlib.sha256(f"{drawn} {float(config.start_logit)}".encode()).hexdigest()[:12]
+    return digest([f"{drawn} {float(config.start_logit)}".encode()])
 
 
 def fingerprint(prefix: Prefix) -> str:
     """Twelve hexadecimal digits that name a prefix's exact values."""
-    digest = hashlib.sha256()
-    for name, part in prefix.parts.items():
-        digest.update(name.encode() + str(tuple(part.shape)).encode())
-        digest.update(part.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]
+    parts = (
+        (f"{name}{tuple(part.shape)}".encode(), part.detach().float().cpu().contiguous().numpy().tobytes())
+        for name, part in prefix.parts.items()
+    )
+    return digest(chain.from_iterable(parts))
 
 
 def mix(prefixes: Sequence[Prefix], weights: Sequence[float] | Tensor) -> Prefix:

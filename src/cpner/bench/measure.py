@@ -6,8 +6,6 @@ Figures are medians over rounds in which the compared ways take turns (A B A B),
 from __future__ import annotations
 
 import math
-import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -22,7 +20,6 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from cpner import __version__
 from cpner.backbone.hardware import dtype_name
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, PrefixConfig
@@ -31,6 +28,7 @@ from cpner.backbone.start import quiet_start
 from cpner.corpus.sentence import Sentence, Span
 from cpner.instructor import Instructor
 from cpner.instructor.grammar import Grammar
+from cpner.machine import describe_machine, versions
 from cpner.recognition.recognise import Task, recognise
 from cpner.training.batch import Batch
 from cpner.training.loop import loss_of
@@ -241,15 +239,14 @@ def memory(backbone: Backbone) -> float:
 
 def machine_of(backbone: Backbone) -> dict[str, Any]:
     """What was measured, and on what."""
-    cuda = backbone.device.type == "cuda"
+    machine = describe_machine(backbone.device)
     return {
         "backbone": backbone.name,
         "parameters": sum(p.numel() for p in backbone.t5.parameters()),
-        "device": torch.cuda.get_device_name(backbone.device) if cuda else platform.machine(),
+        "device": machine["processor"],
         "dtype": dtype_name(backbone.dtype),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "cpner": __version__,
-        "torch": torch.__version__,
+        "cores": machine["cores"],
+        "threads": machine["threads"],
+        **versions(),
         "date": datetime.now(UTC).date().isoformat(),
     }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from cpner.errors import ConfigError
+from cpner.files import old_folder, replacing_folder
 from cpner.pretraining.config import PretrainConfig
 
 _MOMENTS = ("mean", "square")
@@ -32,7 +31,7 @@ class Checkpoint:
 
     def __init__(self, out: Path) -> None:
         self.folder = out / "checkpoint"
-        self.old = out / "checkpoint-old"
+        self.old = old_folder(self.folder)
 
     @property
     def exists(self) -> bool:
@@ -41,19 +40,13 @@ class Checkpoint:
 
     def save(self, model: nn.Module, optimizer: Any, config: PretrainConfig, position: Position) -> None:
         """Write weights, the optimiser's moments and the position."""
-        new = self.folder.with_name(f"{self.folder.name}-{position.step}")
-        new.mkdir(exist_ok=True)
-        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, new / "weights.safetensors")
         state = _inner(optimizer).state
-        for kind in _MOMENTS:
-            moments = {name: state[p][kind] for name, p in model.named_parameters() if p in state}
-            save_file(moments, new / f"{kind}.safetensors")
-        (new / "state.json").write_text(json.dumps({**position._asdict(), "config": asdict(config)}), "utf-8")
-        if self.folder.is_dir():
-            shutil.rmtree(self.old, ignore_errors=True)
-            os.replace(self.folder, self.old)
-        os.replace(new, self.folder)
-        shutil.rmtree(self.old, ignore_errors=True)
+        with replacing_folder(self.folder) as new:
+            save_file({k: v.contiguous() for k, v in model.state_dict().items()}, new / "weights.safetensors")
+            for kind in _MOMENTS:
+                moments = {name: state[p][kind] for name, p in model.named_parameters() if p in state}
+                save_file(moments, new / f"{kind}.safetensors")
+            (new / "state.json").write_text(json.dumps({**position._asdict(), "config": asdict(config)}), "utf-8")
 
     def load(self, model: nn.Module, optimizer: Any, config: PretrainConfig) -> Position:
         """Set weights and moments, and tell the position.

@@ -14,7 +14,7 @@ from torch import Tensor
 from cpner.backbone.checkpoint import read_tokenizer
 from cpner.backbone.load import locate
 from cpner.errors import ConfigError
-from cpner.files import replacing
+from cpner.files import replacing, replacing_folder
 from cpner.instructor import Vocabulary
 from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.pool import Pool, labelled_files, labelled_texts, read_pool
@@ -76,15 +76,14 @@ def _vocabulary(text: Sequence[Path], labelled: Path | None, out: Path, config: 
 
     folder = out / "tokenizer"
     if not folder.is_dir():
-        unfinished = out / "tokenizer-unfinished"
-        if config.start is not None:
-            read_tokenizer(locate(config.start), config.start).save_pretrained(str(unfinished))
-        elif text or labelled is not None:
-            tokenizer = train_tokenizer(_lines(text, labelled), config.vocabulary, sample=config.vocabulary_lines)
-            save_tokenizer(tokenizer, unfinished)
-        else:
+        if config.start is None and not text and labelled is None:
             raise ConfigError(f"{out} holds no vocabulary yet: give --text or --ner to learn it from")
-        unfinished.replace(folder)
+        with replacing_folder(folder) as new:
+            if config.start is not None:
+                read_tokenizer(locate(config.start), config.start).save_pretrained(str(new))
+            else:
+                tokenizer = train_tokenizer(_lines(text, labelled), config.vocabulary, sample=config.vocabulary_lines)
+                save_tokenizer(tokenizer, new)
     return Vocabulary(AutoTokenizer.from_pretrained(str(folder)))
 
 

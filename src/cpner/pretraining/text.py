@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpner.corpus.words import split_words
-from cpner.errors import CorpusError
+from cpner.errors import FileError
 from cpner.files import check_utf8
 from cpner.instructor import Vocabulary
 
@@ -27,7 +27,7 @@ def open_lines(path: Path) -> Iterator[str]:
     """Lines of a text file, packed with xz or plain.
 
     Raises:
-        CorpusError: the file can't be read, or is not UTF-8.
+        FileError: the file can't be read, or is not UTF-8.
     """
     opener = lzma.open if path.suffix == ".xz" else open
     try:
@@ -37,9 +37,9 @@ def open_lines(path: Path) -> Iterator[str]:
         with opener(path, "rb") as raw:
             for number, line in enumerate(raw, 1):
                 check_utf8(line, path, number)
-        raise CorpusError(f"can't be read: {error}", path=path) from error
+        raise FileError(f"can't be read: {error}", path=path) from error
     except (OSError, EOFError, lzma.LZMAError) as error:
-        raise CorpusError(f"can't be read: {error}", path=path) from error
+        raise FileError(f"can't be read: {error}", path=path) from error
 
 
 def in_turn(streams: Sequence[tuple[int, Iterator[str]]]) -> Iterator[str]:

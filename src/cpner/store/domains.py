@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -13,10 +12,10 @@ from typing import TypeVar
 
 import torch
 
-from cpner import __version__
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, PrefixConfig, config_dict, part_shape, start_fingerprint
 from cpner.errors import ConfigError, PrefixMismatchError, StoreError, UnknownDomainError, did_you_mean
+from cpner.machine import versions
 from cpner.store.card import DomainCard, StoredDomain, check_fits, check_name
 from cpner.store.store import Store
 
@@ -187,7 +186,7 @@ class Domains:
             strategy="added",
             metrics={},
             seed=0,
-            versions={"cpner": __version__, "torch": torch.__version__, "python": platform.python_version()},
+            versions=versions(),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 

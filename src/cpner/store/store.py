@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from cpner.errors import CorpusError, StoreError, UnknownDomainError, did_you_mean
+from cpner.errors import StoreError, UnknownDomainError, did_you_mean
 from cpner.files import replacing
 from cpner.store.card import (
     DomainCard,
@@ -138,15 +138,13 @@ class Store:
 
         Raises:
             UnknownDomainError: no such domain.
-            StoreError: the domain is damaged, or the file can't be written.
+            StoreError: the domain is damaged.
+            FileError: the file can't be written.
         """
         files = pack(self.load(name, reparameterisation=True), None)
-        try:
-            with replacing(Path(file)) as out, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-                for entry, data in files.items():
-                    archive.writestr(zipfile.ZipInfo(f"{name}/{entry}"), data, zipfile.ZIP_DEFLATED)
-        except (CorpusError, OSError) as error:
-            raise StoreError(f"domain {name!r} can't be exported: {error}") from error
+        with replacing(Path(file)) as out, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+            for entry, data in files.items():
+                archive.writestr(zipfile.ZipInfo(f"{name}/{entry}"), data, zipfile.ZIP_DEFLATED)
 
     def import_(
         self,

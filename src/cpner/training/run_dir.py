@@ -10,11 +10,10 @@ A file is written beside its place and then moved there; the best is written bef
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,8 +23,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cpner.corpus.sentence import Sentence
-from cpner.errors import CorpusError, TrainingError
-from cpner.files import replacing
+from cpner.errors import TrainingError
+from cpner.files import digest, replacing
 
 _TRAINED = r"(checkpoint|best-\d+)\.safetensors"
 _LEFTOVER = rf"\.({_TRAINED}|run\.json|curve\.json|curve\.png)\.\w+"  # of a kill while writing
@@ -126,13 +125,8 @@ class RunDir:
             raise TrainingError(f"{self.path} holds another run: {was}; asked for {now}. {way}")
 
     def _write(self, name: str, data: bytes) -> None:
-        try:
-            with replacing(self.path / name) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except (CorpusError, OSError) as error:
-            raise TrainingError(f"{self.path / name} can't be written: {error}") from error
+        with replacing(self.path / name, sync=True) as file:
+            file.write(data)
 
     def _discard(self, names: str, but: Sequence[str] = ()) -> None:
         """Remove files whose whole name matches: what else lies in the folder is not ours."""
@@ -147,16 +141,13 @@ def _describe(identity: Mapping[str, Any], names: Sequence[str]) -> str:
 
 def digest_sentences(sentences: Iterable[Sentence]) -> str:
     """Twelve hexadecimal digits that name sentences with their words and entities."""
-    total = hashlib.sha256()
-    for sentence in sentences:
-        total.update(json.dumps([sentence.text, sentence.words, sentence.spans]).encode())
-    return total.hexdigest()[:12]
+    return digest(json.dumps([sentence.text, sentence.words, sentence.spans]).encode() for sentence in sentences)
 
 
 def digest_tensors(tensors: Mapping[str, Tensor]) -> str:
     """Twelve hexadecimal digits that name tensors by their exact values."""
-    total = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        total.update(f"{name} {tuple(tensor.shape)}".encode())
-        total.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-    return total.hexdigest()[:12]
+    parts = (
+        (f"{name} {tuple(tensor.shape)}".encode(), tensor.detach().float().cpu().contiguous().numpy().tobytes())
+        for name, tensor in sorted(tensors.items())
+    )
+    return digest(chain.from_iterable(parts))

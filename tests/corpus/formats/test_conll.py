@@ -9,7 +9,7 @@ from hypothesis import example, given
 from cpner.corpus import Corpus, Sentence, Span
 from cpner.corpus.formats._tags import decode
 from cpner.corpus.formats.conll import read as read_conll
-from cpner.errors import CorpusError
+from cpner.errors import CorpusError, FileError
 from tests.strategies import corpora, word_sentences
 
 EU = [
@@ -161,7 +161,7 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line(tmp_path):
     path = tmp_path / "train.txt"
     path.write_bytes(b"EU\tO\nZ\xfcrich\tB-LOC\n")
 
-    with pytest.raises(CorpusError, match="line 2: byte 0xfc is not UTF-8"):
+    with pytest.raises(FileError, match="line 2: byte 0xfc is not UTF-8"):
         read(path)
 
 

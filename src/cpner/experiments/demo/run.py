@@ -7,15 +7,12 @@ variant of the target is trained for the same number of steps, so that help is n
 from __future__ import annotations
 
 import json
-import os
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cpner import __version__
 from cpner.corpus import Corpus, Sentence, sample_names
 from cpner.corpus.sentence import Prediction
 from cpner.errors import ConfigError, did_you_mean
@@ -35,6 +32,7 @@ from cpner.experiments.demo.result import (
 )
 from cpner.files import write_text
 from cpner.instructor import INSTRUCTION
+from cpner.machine import describe_machine, versions
 from cpner.progress import Progress, Report
 from cpner.show.entities import Tagged
 from cpner.store import Store
@@ -137,11 +135,12 @@ class _Demo:
         _copy(self.store, variants[-1].domain, self.target.name)  # what one would ask for by that name
         likeness = self._likeness()
         zero_shot = self.ner.evaluate(self.target, None).f1
+        machine = describe_machine(self.ner.backbone.device)
         return DemoResult(
             target=self.target.name,
             backbone=self._backbone(),
             settings=asdict(self.config),
-            versions=_versions(),
+            versions={**versions(), "threads": machine["threads"], "processors": machine["cores"]},
             seconds=time.monotonic() - started,
             trained=sorted(trained, key=lambda each: each.name),
             likeness=likeness,
@@ -277,15 +276,3 @@ def _copy(store: Store, name: str, new: str) -> None:
 def _prompt(sentence: Sentence, types: Sequence[str]) -> tuple[str, str]:
     entities = " ".join(f"({entity.type}: {entity.text})" for entity in sentence.entities)
     return f"{INSTRUCTION}: {', '.join(types)}: {sentence.text}", f"({entities})"
-
-
-def _versions() -> dict[str, Any]:
-    import torch
-
-    return {
-        "cpner": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "threads": torch.get_num_threads(),
-        "processors": os.cpu_count(),
-    }

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from hashlib import sha256
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +24,8 @@ from cpner.corpus import Span
 from cpner.evaluation import Evaluation, evaluate
 from cpner.experiments.paper.cells import BASELINES, Cell
 from cpner.experiments.paper.runner import Budget, Outcome, Runner, prefix_of
-from cpner.files import write_text
+from cpner.files import digest, write_text
+from cpner.machine import commit, describe_machine, versions
 from cpner.training import TrainingConfig
 from cpner.training.run_dir import digest_sentences
 
@@ -82,7 +80,7 @@ class Grid:
     def folder(self) -> Path:
         """Where results and warm-ups with these very weights and settings are."""
         settings = json.dumps(self._settings(), sort_keys=True)
-        return self.setup.out / "cells" / f"{self.backbone.fingerprint}-{sha256(settings.encode()).hexdigest()[:8]}"
+        return self.setup.out / "cells" / f"{self.backbone.fingerprint}-{digest([settings.encode()])[:8]}"
 
     @cached_property
     def runner(self) -> Runner:
@@ -202,32 +200,13 @@ def _scores(evaluation: Evaluation) -> dict[str, Any]:
 
 def _machine(backbone: Backbone) -> dict[str, Any]:
     """Where and with what a result was made."""
-    import torch
-    import transformers
-
-    from cpner import __version__
-
-    name = torch.cuda.get_device_name(backbone.device) if backbone.device.type == "cuda" else platform.machine()
+    machine = describe_machine(backbone.device)
     return {
-        "commit": _commit(),
-        "device": f"{backbone.device} ({name}, {torch.get_num_threads()} threads)",
+        "commit": commit(),
+        "device": "{device} ({processor}, {threads} threads)".format(**machine),
         "dtype": dtype_name(backbone.dtype),
-        "versions": {
-            "cpner": __version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
+        "versions": versions("transformers"),
     }
-
-
-def _commit() -> str | None:
-    """The commit of this checkout; None where there is none."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 _grids: list[Grid] = []  # a worker process's

@@ -1,0 +1,45 @@
+"""The machine and the programs that a result was made with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cpner import __version__
+
+if TYPE_CHECKING:
+    import torch
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of cpner, Python, torch, and of further packages by name."""
+    import torch
+
+    further = {name: version(name) for name in packages}
+    return {"cpner": __version__, "torch": torch.__version__, "python": platform.python_version(), **further}
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """What runs the model: `device`, the name of its `processor`, and the number of `cores` and `threads`."""
+    import torch
+
+    is_gpu = device.type == "cuda"
+    return {
+        "device": str(device),
+        "processor": torch.cuda.get_device_name(device) if is_gpu else platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def commit() -> str | None:
+    """The commit of this checkout, with `-dirty` for changes; None where there is no checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
