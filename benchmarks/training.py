@@ -24,8 +24,7 @@ from cpner.backbone.prefix import ATTENTIONS, PrefixConfig
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import T5Shape
 from cpner.bench.measure import Way, interleaved, operations, product_rate
-from cpner.training.batch import Batch
-from cpner.training.loop import loss_of
+from cpner.training.batch import Batch, cross_entropy
 
 ROWS = 8
 CANDIDATES = 160  # pieces that a row of some types and some thirty words could write
@@ -56,7 +55,7 @@ def own_way(
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss_of(backbone, batch, network()).backward()  # type: ignore[no-untyped-call]
+        cross_entropy(backbone.t5, batch, network().expand(len(batch.source))).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step

@@ -21,7 +21,8 @@ from cpner.evaluation import evaluate
 from cpner.instructor import Instructor
 from cpner.progress import Progress
 from cpner.recognition.recognise import Task, recognise
-from cpner.training import TrainingConfig, TrainingResult, loss_of, train_prefix
+from cpner.training import TrainingConfig, TrainingResult, train_prefix
+from cpner.training.batch import Batch, cross_entropy
 from cpner.training.examples import Examples
 from tests.support import SENTENCES, SMALL, TYPES, long_sentence
 
@@ -34,11 +35,16 @@ def train(tiny: Backbone, config: TrainingConfig = QUICK, dev: list[Sentence] | 
     return train_prefix(tiny, reparameterisation, SENTENCES, SENTENCES if dev is None else dev, TYPES, config, **kwargs)
 
 
+def batch_loss(tiny: Backbone, batch: Batch, prefix: Prefix) -> Tensor:
+    """Eq. 4 with one prefix for all rows."""
+    return cross_entropy(tiny.t5, batch, prefix.expand(len(batch.source)))
+
+
 def all_gradients(tiny: Backbone, config: TrainingConfig, prefix: Prefix) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of one batch, and its gradient in each part of a prefix."""
     examples = Examples(tiny, SENTENCES, TYPES, config)
     parts = {name: part.clone().requires_grad_() for name, part in prefix.parts.items()}
-    loss = loss_of(tiny, examples.batch(0, examples.epoch(0)[0]), Prefix(**parts))
+    loss = batch_loss(tiny, examples.batch(0, examples.epoch(0)[0]), Prefix(**parts))
     loss.backward()
     return loss, {name: part.grad for name, part in parts.items() if part.grad is not None}
 
@@ -87,7 +93,7 @@ def test_the_loss_is_the_mean_of_what_each_piece_costs(tiny, softmax):
     prefix = common_start(tiny.t5.shape, SMALL)
 
     with torch.no_grad():
-        loss = loss_of(tiny, batch, prefix)
+        loss = batch_loss(tiny, batch, prefix)
         rows = prefix.expand(1)
         hidden = tiny.t5.decode(batch.inputs, tiny.t5.encode(batch.source, batch.mask, rows), batch.mask, rows)[0]
     allowed = range(tiny.t5.shape.vocab_size) if batch.candidates is None else batch.candidates[0].tolist()
@@ -106,7 +112,7 @@ def test_padding_in_a_batch_costs_nothing_and_teaches_nothing(tiny):
     parts = {name: part.clone().requires_grad_() for name, part in prefix.parts.items()}
     for row in examples.epoch(0)[0]:
         batch = examples.batch(0, examples.epoch(0)[0][examples.epoch(0)[0] == row])
-        loss = loss_of(tiny, batch, Prefix(**parts)) * batch.labels.numel()
+        loss = batch_loss(tiny, batch, Prefix(**parts)) * batch.labels.numel()
         loss.backward()
         total, pieces = total + loss.item(), pieces + batch.labels.numel()
 
@@ -173,8 +179,10 @@ def test_dropout_takes_other_parts_of_what_was_added_at_every_step_and_keeps_the
     import cpner.training.loop as loop
 
     seen: list[Tensor] = []
-    real = loop.loss_of
-    monkeypatch.setattr(loop, "loss_of", lambda b, batch, prefix: seen.append(prefix.decoder) or real(b, batch, prefix))
+    real = loop.cross_entropy
+    monkeypatch.setattr(
+        loop, "cross_entropy", lambda t5, batch, rows: seen.append(rows.decoder[0]) or real(t5, batch, rows)
+    )
     trained = Reparameterisation(tiny.t5.shape, PrefixConfig(3, ATTENTIONS))
     for matrix in trained.parameters():
         torch.nn.init.ones_(matrix)  # what training added to the start, so far
@@ -297,7 +305,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_overwrites_nothing(tiny,
     import cpner.training.loop as loop
 
     config = TrainingConfig(epochs=3, min_steps=0, lr=0.01, batch_sentences=2, dropout=dropout, save_seconds=0)
-    steps, real = [], loop.loss_of
+    steps, real = [], loop.cross_entropy
     contents = {}
 
     def broken(*args: Any) -> Tensor:
@@ -306,10 +314,8 @@ def test_a_loss_that_is_no_number_ends_the_training_and_overwrites_nothing(tiny,
             contents.update({path: path.read_bytes() for path in tmp_path.iterdir()})
         return real(*args) * (math.nan if len(steps) == 5 else 1)
 
-    monkeypatch.setattr(loop, "loss_of", broken)
-    with pytest.raises(
-        TrainingError, match=r"the loss is not a number in epoch 2, step 5: try a smaller lr than 0\.01"
-    ):
+    monkeypatch.setattr(loop, "cross_entropy", broken)
+    with pytest.raises(TrainingError, match=r"the loss is not a number in step 5: try a smaller lr than 0\.01"):
         train(tiny, config, run_dir=tmp_path)
 
     assert contents and {path: path.read_bytes() for path in tmp_path.iterdir()} == contents
@@ -318,10 +324,10 @@ def test_a_loss_that_is_no_number_ends_the_training_and_overwrites_nothing(tiny,
 def test_a_gradient_that_is_no_number_ends_the_training_too(tiny, monkeypatch):
     import cpner.training.loop as loop
 
-    real = loop.loss_of
-    monkeypatch.setattr(loop, "loss_of", lambda *args: real(*args).sub(real(*args).detach()).abs().sqrt())
+    real = loop.cross_entropy
+    monkeypatch.setattr(loop, "cross_entropy", lambda *args: real(*args).sub(real(*args).detach()).abs().sqrt())
 
-    with pytest.raises(TrainingError, match="the gradient is not a number in epoch 1, step 1"):
+    with pytest.raises(TrainingError, match="the gradient is not a number in step 1"):
         train(tiny)
 
 
@@ -361,3 +367,15 @@ def test_the_dev_split_is_thinned_evenly(tiny, monkeypatch):
     train(tiny, TrainingConfig(epochs=1, min_steps=0, eval_limit=0), dev=dev)
 
     assert sizes == [3, 7]
+
+
+def test_layers_are_computed_again_while_training_alone(tiny, monkeypatch):
+    import cpner.training.loop as loop
+
+    switched = []
+    real = loop.cross_entropy
+    monkeypatch.setattr(loop, "cross_entropy", lambda t5, *args: switched.append(t5.checkpointing) or real(t5, *args))
+
+    train(tiny, replace(QUICK, checkpointing=True), dev=[])
+
+    assert switched and all(switched) and not tiny.t5.checkpointing

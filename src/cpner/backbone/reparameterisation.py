@@ -55,6 +55,11 @@ class Reparameterisation(nn.Module):
             self.add_module(f"{name}_network", nn.Sequential(hidden, nn.Tanh(), out))
 
     @property
+    def start(self) -> Prefix:
+        """The prefix without what P and its network add to it, each part [L, 2, H, K, D]."""
+        return Prefix(**{name: self.get_buffer(f"{name}_start") for name in self.config.attentions})
+
+    @property
     def lr(self) -> float:
         """A step size of AdamW that suits: keys and values themselves bear larger steps than a network's weights."""
         return 0.2 if self.config.reparameterisation == "direct" else 3e-3

@@ -30,8 +30,7 @@ from cpner.instructor import Instructor
 from cpner.instructor.grammar import Grammar
 from cpner.machine import describe_machine, versions
 from cpner.recognition.recognise import Task, recognise
-from cpner.training.batch import Batch
-from cpner.training.loop import loss_of
+from cpner.training.batch import Batch, cross_entropy
 
 TYPES = ["person", "organization", "location", "political party", "chemical compound", "event", "award", "product"]
 TEXT = (
@@ -160,7 +159,7 @@ def training_step(backbone: Backbone, rounds: int) -> dict[str, float]:
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        loss_of(backbone, batch, network()).backward()  # type: ignore[no-untyped-call]
+        cross_entropy(backbone.t5, batch, network().expand(len(batch.source))).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         _wait(backbone.device)
 

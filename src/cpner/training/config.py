@@ -63,7 +63,7 @@ class TrainingConfig:
         """How many epochs a training has whose epochs have so many batches."""
         return max(self.epochs, min(self.max_epochs, math.ceil(self.min_steps / batches)))
 
-    def taken_back(self, sentences: int) -> float:
+    def shrink_share_of(self, sentences: int) -> float:
         """The share of what training changed that is taken back when there are so many sentences to learn from."""
         return self.shrinkage * min(1.0, 100 / sentences)
 

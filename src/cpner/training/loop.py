@@ -1,17 +1,15 @@
-"""Training of a prefix with the backbone frozen (section 3.4, Eq. 4)."""
+"""Training of a prefix with the backbone frozen (section 3.4, Eq. 4): epochs, looks at the dev split, resuming."""
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,25 +17,48 @@ from cpner.backbone.hardware import dtype_name
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, config_dict
 from cpner.backbone.reparameterisation import Reparameterisation
+from cpner.backbone.t5 import T5
 from cpner.corpus.sentence import Sentence
 from cpner.corpus.type_names import check_words
-from cpner.errors import ConfigError, TrainingError
+from cpner.errors import ConfigError
 from cpner.evaluation import evaluate
 from cpner.progress import Progress, Report
 from cpner.recognition.recognise import Task, recognise
 from cpner.training.batch import Batch, cross_entropy
 from cpner.training.config import TrainingConfig
 from cpner.training.examples import Examples
+from cpner.training.optimise import Group, Step, adamw, optimise
 from cpner.training.run_dir import RunDir, digest_sentences, digest_tensors
+from cpner.training.trainable import Trainable
 
 _LOOKS = 8  # at the dev split in a whole training, unless the settings say otherwise
-_DROPOUT = 3  # stream of random numbers
 _FREE = ("save_seconds", "checkpointing")  # settings that change no number: a resumed run may have others
 
 
 @dataclass(frozen=True)
+class Course:
+    """How a training went.
+
+    Attributes:
+        curve: for each epoch `epoch`, `step`, `loss` (nats a target piece), `lr`, and `f1` (dev, 0 to 100, or None).
+        best_f1: strict F1 on the dev split (0 to 100) of the best state; None without a dev split.
+        best_epoch: the epoch after which that state was taken, from 1.
+        epochs: how many were trained.
+        steps: how many updates that were.
+        seconds: how long it took, all parts of a resumed run together.
+    """
+
+    curve: list[dict[str, Any]] = field(repr=False)
+    best_f1: float | None
+    best_epoch: int
+    epochs: int
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class TrainingResult:
-    """What a training has made.
+    """A trained prefix, and how its training went.
 
     Attributes:
         prefix: the best prefix, shrunk and baked, in float32 on the CPU.
@@ -58,6 +79,12 @@ class TrainingResult:
     epochs: int
     steps: int
     seconds: float
+
+    @classmethod
+    def of(cls, reparameterisation: Reparameterisation, course: Course) -> TrainingResult:
+        """What a reparameterisation yields now."""
+        state = {name: t.detach().cpu().clone() for name, t in reparameterisation.state_dict().items()}
+        return cls(reparameterisation.bake().to("cpu"), state, **vars(course))
 
 
 @dataclass
@@ -106,9 +133,7 @@ def train_prefix(
         ConfigError: a type can't be a type, or a sentence has an entity of another.
         TrainingError: there is nothing to learn from, the loss is not a number, or `run_dir` can't be used.
 
-    Reading: the softmax of Eq. 4 runs over the pieces that a row could write at all (its options, its sentence, the
-        template), since the decoder only ever chooses among these; `softmax="vocabulary"` takes all pieces.
-        The paper keeps all that training changed, as `shrinkage=0` does.
+    Reading: the paper keeps all that training changed, as `shrinkage=0` does.
     """
     config = config or TrainingConfig()
     check_types(types, [*train, *dev])
@@ -118,9 +143,12 @@ def train_prefix(
     if run_dir is not None:
         identity = _identity(backbone, reparameterisation, train, dev, types, config)
         run = RunDir(run_dir, identity, resume=resume)
+    group = Group(dict(reparameterisation.named_parameters()), config.lr or reparameterisation.lr)
+    start = reparameterisation.start
+    trainable = Trainable([group], config, len(examples.sentences), reparameterisation, start)
     with run or nullcontext():
-        training = _Training(backbone, reparameterisation, examples, _some(dev, config.eval_limit), run, progress)
-        return training.run()
+        course = train_epochs(backbone, trainable, examples, dev, run=run, progress=progress)
+    return TrainingResult.of(reparameterisation, course)
 
 
 def check_types(types: Sequence[str], sentences: Sequence[Sentence]) -> None:
@@ -140,54 +168,75 @@ def check_types(types: Sequence[str], sentences: Sequence[Sentence]) -> None:
         raise ConfigError(f"sentences have entities of type {sorted(others)[0]!r}, which is none of {list(types)}")
 
 
-def loss_of(backbone: Backbone, batch: Batch, prefix: Prefix) -> Tensor:
-    """Mean cross-entropy of a batch's target pieces (Eq. 4), in nats.
+def train_epochs(
+    backbone: Backbone,
+    trainable: Trainable,
+    examples: Examples,
+    dev: Sequence[Sentence],
+    *,
+    run: RunDir | None = None,
+    progress: Report | None = None,
+) -> Course:
+    """Train by the loss of Eq. 4, and end at the state with the best dev F1, shrunk; without a dev split at the last.
 
     Args:
-        prefix: one domain's, each part [L, 2, H, K, D]; every row gets it.
+        backbone: frozen but for what is trained of it.
+        trainable: what is trained.
+        examples: what is learnt from, and the settings.
+        dev: sentences that are looked at, of which `eval_limit` are taken.
+        run: holds the checkpoint to go on from, if there is one, and takes the next ones; None keeps nothing.
+        progress: called after every step.
+
+    Raises:
+        TrainingError: the loss is not a number, or `run` can't be used.
     """
-    return cross_entropy(backbone.t5, batch, prefix.expand(batch.source.shape[0]))
+    training = _Training(backbone, trainable, examples, _some(dev, examples.config.eval_limit), run, progress)
+    with _checkpointing(backbone.t5, examples.config.checkpointing):
+        return training.run()
 
 
 class _Training:
-    """One run of `train_prefix`: the trained part, the optimizer, and where the run stands."""
+    """One run of `train_epochs`: what is trained, the optimizer, and where the run stands."""
 
     def __init__(
         self,
         backbone: Backbone,
-        reparameterisation: Reparameterisation,
+        trainable: Trainable,
         examples: Examples,
         dev: Sequence[Sentence],
         run: RunDir | None,
         progress: Report | None,
     ) -> None:
-        self.backbone, self.trained, self.examples, self.dev = backbone, reparameterisation, examples, dev
-        self.run_dir, self.progress, self.config = run, progress, examples.config
-        c = self.config
-        self.lr = c.lr or reparameterisation.lr  # the highest
-        self.optimizer = torch.optim.AdamW(
-            reparameterisation.parameters(), lr=self.lr, weight_decay=c.weight_decay, fused=True
-        )
-        self.a_pass = len(examples.epoch(0))  # batches of an epoch, about
-        backbone.t5.checkpointing = c.checkpointing
-        self.epochs = c.epochs_of(self.a_pass)
-        self.every = c.eval_every or max(1, round(self.epochs / _LOOKS))
-        self.begun = {name: p.detach().clone() for name, p in reparameterisation.named_parameters()}
-        self.back = c.taken_back(len(examples.sentences))
+        self.backbone = backbone
+        self.trainable = trainable
+        self.examples = examples
+        self.dev = dev
+        self.run_dir = run
+        self.progress = progress
+        self.config = examples.config
+        self.optimizer = adamw(trainable.groups, self.config.weight_decay)
+        self.batches_per_epoch = len(examples.epoch(0))  # about: later epochs have other mentions
+        self.epochs = self.config.epochs_of(self.batches_per_epoch)
+        self.eval_every = self.config.eval_every or max(1, round(self.epochs / _LOOKS))
         self.state = _State()
+        self.lr = 0.0
         self.best: dict[str, Tensor] = {}
-        self.started = self.saved = time.monotonic()
+        self.started = time.monotonic()
+        self.saved = self.started
 
-    def run(self) -> TrainingResult:
+    def run(self) -> Course:
         """Train to the end, from the checkpoint if there is one."""
         self._load()
-        while not self.state.finished:
-            self._epoch()
-        self.trained.load_state_dict(self.best or self._shrunk().state_dict())
+        config = self.config
+        optimise(
+            self.optimizer, self._loss, self._batches(), ramp=config.lr_ramp_steps, clip=config.clip, after=self._count,
+            done=self.state.step,
+        )  # fmt: skip
+        with self.trainable.shrunk():
+            last = self.trainable.state()
+        self.trainable.load(self.best or last)
         state = self.state
-        return TrainingResult(
-            prefix=self.trained.bake().to("cpu"),
-            reparameterisation={name: t.detach().cpu().clone() for name, t in self.trained.state_dict().items()},
+        return Course(
             curve=state.curve,
             best_f1=state.best_f1,
             best_epoch=state.best_epoch or state.epoch,
@@ -196,97 +245,79 @@ class _Training:
             seconds=self._seconds(),
         )
 
-    def _epoch(self) -> None:
-        """Train the rest of the current epoch, then look at the dev split if it is time."""
+    def _batches(self) -> Iterator[tuple[float, Batch]]:
+        """The batches that are left, each with the share of the training before it; between them, what is due."""
         state = self.state
-        batches = self.examples.epoch(state.epoch)
-        while state.batch < len(batches):
-            lr = self._lr((state.epoch + state.batch / len(batches)) / self.epochs)
-            self._step(self.examples.batch(state.epoch, batches[state.batch]), lr)
-            state.batch, state.step = state.batch + 1, state.step + 1
-            self._tell(state.epoch + state.batch / len(batches))
-            if state.batch < len(batches) and time.monotonic() - self.saved >= self.config.save_seconds:
-                self._save()
-        state.epoch, state.batch = state.epoch + 1, 0
-        row = {"epoch": state.epoch, "step": state.step, "loss": state.loss / state.pieces, "lr": lr, "f1": None}
-        state.loss, state.pieces = 0.0, 0
+        while not state.finished:
+            batches = self.examples.epoch(state.epoch)
+            for rows in batches[state.batch :]:
+                share = (state.epoch + state.batch / len(batches)) / self.epochs
+                yield share, self.examples.batch(state.epoch, rows)
+                state.batch += 1
+                self._report(state.epoch + state.batch / len(batches))
+                if state.batch < len(batches) and self._save_is_due():
+                    self._save()
+            self._end_epoch()
+
+    def _loss(self, batch: Batch) -> Tensor:
+        prefix = self.trainable.prefix(self.state.step)
+        rows = batch.source.shape[0]
+        return cross_entropy(self.backbone.t5, batch, None if prefix is None else prefix.expand(rows))
+
+    def _count(self, step: Step[Batch]) -> None:
+        """Note an update."""
+        pieces = int((step.batch.labels >= 0).sum())
+        self.state.step = step.number
+        self.state.loss += step.loss * pieces
+        self.state.pieces += pieces
+        self.lr = step.lr
+
+    def _end_epoch(self) -> None:
+        """Look at the dev split if it is time, and add to the curve."""
+        state = self.state
+        state.epoch += 1
+        state.batch = 0
+        loss = state.loss / state.pieces
+        row = {"epoch": state.epoch, "step": state.step, "loss": loss, "lr": self.lr, "f1": None}
+        state.loss = 0.0
+        state.pieces = 0
         state.curve.append(row)
         state.finished = state.epoch >= self.epochs
-        time_to_look = state.finished or state.epoch % self.every == 0
+        time_to_look = state.finished or state.epoch % self.eval_every == 0
         if time_to_look and self.dev:
-            row["f1"] = self._look()
-        if time_to_look or time.monotonic() - self.saved >= self.config.save_seconds:
+            row["f1"] = self._evaluate_dev()
+        if time_to_look or self._save_is_due():
             self._save()
 
-    def _step(self, batch: Batch, lr: float) -> None:
-        """One update of what is trained; raises before anything changes if the loss is not a number."""
-        loss = loss_of(self.backbone, batch, self._drop(self.trained()))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.trained.parameters(), self.config.clip)
-        value = loss.item()
-        if not (math.isfinite(value) and math.isfinite(norm.item())):
-            what = "loss" if not math.isfinite(value) else "gradient"
-            raise TrainingError(
-                f"the {what} is not a number in epoch {self.state.epoch + 1}, step {self.state.step + 1}: "
-                f"try a smaller lr than {self.lr}"
-            )
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.step()
-        pieces = int((batch.labels >= 0).sum())
-        self.state.loss += value * pieces
-        self.state.pieces += pieces
-
-    def _drop(self, prefix: Prefix) -> Prefix:
-        """Dropout on what training adds to the start of the prefix, drawn from the seed and the step."""
-        if not self.config.dropout:
-            return prefix
-        keep = 1 - self.config.dropout
-        seed = np.random.SeedSequence([self.config.seed, _DROPOUT, self.state.step]).generate_state(1, np.uint64)
-        generator = torch.Generator().manual_seed(int(seed[0]) >> 1)
-        dropped = {}
-        for name, part in prefix.parts.items():
-            start, kept = self.trained.get_buffer(f"{name}_start"), torch.rand(part.shape, generator=generator) < keep
-            dropped[name] = start + (part - start) * kept.to(part) / keep
-        return Prefix(**dropped)
-
-    def _lr(self, share: float) -> float:
-        """The step size when this share of the training is over: a linear ramp, then a cosine to zero."""
-        ramp = min(1.0, (self.state.step + 1) / max(1, self.config.lr_ramp_steps))
-        return self.lr * ramp * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
-
-    def _look(self) -> float:
-        """Strict F1 on the dev split; the best state is kept."""
-        state, c, shrunk = self.state, self.config, self._shrunk()
-        prefix = shrunk.bake().to(torch.bfloat16)  # as it will be stored
-        tasks = [Task(sentence, self.examples.types, self.examples.instructor, "") for sentence in self.dev]
-        found = recognise(self.backbone, tasks, {"": prefix})
-        f1 = evaluate(self.dev, found, self.examples.types).f1
-        if state.best_f1 is None or f1 > state.best_f1:
-            state.best_f1, state.best_epoch, state.stale = f1, state.epoch, 0
-            self.best = shrunk.state_dict()
-            if self.run_dir is not None:
-                self.run_dir.save_best(state.epoch, self.best)
-        else:
-            state.stale += 1
-            state.finished |= 0 < c.patience <= state.stale
+    def _evaluate_dev(self) -> float:
+        """Strict F1 on the dev split of the shrunk state, its prefix as it will be stored; the best state is kept."""
+        with self.trainable.shrunk():
+            prefix = self.trainable.baked()
+            prefixes = {} if prefix is None else {"": prefix.to(torch.bfloat16)}
+            domain = None if prefix is None else ""
+            tasks = [Task(s, self.examples.types, self.examples.instructor, domain) for s in self.dev]
+            predictions = recognise(self.backbone, tasks, prefixes)
+            f1 = evaluate(self.dev, predictions, self.examples.types).f1
+            self._keep_best(f1)
         return f1
 
-    @torch.no_grad()
-    def _shrunk(self) -> Reparameterisation:
-        """What is trained, and a share of the way back to where it began (WiSE-FT, Wortsman et al., CVPR 2022).
+    def _keep_best(self, f1: float) -> None:
+        """Keep the state if none before had this F1, else stop if patience ends."""
+        state = self.state
+        if state.best_f1 is None or f1 > state.best_f1:
+            state.best_f1 = f1
+            state.best_epoch = state.epoch
+            state.stale = 0
+            self.best = self.trainable.state()
+            if self.run_dir is not None:
+                self.run_dir.save_best(state.epoch, _on_cpu(self.best))
+        else:
+            state.stale += 1
+            state.finished |= 0 < self.config.patience <= state.stale
 
-        Few sentences are soon known by heart: the way there is right, but it leads too far.
-        """
-        shrunk = copy.deepcopy(self.trained)
-        for name, parameter in shrunk.named_parameters():
-            parameter.lerp_(self.begun[name], self.back)
-        return shrunk
-
-    def _tell(self, epochs: float) -> None:
+    def _report(self, epochs: float) -> None:
         if self.progress is not None:
-            total = self.epochs * self.a_pass
+            total = self.epochs * self.batches_per_epoch
             f1 = "" if self.state.best_f1 is None else f", best dev F1 {self.state.best_f1:.1f}"
             message = f"epoch {math.ceil(epochs)} of {self.epochs}, loss {self.state.loss / self.state.pieces:.3f}{f1}"
             self.progress(Progress(round(epochs / self.epochs * total), total, message))
@@ -294,18 +325,20 @@ class _Training:
     def _seconds(self) -> float:
         return self.state.seconds + time.monotonic() - self.started
 
+    def _save_is_due(self) -> bool:
+        return time.monotonic() - self.saved >= self.config.save_seconds
+
     def _save(self) -> None:
         """Write the checkpoint and the curve."""
         self.saved = time.monotonic()
         if self.run_dir is None:
             return
-        tensors = {f"trained.{name}": tensor for name, tensor in self.trained.state_dict().items()}
-        for name, parameter in self.trained.named_parameters():
+        tensors = {f"trained.{name}": tensor for name, tensor in self.trainable.state().items()}
+        for name, parameter in self.trainable.parameters.items():
             tensors |= {f"optimizer.{name}.{key}": t for key, t in self.optimizer.state[parameter].items()}
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         # the curve first: a run whose checkpoint says that it has finished has all its files
         self.run_dir.save_curve(self.state.curve, picture=self.state.finished)
-        self.run_dir.save({**asdict(self.state), "seconds": self._seconds()}, tensors)
+        self.run_dir.save({**asdict(self.state), "seconds": self._seconds()}, _on_cpu(tensors))
 
     def _load(self) -> None:
         """Take up the checkpoint, if there is one."""
@@ -314,13 +347,28 @@ class _Training:
             return
         state, tensors, self.best = loaded
         self.state = _State(**state)
-        self.trained.load_state_dict(
-            {name.removeprefix("trained."): t for name, t in tensors.items() if name.startswith("trained.")}
-        )
-        for name, parameter in self.trained.named_parameters():
+        self.trainable.load({name.removeprefix("trained."): tensor for name, tensor in tensors.items()})
+        for name, parameter in self.trainable.parameters.items():
             head = f"optimizer.{name}."
-            own = {key.removeprefix(head): t for key, t in tensors.items() if key.startswith(head)}
-            self.optimizer.state[parameter] = {k: t if k == "step" else t.to(parameter.device) for k, t in own.items()}
+            moments = {key.removeprefix(head): tensor for key, tensor in tensors.items() if key.startswith(head)}
+            self.optimizer.state[parameter] = {
+                key: tensor if key == "step" else tensor.to(parameter.device) for key, tensor in moments.items()
+            }
+
+
+@contextmanager
+def _checkpointing(t5: T5, on: bool) -> Iterator[None]:
+    """Have a T5 compute layers again for the gradient, or not, until the context ends."""
+    before = t5.checkpointing
+    t5.checkpointing = on
+    try:
+        yield
+    finally:
+        t5.checkpointing = before
+
+
+def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def _identity(

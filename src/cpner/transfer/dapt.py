@@ -10,7 +10,7 @@ import copy
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from cpner.backbone.checkpoint import hugging_face_state
 from cpner.backbone.load import Backbone, locate
@@ -31,6 +31,8 @@ from cpner.instructor import Vocabulary
 from cpner.progress import Progress, Report
 from cpner.training import TrainingResult
 from cpner.training.batch import Batch, cross_entropy
+from cpner.training.loop import Course
+from cpner.training.optimise import Group, Step, adamw, optimise
 from cpner.training.span_corruption import Array, SpanCorruption
 
 _ROWS = 20  # of the curve
@@ -86,17 +88,9 @@ def dapt_prefix(
     config = config or DaptConfig()
     started = time.monotonic()
     trained = fresh(backbone, prefix).to(backbone.device)
-    curve = _train(backbone, list(trained.parameters()), trained, lines, config, config.lr or trained.lr, progress)
-    return TrainingResult(
-        prefix=trained.bake().to("cpu"),
-        reparameterisation={name: tensor.detach().cpu().clone() for name, tensor in trained.state_dict().items()},
-        curve=curve,
-        best_f1=None,
-        best_epoch=1,
-        epochs=1,
-        steps=config.steps,
-        seconds=time.monotonic() - started,
-    )
+    group = Group(dict(trained.named_parameters()), config.lr or trained.lr)
+    curve = _train(backbone, group, trained, lines, config, progress)
+    return TrainingResult.of(trained, Course(curve, None, 1, 1, config.steps, time.monotonic() - started))
 
 
 def dapt_backbone(
@@ -109,7 +103,8 @@ def dapt_backbone(
     config = config or DaptConfig()
     tuned = Backbone(backbone.name, copy.deepcopy(backbone.t5).float(), backbone.vocabulary, backbone.window)
     tuned.t5.requires_grad_(True)
-    _train(tuned, list(tuned.t5.parameters()), None, lines, config, config.backbone_lr, progress)
+    group = Group(dict(tuned.t5.named_parameters()), config.backbone_lr)
+    _train(tuned, group, None, lines, config, progress)
     return replace(tuned, t5=tuned.t5.to(backbone.dtype))
 
 
@@ -140,38 +135,33 @@ def write_tuned(backbone: Backbone, folder: Path) -> None:
 
 def _train(
     backbone: Backbone,
-    parameters: Sequence[nn.Parameter],
+    group: Group,
     prefix: Callable[[], Prefix] | None,
     lines: Iterable[str],
     config: DaptConfig,
-    lr: float,
     progress: Report | None,
 ) -> list[dict[str, Any]]:
     """Minimise the loss of hidden spans; gives the curve."""
-    batches = _Text(lines, backbone.vocabulary, config)
-    optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
+    text = _Text(lines, backbone.vocabulary, config)
     curve: list[dict[str, Any]] = []
     losses: list[float] = []
-    for step in range(config.steps):
-        batch = batches.batch(step).to(backbone.device)
-        own = None if prefix is None else prefix().expand(batch.source.shape[0])
-        loss: Tensor = cross_entropy(backbone.t5, batch, own)
-        if not loss.isfinite():
-            raise TrainingError(f"the loss is not a number in step {step + 1}: try a smaller lr than {lr}")
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, config.clip)
-        rate = optimizer.param_groups[0]["lr"]
-        optimizer.step()
-        schedule.step()
-        losses.append(loss.item())
-        if (step + 1) % max(1, config.steps // _ROWS) == 0 or step + 1 == config.steps:
+
+    def loss(batch: Batch) -> Tensor:
+        rows = batch.source.shape[0]
+        return cross_entropy(backbone.t5, batch, None if prefix is None else prefix().expand(rows))
+
+    def count(step: Step[Batch]) -> None:
+        losses.append(step.loss)
+        if step.number % max(1, config.steps // _ROWS) == 0 or step.number == config.steps:
             mean = sum(losses) / len(losses)
-            curve.append({"epoch": 1, "step": step + 1, "loss": mean, "lr": rate, "f1": None})
-            losses = []
+            curve.append({"epoch": 1, "step": step.number, "loss": mean, "lr": step.lr, "f1": None})
+            losses.clear()
         if progress is not None:
-            progress(Progress(step + 1, config.steps, f"DAPT, loss {curve[-1]['loss'] if curve else loss.item():.3f}"))
+            latest = curve[-1]["loss"] if curve else step.loss
+            progress(Progress(step.number, config.steps, f"DAPT, loss {latest:.3f}"))
+
+    batches = ((step / config.steps, text.batch(step).to(backbone.device)) for step in range(config.steps))
+    optimise(adamw([group]), loss, batches, ramp=0, clip=config.clip, after=count)
     return curve
 
 

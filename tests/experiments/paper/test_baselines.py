@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from cpner.backbone.load import digest
-from cpner.backbone.prefix import PrefixConfig, common_start
+from cpner.backbone.prefix import PrefixConfig, common_start, fingerprint
+from cpner.backbone.start import fresh
 from cpner.corpus import Corpus
 from cpner.errors import ConfigError
 from cpner.evaluation import evaluate
 from cpner.experiments.paper.baselines import METHODS, BaselineConfig, tune
-from cpner.training import TrainingConfig
+from cpner.progress import Progress
+from cpner.training import TrainingConfig, train_prefix
 from tests.support import SENTENCES, TYPES
 
 CORPUS = Corpus("c", {"train": SENTENCES, "dev": SENTENCES}, types=TYPES)
@@ -39,7 +41,7 @@ def test_a_method_changes_what_it_finds_and_not_the_backbone(tiny, method):
     tuned = tune(tiny, method, CORPUS, TrainingConfig(epochs=30, min_steps=0, batch_sentences=2), progress=seen.append)
 
     assert digest(tiny.t5) == before and torch.get_num_threads() == threads
-    assert float(seen[-1].message.split()[1]) < float(seen[0].message.split()[1])  # the loss
+    assert loss_told(seen[-1]) < loss_told(seen[0])
     found = tuned.recognise(SENTENCES)
     assert evaluate(SENTENCES, found, TYPES).f1 == tuned.best_f1
     assert not any(p.requires_grad for p in tuned.backbone.t5.parameters())
@@ -104,9 +106,25 @@ def test_a_prefix_may_begin_at_an_average_of_sources(tiny):
     tuned = tune(tiny, "prefix", CORPUS, TrainingConfig(epochs=1, min_steps=0, lr=1e-30), start=start)
 
     for name, part in start.parts.items():
-        torch.testing.assert_close(tuned.prefix.parts[name], part)
+        torch.testing.assert_close(tuned.prefix.parts[name], part.to(torch.bfloat16))
+
+
+def test_a_prefix_among_baselines_is_that_of_a_warm_up(tiny):
+    """Dropout, shrinkage, looks at the dev split and its thinning: nothing differs but what is trained."""
+    config = TrainingConfig(epochs=3, min_steps=0, batch_sentences=2, eval_every=2, eval_limit=3, dropout=0.3)
+    warm = train_prefix(tiny, fresh(tiny), SENTENCES, SENTENCES, TYPES, config)
+
+    tuned = tune(tiny, "prefix", CORPUS, config)
+
+    assert tuned.best_f1 == warm.best_f1
+    assert fingerprint(tuned.prefix) == fingerprint(warm.prefix.to(torch.bfloat16))
 
 
 def test_an_unknown_method_is_refused(tiny):
     with pytest.raises(ConfigError, match="Did you mean 'lora'"):
         tune(tiny, "loar", CORPUS)
+
+
+def loss_told(progress: Progress) -> float:
+    """The loss in a message such as "epoch 1 of 2, loss 3.210, best dev F1 4.0"."""
+    return float(progress.message.partition("loss ")[2].partition(",")[0])

@@ -1,14 +1,12 @@
 """What CP-NER is compared with: other ways to tune the same backbone, with the same instructor, data and steps.
 
-All are trained by the loss of Eq. 4 and read by the same grammar, so that only what is trained differs. Dev F1 chooses
-the best state, as in warm-up.
+All go through the loop of warm-up, with its loss (Eq. 4), its looks at the dev split and its shrinkage, and are read by
+the same grammar, so that only what is trained differs. A prefix among them has warm-up's dropout, too.
 """
 
 from __future__ import annotations
 
 import copy
-import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,14 +21,15 @@ from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.start import fresh
 from cpner.corpus import Corpus, Sentence
 from cpner.corpus.sentence import Prediction
-from cpner.errors import ConfigError, MissingExtraError, TrainingError, did_you_mean
-from cpner.evaluation import evaluate
+from cpner.errors import ConfigError, MissingExtraError, did_you_mean
 from cpner.instructor import Instructor, Source
-from cpner.progress import Progress, Report
+from cpner.progress import Report
 from cpner.recognition.recognise import Task, recognise
 from cpner.training import TrainingConfig, check_types
-from cpner.training.batch import cross_entropy
 from cpner.training.examples import Examples
+from cpner.training.loop import train_epochs
+from cpner.training.optimise import Group
+from cpner.training.trainable import Trainable
 
 METHODS = {
     "full": "all weights of the backbone",
@@ -40,7 +39,6 @@ METHODS = {
     "prefix": "a prefix, as in warm-up",
     "prefix-embedding": "the same, and the backbone's embedding, as the authors' code does",
 }
-_LOOKS = 8  # at the dev split
 
 
 @dataclass(frozen=True)
@@ -111,42 +109,44 @@ def tune(
         raise ConfigError(f"no baseline {method!r}; there are {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
     config, settings = config or TrainingConfig(), settings or BaselineConfig()
     check_types(corpus.types, [*corpus.train, *corpus.dev])
-    started = time.monotonic()
     torch.manual_seed(config.seed)  # PEFT draws its first weights from the global state
     work = Backbone(backbone.name, copy.deepcopy(backbone.t5).float(), backbone.vocabulary, backbone.window)
-    change = _CHANGES[method](work, config, settings, start)
     examples = Examples(work, corpus.train, corpus.types, config)
+    change = _CHANGES[method](work, config, settings, start)
     if change.prompt:
         examples.instructor = _Prompted(work, change.prompt, config)
-    best = _train(work, change, examples, corpus.dev, config, progress)
-    prefix = None if change.prefix is None else change.prefix().detached()
-    parameters = sum(p.numel() for group in change.groups for p in group["params"])
-    kept = parameters
+    trainable = Trainable(change.groups, config, len(examples.sentences), change.network, change.start)
+    course = train_epochs(work, trainable, examples, corpus.dev, progress=progress)
+    baked = trainable.baked()
+    prefix = None if baked is None else baked.to(torch.bfloat16)  # as dev F1 was measured
+    parameters = sum(parameter.numel() for parameter in trainable.parameters.values())
+    stored = parameters
     if prefix is not None:
-        kept = sum(part.numel() for part in prefix.parts.values())
+        stored = sum(part.numel() for part in prefix.parts.values())
         if method == "prefix-embedding":
-            kept += work.t5.embedding.weight.numel()
+            stored += work.t5.embedding.weight.numel()
     change.finish()
     work.t5.requires_grad_(False)
     return Tuned(
-        replace(work, t5=work.t5.to(backbone.dtype)), prefix, corpus.types, examples.instructor, parameters, 2 * kept,
-        best, time.monotonic() - started,
+        replace(work, t5=work.t5.to(backbone.dtype)), prefix, corpus.types, examples.instructor, parameters, 2 * stored,
+        course.best_f1, course.seconds,
     )  # fmt: skip
 
 
 @dataclass
 class _Change:
-    """What a method trains: groups of parameters with their step sizes, a prefix, pieces before the source."""
+    """What a method trains: groups of parameters, what yields a prefix and its start, pieces before the source."""
 
-    groups: list[dict[str, Any]]
-    prefix: Callable[[], Prefix] | None = None
+    groups: list[Group]
+    network: Callable[[], Prefix] | None = None
+    start: Prefix | None = None
     prompt: Sequence[int] = ()
     finish: Callable[[], None] = lambda: None
 
 
 def _full(work: Backbone, config: TrainingConfig, settings: BaselineConfig, start: Prefix | None) -> _Change:
     work.t5.requires_grad_(True)
-    return _Change([{"params": list(work.t5.parameters()), "lr": settings.lr_full}])
+    return _Change([Group(dict(work.t5.named_parameters()), settings.lr_full)])
 
 
 def _lora(work: Backbone, config: TrainingConfig, settings: BaselineConfig, start: Prefix | None) -> _Change:
@@ -154,7 +154,7 @@ def _lora(work: Backbone, config: TrainingConfig, settings: BaselineConfig, star
     names = ["qkv", "q", "kv", "o"]  # our T5 keeps projections of one input in one matrix
     lora = peft.LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules=names)
     peft.inject_adapter_in_model(lora, work.t5)
-    parameters = [p for name, p in work.t5.named_parameters() if ".lora_" in name]
+    parameters = {name: parameter for name, parameter in work.t5.named_parameters() if ".lora_" in name}
 
     def merge() -> None:
         layers = [(n, m) for n, m in work.t5.named_modules() if isinstance(m, peft.tuners.lora.LoraLayer)]
@@ -164,7 +164,7 @@ def _lora(work: Backbone, config: TrainingConfig, settings: BaselineConfig, star
             merged.forget()
             work.t5.set_submodule(name, merged)
 
-    return _Change([{"params": parameters, "lr": settings.lr_lora}], finish=merge)
+    return _Change([Group(parameters, settings.lr_lora)], finish=merge)
 
 
 def _peft_prefix(work: Backbone, config: TrainingConfig, settings: BaselineConfig, start: Prefix | None) -> _Change:
@@ -185,7 +185,7 @@ def _peft_prefix(work: Backbone, config: TrainingConfig, settings: BaselineConfi
         states = encoder(positions)[0].view(settings.positions, layers, 2, heads, width)
         return Prefix(None, states.permute(1, 2, 3, 0, 4), None)
 
-    return _Change([{"params": list(encoder.parameters()), "lr": settings.lr_peft_prefix}], prefix)
+    return _Change([Group(dict(encoder.named_parameters()), settings.lr_peft_prefix)], prefix, prefix().detached())
 
 
 def _prompt(work: Backbone, config: TrainingConfig, settings: BaselineConfig, start: Prefix | None) -> _Change:
@@ -200,21 +200,22 @@ def _prompt(work: Backbone, config: TrainingConfig, settings: BaselineConfig, st
     def bake() -> None:
         work.t5.set_submodule("embedding", _embedding(longer.weight.detach()))
 
-    return _Change([{"params": [longer.prompt], "lr": settings.lr_prompt}], prompt=pieces, finish=bake)
+    return _Change([Group({"prompt": longer.prompt}, settings.lr_prompt)], prompt=pieces, finish=bake)
 
 
 def _prefix(work: Backbone, config: TrainingConfig, settings: BaselineConfig, start: Prefix | None) -> _Change:
     trained = fresh(work) if start is None else Reparameterisation(work.t5.shape, PrefixConfig(), start)
     trained.to(work.device)
-    return _Change([{"params": list(trained.parameters()), "lr": config.lr or trained.lr}], trained)
+    group = Group(dict(trained.named_parameters()), config.lr or trained.lr)
+    return _Change([group], trained, trained.start)
 
 
 def _prefix_embedding(
     work: Backbone, config: TrainingConfig, settings: BaselineConfig, start: Prefix | None
 ) -> _Change:
     change = _prefix(work, config, settings, start)
-    weight = work.t5.embedding.weight.requires_grad_(True)
-    change.groups.append({"params": [weight], "lr": settings.lr_embedding})
+    embedding = work.t5.embedding.requires_grad_(True)
+    change.groups.append(Group(dict(embedding.named_parameters(prefix="embedding")), settings.lr_embedding))
     return change
 
 
@@ -226,64 +227,6 @@ _CHANGES = {
     "prefix": _prefix,
     "prefix-embedding": _prefix_embedding,
 }
-
-
-def _train(
-    work: Backbone,
-    change: _Change,
-    examples: Examples,
-    dev: Sequence[Sentence],
-    config: TrainingConfig,
-    progress: Report | None,
-) -> float | None:
-    """Train, and end at the state with the best dev F1, which is returned; with the last one without a dev split."""
-    parameters = [p for group in change.groups for p in group["params"]]
-    optimizer = torch.optim.AdamW(change.groups, weight_decay=config.weight_decay)
-    epochs = range(config.epochs_of(len(examples.epoch(0))))
-    steps = [(epoch, rows) for epoch in epochs for rows in examples.epoch(epoch)]
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda i: min(1.0, (i + 1) / max(1, config.lr_ramp_steps)) * 0.5 * (1 + math.cos(math.pi * i / len(steps))),
-    )
-    looks = {round(len(steps) * (i + 1) / _LOOKS) for i in range(_LOOKS)} if dev else set()
-    begun, back = [p.detach().clone() for p in parameters], config.taken_back(len(examples.sentences))
-    best: float | None = None
-    kept: list[Tensor] = []
-
-    def shrunk() -> list[Tensor]:
-        return [p.detach().lerp(begin, back) for p, begin in zip(parameters, begun, strict=True)]
-
-    for i, (epoch, rows) in enumerate(steps, start=1):
-        batch = examples.batch(epoch, rows)
-        prefix = None if change.prefix is None else change.prefix().expand(batch.source.shape[0])
-        loss = cross_entropy(work.t5, batch, prefix)
-        if not loss.isfinite():
-            raise TrainingError(f"the loss is not a number in step {i}: try a smaller learning rate")
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, config.clip)
-        optimizer.step()
-        schedule.step()
-        if i in looks:
-            trained = [p.detach().clone() for p in parameters]
-            less = shrunk()
-            _put(parameters, less)
-            own = None if change.prefix is None else change.prefix().detached()
-            found = _find(work, dev, examples.types, examples.instructor, own)
-            f1 = evaluate(dev, found, examples.types).f1
-            if best is None or f1 > best:
-                best, kept = f1, less
-            _put(parameters, trained)
-        if progress is not None:
-            progress(Progress(i, len(steps), f"loss {loss.item():.3f}"))
-    _put(parameters, kept or shrunk())
-    return best
-
-
-@torch.no_grad()
-def _put(parameters: Sequence[nn.Parameter], values: Sequence[Tensor]) -> None:
-    for parameter, value in zip(parameters, values, strict=True):
-        parameter.copy_(value)
 
 
 def _find(
