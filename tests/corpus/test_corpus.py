@@ -184,3 +184,12 @@ def test_several_splits_need_a_folder(tmp_path):
 
     with pytest.raises(CorpusError, match="one file can't hold the splits train, test"):
         corpus.write(tmp_path / "out.jsonl")
+
+
+def test_entities_that_a_format_has_no_place_for_are_told(tmp_path):
+    corpus = Corpus.from_sentences([Sentence.from_text("Hamburgers", [(0, 7, "place")])])
+
+    with pytest.warns(UserWarning, match="conll has no place for 1 entities inside words: left out"):
+        corpus.write(tmp_path / "out.conll", "conll")
+    corpus.write(tmp_path / "out.jsonl", "jsonl")
+    assert Corpus.read(tmp_path / "out.jsonl").train == corpus.train

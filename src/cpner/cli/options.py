@@ -156,6 +156,7 @@ class CorpusOptions:
     corpus: str | None
     types_file: Path | None
     source_format: str | None
+    snap: bool = False
 
     def read(self, path: str | None = None) -> Corpus:
         """Read the corpus, or another of the same kind; what was mended is told on standard error."""
@@ -163,9 +164,10 @@ class CorpusOptions:
         if place is None:
             raise click.UsageError("Missing argument 'CORPUS'.")
         types = read_types(self.types_file) if self.types_file else None
-        corpus = Corpus.read(place, format=self.source_format, types=types)
-        for repair, times in corpus.repairs.items():
-            click.echo(f"Mended {times:,} x: {repair}", err=True)
+        snap: Literal["outward"] | None = "outward" if self.snap else None
+        corpus = Corpus.read(place, format=self.source_format, types=types, snap=snap)
+        for line in corpus.repairs.lines():
+            click.echo(line, err=True)
         return corpus
 
 
@@ -182,9 +184,17 @@ from_option = click.option(
     type=click.Choice(list(FORMATS)),
     help="Format of the input; found out by its content if not given.",
 )
+snap_option = click.option(
+    "--snap", is_flag=True, help="Let entities of the train split that begin or end inside a word grow to its edge."
+)
 corpus_options, optional_corpus_options = (
     gather(
-        "data", CorpusOptions, click.argument("corpus", metavar=metavar, required=required), types_option, from_option
+        "data",
+        CorpusOptions,
+        click.argument("corpus", metavar=metavar, required=required),
+        types_option,
+        from_option,
+        snap_option,
     )
     for metavar, required in (("CORPUS", True), ("[CORPUS]", False))
 )

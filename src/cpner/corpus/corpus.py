@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cpner.corpus import sampling
 from cpner.corpus.formats import get_format, read_file
+from cpner.corpus.repairs import Repairs
 from cpner.corpus.samples import find_sample
 from cpner.corpus.sentence import Sentence, Span
 from cpner.corpus.splits import SPLITS, find_splits, has_known_ending, is_split_name, split_of
@@ -57,7 +59,7 @@ class Corpus:
         if missing:
             raise CorpusError(f"corpus {name!r} has entities of type {missing[0]!r}; its types are {self.types}")
         self.type_names = dict(type_names) if type_names is not None else {type_: type_ for type_ in self.types}
-        self.repairs: Counter[str] = Counter({key: n for key, n in (repairs or {}).items() if n})
+        self.repairs = Repairs(repairs)
 
     @classmethod
     def from_sentences(
@@ -85,6 +87,7 @@ class Corpus:
         format: str | None = None,
         types: Mapping[str, str] | None = None,
         name: str | None = None,
+        snap: Literal["outward"] | None = None,
     ) -> Corpus:
         """Read a corpus from a folder, a file, or the sample domains.
 
@@ -96,6 +99,8 @@ class Corpus:
             format: One of `FORMATS`; None finds out by the content of each file.
             types: Words for the codes of the files; other codes are named by the rules of `name_types`.
             name: What to call the corpus; None takes the name of the folder or file.
+            snap: "outward" lets entities of the train split that begin or end inside a word grow to the word's edge;
+                None leaves them unreachable, as they always are in dev and test.
 
         Raises:
             CorpusError: Something can't be read; the message says where and why.
@@ -103,13 +108,16 @@ class Corpus:
         """
         found, called = _find(path)
         files = find_splits(found) if found.is_dir() else {split_of(found) or "train": found}
-        repairs: Counter[str] = Counter()
+        repairs = Repairs()
         splits = {split: read_file(file, format, repairs) for split, file in files.items()}
-        codes = {span.type for sentences in splits.values() for sentence in sentences for span in sentence.spans}
+        codes = set(_types_by_frequency(splits.values()))
         names = name_types(codes, types, repairs)
         for sentences in splits.values():
             for sentence in sentences:  # these were made just now and nobody else holds them
                 sentence.spans = tuple(Span(start, end, names[code]) for start, end, code in sentence.spans)
+                sentence.unreachable = tuple(e._replace(type=names[e.type]) for e in sentence.unreachable)
+        if snap and "train" in splits:
+            splits["train"] = _snap(splits["train"], repairs)
         return cls(name or called, splits, type_names=names, repairs=repairs)
 
     @property
@@ -179,6 +187,9 @@ class Corpus:
         """
         written = get_format(format)
         files = self._files(Path(path), written.suffix)
+        lost = sum(len(sentence.unreachable) for sentences in self.splits.values() for sentence in sentences)
+        if lost and written.words:
+            warnings.warn(f"{format} has no place for {lost} entities inside words: left out", stacklevel=2)
         for split, file in files.items():
             write_text(file, written.write(self.splits[split]))
         return list(files.values())
@@ -218,18 +229,26 @@ def _find(path: str | os.PathLike[str]) -> tuple[Path, str]:
     return found, resolved.parent.name if is_split_name(found.stem) else found.stem
 
 
+def _snap(sentences: list[Sentence], repairs: Repairs) -> list[Sentence]:
+    """Sentences whose unreachable entities grew to the edges of words."""
+    snapped = [sentence.snapped() if sentence.unreachable else sentence for sentence in sentences]
+    before, after = (sum(len(sentence.unreachable) for sentence in part) for part in (sentences, snapped))
+    repairs.mend("entity of the train split grown to the edges of its words", times=before - after)
+    return snapped
+
+
 def _types_by_frequency(splits: Iterable[list[Sentence]]) -> list[str]:
-    counts = Counter(span.type for sentences in splits for sentence in sentences for span in sentence.spans)
+    counts = Counter(entity.type for sentences in splits for sentence in sentences for entity in sentence.gold)
     return sorted(counts, key=lambda type_: (-counts[type_], type_))
 
 
 def _statistics(sentences: list[Sentence]) -> dict[str, Any]:
-    types = Counter(span.type for sentence in sentences for span in sentence.spans)
+    types = Counter(entity.type for sentence in sentences for entity in sentence.gold)
     return {
         "sentences": len(sentences),
         "entities": types.total(),
         "types": dict(sorted(types.items(), key=lambda item: (-item[1], item[0]))),
         "words": sum(len(sentence.words) for sentence in sentences),
         "longest": max((len(sentence.words) for sentence in sentences), default=0),
-        "without_entities": sum(not sentence.spans for sentence in sentences),
+        "without_entities": sum(not sentence.gold for sentence in sentences),
     }

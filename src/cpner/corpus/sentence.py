@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from cpner.corpus.words import split_words
 from cpner.errors import CorpusError
+
+Mark = tuple[int, int, str]  # start and end in characters, type
 
 
 class Entity(NamedTuple):
@@ -45,15 +48,24 @@ class Sentence:
         text: The sentence as it stands in its source.
         words: (start, end) of each word in characters of `text`, ascending, without overlap.
         spans: The entities, ascending, without overlap; types in words ("political party").
+        unreachable: Entities of which an edge lies inside a word, so that no prediction can be the same. They are
+            gold: evaluation scores each as a miss.
 
     Raises:
         CorpusError: Words or spans overlap, are empty, or lie outside the text.
     """
 
-    __slots__ = ("spans", "text", "words")
+    __slots__ = ("spans", "text", "unreachable", "words")
 
-    def __init__(self, text: str, words: Iterable[tuple[int, int]], spans: Iterable[Span] = ()) -> None:
+    def __init__(
+        self,
+        text: str,
+        words: Iterable[tuple[int, int]],
+        spans: Iterable[Span] = (),
+        unreachable: Iterable[Entity] = (),
+    ) -> None:
         self.text = text
+        self.unreachable = tuple(sorted(unreachable, key=lambda entity: entity[:3]))
         self.words = tuple(words)
         self.spans = tuple(sorted(Span(*span) for span in spans))
         _check_ascending(self.words, len(text), "word")
@@ -69,13 +81,37 @@ class Sentence:
         return cls(" ".join(words), offsets, spans)
 
     @classmethod
-    def from_text(cls, text: str, entities: Iterable[tuple[int, int, str]] = ()) -> Sentence:
-        """Cut a text into words, also where entities begin and end: (start, end, type) in characters of it."""
+    def from_text(cls, text: str, entities: Iterable[Mark] = ()) -> Sentence:
+        """Cut a text into words, by the text alone, and find the words of its entities.
+
+        Args:
+            text: Any text.
+            entities: (start, end, type) in characters of it, without overlap. One with an edge inside a word is
+                unreachable.
+        """
+        return cls._placed(text, split_words(text), entities, snap=False)
+
+    @classmethod
+    def cut_at_entities(cls, text: str, entities: Iterable[Mark]) -> Sentence:
+        """Cut a text into words also where entities begin and end: for learning, never for what is scored.
+
+        Raises:
+            KeyError: An entity begins or ends with white space.
+        """
         entities = list(entities)
         words = split_words(text, cuts=[edge for start, end, _ in entities for edge in (start, end)])
         first = {start: i for i, (start, _) in enumerate(words)}
         after = {end: i + 1 for i, (_, end) in enumerate(words)}
         return cls(text, words, [Span(first[start], after[end], type) for start, end, type in entities])
+
+    def snapped(self) -> Sentence:
+        """The same words, with each unreachable entity grown to the edges of words, where no other entity is."""
+        return self._placed(self.text, self.words, [entity[:3] for entity in self.entities], snap=True)
+
+    @classmethod
+    def _placed(cls, text: str, words: Sequence[tuple[int, int]], entities: Iterable[Mark], *, snap: bool) -> Sentence:
+        spans, others = _place(words, sorted(entities), snap)
+        return cls(text, words, spans, [Entity(*mark, text[mark[0] : mark[1]]) for mark in others])
 
     @property
     def word_texts(self) -> list[str]:
@@ -84,30 +120,55 @@ class Sentence:
 
     @property
     def entities(self) -> list[Entity]:
-        """The entities with character offsets."""
-        return [self.entity(span) for span in self.spans]
+        """All entities with character offsets, ascending, those that no span of words can be among them."""
+        return sorted([*map(self.entity, self.spans), *self.unreachable], key=lambda entity: entity[:3])
 
-    def entity(self, span: Span, score: float | None = None) -> Entity:
-        """Turn a span of words into an entity with character offsets."""
+    @property
+    def gold(self) -> list[Span | Entity]:
+        """What evaluation asks for: the spans, then the entities that none can be."""
+        return [*self.spans, *self.unreachable]
+
+    def entity(self, span: Span | Entity, score: float | None = None) -> Entity:
+        """Turn a span of words into an entity with character offsets; an entity is returned as it is."""
+        if isinstance(span, Entity):
+            return span
         start, end = self.words[span.start][0], self.words[span.end - 1][1]
         return Entity(start, end, span.type, self.text[start:end], score)
 
     def with_spans(self, spans: Iterable[Span]) -> Sentence:
-        """The same words with other entities."""
+        """The same words with other entities in the place of all."""
         return Sentence(self.text, self.words, spans)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sentence) and (self.text, self.words, self.spans) == (
-            other.text,
-            other.words,
-            other.spans,
-        )
+        return isinstance(other, Sentence) and self._parts() == other._parts()
 
     def __hash__(self) -> int:
-        return hash((self.text, self.words, self.spans))
+        return hash(self._parts())
+
+    def _parts(self) -> tuple[object, ...]:
+        return self.text, self.words, self.spans, self.unreachable
 
     def __repr__(self) -> str:
         return f"Sentence({self.text!r}, {len(self.words)} words, {list(self.spans)!r})"
+
+
+def _place(words: Sequence[tuple[int, int]], marks: Iterable[Mark], snap: bool) -> tuple[list[Span], list[Mark]]:
+    """The spans of marks whose edges are edges of words (or are moved there), and the other marks."""
+    first = {start: i for i, (start, _) in enumerate(words)}
+    after = {end: i + 1 for i, (_, end) in enumerate(words)}
+    spans: list[Span] = []
+    others: list[Mark] = []
+    for start, end, type_ in marks:
+        i = first.get(start)
+        j = after.get(end)
+        if snap and (i is None or j is None):
+            i = bisect_right(words, start, key=lambda word: word[1])
+            j = bisect_left(words, end, key=lambda word: word[0])
+        if i is None or j is None or i >= j or (spans and i < spans[-1].end):
+            others.append((start, end, type_))
+        else:
+            spans.append(Span(i, j, type_))
+    return spans, others
 
 
 def _check_ascending(pairs: Sequence[tuple[int, int]], limit: int, noun: str) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import regex
 
 from cpner.corpus.public import names_of_dataset
+from cpner.corpus.repairs import Repairs
 from cpner.errors import CorpusError, did_you_mean
 
 _RESERVED = regex.compile(r"[():\p{Cc}]")  # the template of the target owns these, and terminals obey controls
@@ -36,7 +36,7 @@ _WELL_KNOWN = {
 
 
 def name_types(
-    codes: Iterable[str], names: Mapping[str, str] | None = None, repairs: Counter[str] | None = None
+    codes: Iterable[str], names: Mapping[str, str] | None = None, repairs: Repairs | None = None
 ) -> dict[str, str]:
     """Give each type of a corpus its words, no two the same.
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
-from cpner.corpus.sentence import Sentence, Span
+from cpner.corpus.sentence import Entity, Sentence, Span
 from cpner.evaluation.scores import Aligned
 
 
@@ -32,7 +32,7 @@ class Finding(NamedTuple):
 
     outcome: Outcome
     sentence: Sentence
-    gold: Span | None
+    gold: Span | Entity | None  # an entity where no span of words is it
     predicted: Span | None
 
 
@@ -59,12 +59,13 @@ def find_outcomes(aligned: Aligned) -> list[Finding]:
     Entities that share a word can be paired, one gold with one predicted. Pairs are taken greedily: first the right
     ones, then type, boundary, and boundary-and-type errors; within a class the pair with most words in common first,
     then the leftmost. What stays alone is missed or spurious: a gold entity that was predicted in two pieces gives one
-    boundary error and one spurious entity.
+    boundary error and one spurious entity. An entity that no span of words can be is missed.
     """
     sentence, predicted = aligned
     candidates = [(_outcome(g, p), g, p) for g in sentence.spans for p in predicted if _overlap(g, p) > 0]
     candidates.sort(key=lambda c: (_ORDER[c[0]], -_overlap(c[1], c[2]), c[1], c[2]))
-    alone, unmatched = dict.fromkeys(sentence.spans), dict.fromkeys(predicted)
+    alone = dict.fromkeys(sentence.gold)
+    unmatched = dict.fromkeys(predicted)
     findings = []
     for outcome, g, p in candidates:
         if g in alone and p in unmatched:

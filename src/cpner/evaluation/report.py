@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cpner.corpus.sentence import Prediction, Sentence, Span
+from cpner.corpus.sentence import Entity, Prediction, Sentence, Span
 from cpner.evaluation import errors, scores
 from cpner.evaluation.errors import Confusion, Finding, Outcome
 from cpner.evaluation.scores import Score
@@ -24,6 +24,7 @@ class Evaluation:
         errors: How many entities, or pairs of entities, had each outcome.
         confusion: Which types were taken for which.
         examples: Some errors, to be shown.
+        unreachable: How many gold entities have an edge inside a word, so that they are missed whatever is predicted.
     """
 
     micro: Score
@@ -33,6 +34,7 @@ class Evaluation:
     errors: Mapping[Outcome, int]
     confusion: Confusion
     examples: tuple[Finding, ...] = ()
+    unreachable: int = 0
 
     @property
     def precision(self) -> float:
@@ -63,6 +65,7 @@ class Evaluation:
             "macro": {name: value for name, value in self.macro._asdict().items() if name != "support"},
             "errors": {outcome.value: count for outcome, count in self.errors.items()},
             "confusion": {"types": self.confusion.labels, "counts": [list(row) for row in self.confusion.counts]},
+            "unreachable": self.unreachable,
             "examples": [_example(finding) for finding in self.examples],
         }
 
@@ -102,6 +105,7 @@ def evaluate(
         errors=errors.count_outcomes(findings),
         confusion=errors.count_confusions(findings, list(per_type)),
         examples=errors.choose_examples(findings, examples),
+        unreachable=sum(len(sentence.unreachable) for sentence in gold),
     )
 
 
@@ -114,7 +118,7 @@ def _example(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _entity(sentence: Sentence, span: Span | None) -> dict[str, Any] | None:
+def _entity(sentence: Sentence, span: Span | Entity | None) -> dict[str, Any] | None:
     if span is None:
         return None
     entity = sentence.entity(span)

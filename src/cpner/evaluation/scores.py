@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from cpner.corpus.sentence import Prediction, Sentence, Span
+from cpner.corpus.sentence import Entity, Prediction, Sentence, Span
 from cpner.errors import CorpusError
 
 
@@ -71,7 +71,7 @@ def score_per_type(aligned: Iterable[Aligned], types: Iterable[str]) -> dict[str
     for sentence, spans in aligned:
         right.update(span.type for span in set(sentence.spans) & set(spans))
         predicted.update(span.type for span in spans)
-        gold.update(span.type for span in sentence.spans)
+        gold.update(entity.type for entity in sentence.gold)
     order = dict.fromkeys([*types, *sorted(gold.keys() | predicted.keys())])
     return {type: score(right[type], predicted[type], gold[type]) for type in order}
 
@@ -84,7 +84,7 @@ def score_strings(aligned: Iterable[Aligned]) -> Score:
     """
     right = predicted = gold = 0
     for sentence, spans in aligned:
-        ours, theirs = _strings(sentence, spans), _strings(sentence, sentence.spans)
+        ours, theirs = _strings(sentence, spans), _strings(sentence, sentence.gold)
         right += (ours & theirs).total()
         predicted += ours.total()
         gold += theirs.total()
@@ -101,7 +101,7 @@ def score_macro(scores: Collection[Score]) -> Score:
 
 def strict_counts(pair: Aligned) -> tuple[int, int, int]:
     """Count the right, the predicted and the gold entities of one sentence."""
-    gold = pair.sentence.spans
+    gold = pair.sentence.gold
     return len(set(gold) & set(pair.predicted)), len(pair.predicted), len(gold)
 
 
@@ -109,7 +109,7 @@ def _span(entity: Span | Prediction) -> Span:
     return entity.span if isinstance(entity, Prediction) else entity
 
 
-def _strings(sentence: Sentence, spans: Iterable[Span]) -> Counter[tuple[str, str]]:
+def _strings(sentence: Sentence, spans: Iterable[Span | Entity]) -> Counter[tuple[str, str]]:
     return Counter((span.type, sentence.entity(span).text) for span in spans)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from cpner.corpus.formats._records import Mark, Place, check_inside, in_order
+from cpner.corpus.formats._records import Mark, check_inside, in_order
+from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Sentence
 from cpner.errors import CorpusError
 from cpner.files import replacing
@@ -204,7 +204,7 @@ class _Reader:
                 marks = [Mark(e["start"], e["end"], e["type"]) for e in record["entities"]]
                 for mark in marks:
                     check_inside(mark, len(record["text"]), place, "character")
-                self._add(record["text"], in_order(marks, place, "character", Counter()))
+                self._add(record["text"], in_order(marks, place, "character", Repairs()))
             except CorpusError:
                 raise
             except (ValueError, KeyError, TypeError) as error:
@@ -222,7 +222,7 @@ class _Reader:
         self.file_types.append(listed.get(name) or sorted(seen))
 
     def _add(self, text: str, entities: Sequence[Mark]) -> None:
-        sentence = Sentence.from_text(text, entities)
+        sentence = Sentence.cut_at_entities(text, entities)
         rows = [(start, end, self.types.setdefault(t, len(self.types))) for start, end, t in sentence.spans]
         words = [self.words.setdefault(word, len(self.words)) for word in sentence.word_texts]
         self.text.append(np.array(words, np.int32))

@@ -60,7 +60,7 @@ class Tagged(NamedTuple):
 
     def to_sentence(self) -> Sentence:
         """The words of the text, cut where entities begin and end."""
-        return Sentence.from_text(self.text, [(e.start, e.end, e.type) for e in self.entities])
+        return Sentence.cut_at_entities(self.text, [(e.start, e.end, e.type) for e in self.entities])
 
 
 class Palette:

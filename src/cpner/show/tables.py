@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from cpner.corpus.sentence import Sentence, Span
+from cpner.corpus.sentence import Entity, Sentence, Span
 from cpner.evaluation import Evaluation, Finding, Score
 
 _GOLD, _PREDICTED = "green", "red"
@@ -17,9 +17,11 @@ _GOLD, _PREDICTED = "green", "red"
 
 def report(evaluation: Evaluation, title: str = "") -> RenderableType:
     """Lay out the scores, the error breakdown and the example errors of an evaluation."""
-    parts = [score_table(evaluation, title), outcome_table(evaluation)]
+    parts: list[RenderableType] = [score_table(evaluation, title), outcome_table(evaluation)]
     if evaluation.examples:
         parts.append(example_table(evaluation.examples))
+    if evaluation.unreachable:
+        parts.append(Text(f"{evaluation.unreachable:,} entities begin or end inside a word: missed in any case"))
     return Group(*parts)
 
 
@@ -69,7 +71,7 @@ def _cells(score: Score) -> list[str]:
     return [f"{score.precision:.2f}", f"{score.recall:.2f}", f"{score.f1:.2f}", f"{score.support:,}"]
 
 
-def _entity(sentence: Sentence, span: Span | None, style: str) -> Text:
+def _entity(sentence: Sentence, span: Span | Entity | None, style: str) -> Text:
     return Text("-") if span is None else Text(f"{span.type}: {sentence.entity(span).text}", style=style)
 
 

@@ -4,9 +4,11 @@ import json
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from cpner.corpus import Corpus, Entity, Sentence
+from cpner.corpus import Corpus, Entity, Sentence, Span
 from cpner.errors import CorpusError
+from cpner.evaluation import evaluate
 from tests.strategies import corpora, text_sentences
 
 TEXT = "Yann LeCun works at Meta."
@@ -36,13 +38,46 @@ def test_spellings_of_entities_give_the_same(write, record):
     assert not corpus.repairs
 
 
-def test_words_are_cut_where_entities_begin_and_end(write):
-    path = write("train.jsonl", line(text="anti-Trump 2020s", entities=[[5, 10, "person"], [11, 15, "year"]]))
+@given(text_sentences(), st.data())
+def test_words_come_from_the_text_alone(tmp_path_factory, sentence, data):
+    edges = sorted(data.draw(st.lists(st.integers(0, len(sentence.text)), unique=True, max_size=8)))
+    entities = [[a, b, "x"] for a, b in zip(edges[::2], edges[1::2], strict=False) if sentence.text[a:b].strip()]
+    path = tmp_path_factory.mktemp("words") / "train.jsonl"
+    path.write_text(line(text=sentence.text, entities=entities))
 
-    sentence = Corpus.read(path).train[0]
+    labelled = Corpus.read(path).train[0]
 
-    assert [entity.text for entity in sentence.entities] == ["Trump", "2020"]
-    assert sentence.word_texts == ["anti-", "Trump", "2020", "s"]
+    assert labelled.words == Sentence.from_text(sentence.text).words
+    assert len(labelled.gold) == len(entities)
+
+
+def test_an_entity_inside_a_word_is_kept_told_and_missed(write):
+    path = write("train.jsonl", line(text="a", entities=[]) + line(text="Hamburgers ran.", entities=[[0, 7, "place"]]))
+
+    corpus = Corpus.read(path)
+    sentence = corpus.train[1]
+    evaluation = evaluate([sentence], [[Span(0, 1, "place")]])
+
+    assert (sentence.spans, sentence.unreachable) == ((), (Entity(0, 7, "place", "Hamburg"),))
+    assert corpus.repairs.lines() == [
+        f"Note 1 x: entity that begins or ends inside a word, so that no prediction can be it (first: {path}, line 2)"
+    ]
+    assert (evaluation.support, evaluation.recall, evaluation.unreachable) == (1, 0, 1)
+    assert evaluation.per_type["place"].support == 1
+    assert evaluation.to_json()["unreachable"] == 1
+
+
+def test_snapping_outward_is_for_the_train_split_alone(write, tmp_path):
+    record = line(text="Hamburgers ran to Kielers.", entities=[[0, 7, "place"], [8, 10, "place"], [18, 22, "place"]])
+    write("train.jsonl", record)
+    write("test.jsonl", record)
+
+    corpus = Corpus.read(tmp_path, snap="outward")
+
+    assert [entity.text for entity in corpus.train[0].entities] == ["Hamburgers", "rs", "Kielers"]
+    assert corpus.train[0].spans == (Span(0, 1, "place"), Span(3, 4, "place"))
+    assert [entity.text for entity in corpus.test[0].unreachable] == ["Hamburg", "rs", "Kiel"]
+    assert corpus.repairs["entity of the train split grown to the edges of its words"] == 2
 
 
 def test_offsets_count_code_points(write):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from cpner.corpus.formats import conll, jsonl, tokens
 from cpner.corpus.formats._text import read_text
+from cpner.corpus.repairs import Repairs
 from cpner.corpus.sentence import Sentence
 from cpner.errors import ConfigError, CorpusError, did_you_mean
 
@@ -17,15 +17,16 @@ from cpner.errors import ConfigError, CorpusError, did_you_mean
 class Format(NamedTuple):
     """One way to write a corpus: its reader, its writer and the ending of its files."""
 
-    read: Callable[[Path, str, Counter[str]], list[Sentence]]
+    read: Callable[[Path, str, Repairs], list[Sentence]]
     write: Callable[[Iterable[Sentence]], Iterator[str]]
     suffix: str
+    words: bool = False  # its entities are words, so that one inside a word can't be written
 
 
 FORMATS = {
-    "conll": Format(conll.read, conll.write, ".conll"),
+    "conll": Format(conll.read, conll.write, ".conll", words=True),
     "jsonl": Format(jsonl.read, jsonl.write, ".jsonl"),
-    "tokens": Format(tokens.read, tokens.write, ".jsonl"),
+    "tokens": Format(tokens.read, tokens.write, ".jsonl", words=True),
 }
 
 
@@ -40,7 +41,7 @@ def get_format(name: str) -> Format:
     return FORMATS[name]
 
 
-def read_file(path: Path, format: str | None, repairs: Counter[str]) -> list[Sentence]:
+def read_file(path: Path, format: str | None, repairs: Repairs) -> list[Sentence]:
     """Read a file of a known or, with None, a detected format; types stay the codes of the file.
 
     Raises:

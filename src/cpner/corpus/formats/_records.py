@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cpner.errors import CorpusError
+from cpner.corpus.repairs import Place, Repairs
 
 ENTITY_KEYS = ("entities", "spans", "ner", "labels", "label")
 Record = dict[str, Any]
-
-
-class Place(NamedTuple):
-    """Where a record stands, for errors."""
-
-    path: Path
-    line: int
-
-    def error(self, message: str) -> CorpusError:
-        return CorpusError(message, path=self.path, line=self.line)
 
 
 class Mark(NamedTuple):
@@ -75,7 +64,7 @@ def show_keys(record: Record) -> str:
     return json.dumps(list(record), ensure_ascii=False)[1:-1][:120] or "none"
 
 
-def in_order(found: Sequence[Mark], place: Place, unit: str, repairs: Counter[str]) -> list[Mark]:
+def in_order(found: Sequence[Mark], place: Place, unit: str, repairs: Repairs) -> list[Mark]:
     """Sort entities and leave out identical ones.
 
     Raises:

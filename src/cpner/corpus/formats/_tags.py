@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from cpner.corpus.repairs import Repairs
 from cpner.corpus.sentence import Sentence, Span
 
 _TAG = re.compile(r"O|[BIESLU]-\S.*")
@@ -19,7 +19,7 @@ def is_tag(tag: str) -> bool:
     return _TAG.fullmatch(tag) is not None
 
 
-def decode(sentences: Sequence[Sequence[str]], repairs: Counter[str]) -> list[list[Span]]:
+def decode(sentences: Sequence[Sequence[str]], repairs: Repairs) -> list[list[Span]]:
     """Turn the tags of a whole file into entities.
 
     The scheme is found from all tags together, so that an entity that opens with I- is right in a file
@@ -53,7 +53,7 @@ def _is_iob1(tags: Iterable[str]) -> bool:
     return True
 
 
-def _decode_one(tags: Sequence[str], i_opens: bool, closes: bool, repairs: Counter[str]) -> list[Span]:
+def _decode_one(tags: Sequence[str], i_opens: bool, closes: bool, repairs: Repairs) -> list[Span]:
     spans: list[Span] = []
     start, open_type = 0, ""  # an empty type: no entity is open
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cpner.corpus.formats import _tags as tags
+from cpner.corpus.repairs import Repairs
 from cpner.corpus.sentence import Sentence
 from cpner.errors import CorpusError
 
@@ -34,7 +35,7 @@ class _Reading(NamedTuple):
     misfits: list[Place]
 
 
-def read(path: Path, text: str, repairs: Counter[str]) -> list[Sentence]:
+def read(path: Path, text: str, repairs: Repairs) -> list[Sentence]:
     """Read the sentences of a CoNLL file; types stay the codes of the file.
 
     Args:
@@ -76,7 +77,7 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
         yield ""
 
 
-def _blocks(text: str, repairs: Counter[str]) -> Iterator[list[Line]]:
+def _blocks(text: str, repairs: Repairs) -> Iterator[list[Line]]:
     """The lines of each sentence; lines of documents and empty ones part them."""
     block: list[Line] = []
     for number, raw in enumerate(text.split("\n"), 1):

@@ -8,7 +8,6 @@ offsets say, which finds files that count bytes or UTF-16 units.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ import regex
 
 from cpner.corpus.formats._records import (
     Mark,
-    Place,
     Record,
     check_inside,
     check_unicode,
@@ -26,14 +24,16 @@ from cpner.corpus.formats._records import (
     records,
     show_keys,
 )
+from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Sentence
 from cpner.errors import CorpusError
 
+UNREACHABLE = "entity that begins or ends inside a word, so that no prediction can be it"
 _INK = regex.compile(r"\S(?:.*\S)?", regex.DOTALL)  # the splitter's own notion of white space
 
 
-def read(path: Path, text: str, repairs: Counter[str]) -> list[Sentence]:
-    """Read the sentences of a file; words come from `split_words`, cut where entities begin and end.
+def read(path: Path, text: str, repairs: Repairs) -> list[Sentence]:
+    """Read the sentences of a file; words come from the text alone, by `split_words`.
 
     Args:
         path: Named in errors.
@@ -62,16 +62,18 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
         yield json.dumps({"text": sentence.text, "entities": entities}, ensure_ascii=False)
 
 
-def _sentence(record: Record, place: Place, repairs: Counter[str]) -> Sentence:
+def _sentence(record: Record, place: Place, repairs: Repairs) -> Sentence:
     text = record.get("text")
     if not isinstance(text, str):
         raise place.error(f"no 'text'; keys: {show_keys(record)}")
     check_unicode(text, place)
     trimmed = [_trim(mark, value, text, place, repairs) for mark, value in marks(record, place)]
-    return Sentence.from_text(text, in_order(trimmed, place, "character", repairs))
+    sentence = Sentence.from_text(text, in_order(trimmed, place, "character", repairs))
+    repairs.note(UNREACHABLE, place, len(sentence.unreachable))
+    return sentence
 
 
-def _trim(mark: Mark, value: Any, text: str, place: Place, repairs: Counter[str]) -> Mark:
+def _trim(mark: Mark, value: Any, text: str, place: Place, repairs: Repairs) -> Mark:
     """Check an entity's offsets and leave out white space around it."""
     check_inside(mark, len(text), place, "character")
     said = value.get("text") if isinstance(value, dict) else None

@@ -7,14 +7,12 @@ Offsets count words; `end` is exclusive, but inclusive in GLiNER's files, which 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from cpner.corpus.formats import _tags as tags
 from cpner.corpus.formats._records import (
-    Place,
     Record,
     check_inside,
     check_unicode,
@@ -24,6 +22,7 @@ from cpner.corpus.formats._records import (
     records,
     show_keys,
 )
+from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import CorpusError
 
@@ -31,7 +30,7 @@ TOKEN_KEYS = ("tokens", "tokenized_text", "words")
 TAG_KEYS = ("ner_tags", "tags")
 
 
-def read(path: Path, text: str, repairs: Counter[str]) -> list[Sentence]:
+def read(path: Path, text: str, repairs: Repairs) -> list[Sentence]:
     """Read the sentences of a file.
 
     Args:
@@ -82,7 +81,7 @@ def _are_strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _words(record: Record, place: Place, repairs: Counter[str]) -> list[str]:
+def _words(record: Record, place: Place, repairs: Repairs) -> list[str]:
     key = token_key(record)
     if key is None:
         odd = [word for words in word_lists(record) for word in words if not isinstance(word, str)]
@@ -108,7 +107,7 @@ def _tags(record: Record, key: str, count: int, place: Place) -> list[str]:
     return list(found)
 
 
-def _spans(record: Record, count: int, place: Place, repairs: Counter[str]) -> list[Span]:
+def _spans(record: Record, count: int, place: Place, repairs: Repairs) -> list[Span]:
     inclusive = token_key(record) == "tokenized_text" or entity_key(record) == "ner"
     found = [mark for mark, _ in marks(record, place, inclusive=inclusive)]
     repairs["sentence read with inclusive ends (GLiNER's keys)"] += inclusive and bool(found)
