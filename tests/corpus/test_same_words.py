@@ -36,7 +36,7 @@ def f1_of_predictions(ner: CPNER, corpus: Corpus) -> float:
     return 200 * right / (found + gold)
 
 
-@pytest.mark.filterwarnings("ignore:.*inside a word")
+@pytest.mark.filterwarnings("ignore:.*inside words")
 @pytest.mark.parametrize("format", FORMATS)
 def test_evaluate_and_predict_agree(format: str, mini: CPNER, tmp_path: Path) -> None:
     corpus = Corpus.from_sentences([Sentence.from_text(*labelled) for labelled in TEXTS])
