@@ -49,18 +49,18 @@ def random_backbone(shape: T5Shape = T5_BASE) -> Backbone:
 
 def task(backbone: Backbone, rows: int) -> tuple[list[Source], list[list[int]]]:
     """Sources of READ pieces, and targets of about WRITE pieces: mentions of 1, 2 or 3 words, by 65, 25 and 10 %."""
-    vocabulary, instructor, dice = backbone.vocabulary, Instructor(backbone.vocabulary), random.Random(0)
+    vocabulary, prompt, dice = backbone.vocabulary, Instructor(backbone.vocabulary, TYPES), random.Random(0)
     known = [w[1:] for w in sorted(vocabulary.tokenizer.get_vocab()) if w[:1] == "▁" and w[1:].isalpha()]
     sources, targets = [], []
     for _ in range(rows):
         words: list[str] = []
-        while len(instructor.source(Sentence.from_words(words), TYPES).ids) < READ:
+        while len(prompt.source(Sentence.from_words(words)).ids) < READ:
             words.append("".join(dice.choices(known, k=dice.choice((1, 1, 2)))))
-        source, spans, place, target = instructor.source(Sentence.from_words(words), TYPES), list[Span](), 0, [0]
+        source, spans, place, target = prompt.source(Sentence.from_words(words)), list[Span](), 0, [0]
         while len(target) < WRITE:
             end = (place := place + dice.randint(0, 2)) + dice.choices((1, 2, 3), (65, 25, 10))[0]
             spans.append(Span(place, end, dice.choice(TYPES)))
-            target, place = instructor.target(source, Sentence.from_words(words, spans)), end
+            target, place = prompt.target(source, Sentence.from_words(words, spans)), end
         sources.append(source)
         targets.append(target)
     return sources, targets

@@ -33,10 +33,10 @@ DEBERTA = {"small": 6, "base": 12}  # layers
 
 def own_way(backbone: Backbone, *, script: bool) -> Way:
     """Text to entities; with `script` the entities are SPANS."""
-    sentence, instructor = sentences(1, WORDS)[0], Instructor(backbone.vocabulary)
-    tasks = [Task(sentence, ALL_TYPES, instructor, "d")] * ROWS
+    sentence, prompt = sentences(1, WORDS)[0], Instructor(backbone.vocabulary, ALL_TYPES)
+    tasks = [Task(sentence, prompt, "d")] * ROWS
     prefixes = {"d": common_start(backbone.t5.shape, PrefixConfig()).to(backbone.dtype)}
-    target = instructor.target(instructor.source(sentence, ALL_TYPES), sentence.with_spans(SPANS))
+    target = prompt.target(prompt.source(sentence), sentence.with_spans(SPANS))
 
     def scripted_search(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None) -> list[list[Prediction]]:
         with scripted([target] * len(sources)):

@@ -26,7 +26,7 @@ from cpner.recognition.recognise import Task
 from cpner.recognition.vote import recognise_all
 from cpner.store import DomainCard, StoredDomain
 from cpner.store.card import VOTES
-from cpner.store.domains import Domains, prefix_config
+from cpner.store.domains import Domains, prefix_config, prompt_of
 from cpner.training import TrainingConfig, TrainingResult, check_types, train_prefix
 from cpner.transfer import (
     DaptConfig,
@@ -542,9 +542,9 @@ class CPNER:
             raise ConfigError(f"beams={beams} with free={free}; expected at least 1, and 1 without the grammar")
         if types is not None:
             check_types(types, ())
-        ask = {name: self._ask(name, types) for name in dict.fromkeys(names)}
-        tasks = [Task(sentence, *ask[name], name) for sentence, name in zip(sentences, names, strict=True)]
-        prefixes = {name: self._known.prefix(name) for name in ask if name is not None}
+        prompts = {name: self._prompt(name, types) for name in dict.fromkeys(names)}
+        tasks = [Task(sentence, prompts[name], name) for sentence, name in zip(sentences, names, strict=True)]
+        prefixes = {name: self._known.prefix(name) for name in prompts if name is not None}
         cards = {name: self._known.find(name).card for name in prefixes}
         search = None if beams == 1 else partial(beam_search, beams=beams)
         return recognise_all(
@@ -699,15 +699,15 @@ class CPNER:
             raise ConfigError(f"sources {sources!r} of {target!r} must be a list of other domains, each named once")
         return sources
 
-    def _ask(self, name: str | None, types: Sequence[str] | None) -> tuple[list[str], Instructor]:
-        """What to look for, and how to say it."""
+    def _prompt(self, name: str | None, types: Sequence[str] | None) -> Instructor:
+        """How to ask for a domain's entities, or for these types."""
         if name is None:
             if types is None:
                 raise ConfigError("neither a domain nor types to look for: name one of them")
-            return list(types), Instructor(self.backbone.vocabulary)
-        card = self._known.find(name).card
-        instructor = Instructor(self.backbone.vocabulary, instruction=card.instruction, options=card.options)
-        return list(types or card.types), instructor
+            return Instructor(self.backbone.vocabulary, types)
+        return (
+            self._known.prompt(name) if types is None else prompt_of(self._known.find(name).card, self.backbone, types)
+        )
 
     def _query(self, name: str) -> DualQuery:
         domain = self._known.single(name)

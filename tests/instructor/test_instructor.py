@@ -11,6 +11,7 @@ from hypothesis import given
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import BackboneError
 from cpner.instructor import Instructor, Vocabulary
+from cpner.instructor.grammar import Grammar
 from tests.strategies import TYPES, sentencepiece_tokenizer, sentences, tasks, words
 
 
@@ -30,8 +31,8 @@ SENTENCE = Sentence.from_words(
 
 def test_source_and_target_read_as_in_the_paper(tiny):
     vocabulary = tiny.vocabulary
-    instructor = Instructor(vocabulary)
-    source = instructor.source(SENTENCE, ["person", "political party"])
+    prompt = Instructor(vocabulary, ["person", "political party"])
+    source = prompt.source(SENTENCE)
 
     assert source.ids == [
         *vocabulary.phrase("find entities"), vocabulary.colon, *vocabulary.word("person"), vocabulary.comma,
@@ -41,39 +42,55 @@ def test_source_and_target_read_as_in_the_paper(tiny):
     assert text_of(vocabulary, source.ids) == (
         " find entities: person, political party: Johnson joined the Whigs in Baltimore</s>"
     )
-    assert text_of(vocabulary, instructor.target(source, SENTENCE)) == (
-        "(( person: Johnson)( political party: Whigs))</s>"
-    )
+    assert text_of(vocabulary, prompt.target(source, SENTENCE)) == ("(( person: Johnson)( political party: Whigs))</s>")
 
 
 @given(task=tasks())
 def test_source_holds_every_word_as_its_own_slice(vocabulary, task):
     types, sentence = task
-    source = Instructor(vocabulary).source(sentence, types)
+    source = Instructor(vocabulary, types).source(sentence)
 
     assert source.pieces == source.ids[source.sentence_start : -1]
     for i, word in enumerate(sentence.word_texts):
         assert tuple(p for p, w in zip(source.pieces, source.word_of, strict=True) if w == i) == vocabulary.word(word)
     assert source.word_of == sorted(source.word_of)
-    assert source.type_pieces == [vocabulary.phrase(type) for type in types]
+    assert source.options.pieces == [vocabulary.phrase(type) for type in types]
 
 
 @given(task=tasks())
 def test_options_left_out_change_only_the_options(vocabulary, task):
     types, sentence = task
-    told = Instructor(vocabulary).source(sentence, types)
-    untold = Instructor(vocabulary, options=False).source(sentence, types)
+    told = Instructor(vocabulary, types).source(sentence)
+    untold = Instructor(vocabulary, types, options=False).source(sentence)
 
     head = [*vocabulary.phrase("find entities"), vocabulary.colon]
     assert untold.ids == [*head, *untold.pieces, vocabulary.eos]
-    assert (untold.pieces, untold.word_of, untold.types, untold.type_pieces) == (
-        (told.pieces, told.word_of, told.types, told.type_pieces)
-    )
+    assert (untold.pieces, untold.word_of, untold.words) == (told.pieces, told.word_of, told.words)
+    assert (untold.options.types, untold.options.pieces) == (told.options.types, told.options.pieces)
+
+
+@given(task=tasks())
+def test_a_source_may_offer_other_types_than_its_domain_has(vocabulary, task):
+    types, sentence = task
+    other = Instructor(vocabulary, ["party"]).source(sentence, types)
+    expected = Instructor(vocabulary, types).source(sentence)
+
+    assert (other.ids, other.options.types) == (expected.ids, types)
+    assert Grammar(other).candidates == Grammar(expected).candidates
+
+
+@given(task=tasks())
+def test_overhead_is_what_stands_beside_the_sentence(vocabulary, task):
+    types, sentence = task
+    prompt = Instructor(vocabulary, types)
+    source = prompt.source(sentence)
+
+    assert prompt.overhead == len(source.ids) - len(source.pieces)
 
 
 def test_another_instruction_stands_in_front(tiny):
     vocabulary = tiny.vocabulary
-    source = Instructor(vocabulary, instruction="tag: all").source(SENTENCE, ["person"])
+    source = Instructor(vocabulary, ["person"], instruction="tag: all").source(SENTENCE)
 
     head = [*vocabulary.phrase("tag: all"), vocabulary.colon]
     assert source.ids[: len(head)] == head
@@ -90,14 +107,14 @@ def test_word_has_pieces_and_none_of_the_template(vocabulary, word):
 
 @given(sentence=sentences(TYPES))
 def test_target_is_made_of_slices_of_the_source(vocabulary, sentence):
-    instructor = Instructor(vocabulary)
-    source = instructor.source(sentence, TYPES)
+    prompt = Instructor(vocabulary, TYPES)
+    source = prompt.source(sentence)
     expected = [vocabulary.open]
     for span in sentence.spans:
         mention = [piece for word in sentence.word_texts[span.start : span.end] for piece in vocabulary.word(word)]
         expected += [vocabulary.open, *vocabulary.phrase(span.type), vocabulary.colon, *mention, vocabulary.close]
 
-    assert instructor.target(source, sentence) == [*expected, vocabulary.close, vocabulary.eos]
+    assert prompt.target(source, sentence) == [*expected, vocabulary.close, vocabulary.eos]
 
 
 def test_word_that_tokenises_to_nothing_is_unknown():

@@ -12,9 +12,9 @@ from tests.strategies import tasks
 @given(task=tasks(), data=st.data())
 def test_parse_accepts_any_pieces_and_invents_nothing(own, task, data):
     types, sentence = task
-    source = Instructor(own).source(sentence, types)
+    source = Instructor(own, types).source(sentence)
     signs = [own.open, own.close, own.colon, own.comma]
-    known = st.sampled_from([*signs, *source.pieces, *(piece for pieces in source.type_pieces for piece in pieces)])
+    known = st.sampled_from([*signs, *source.pieces, *(piece for pieces in source.options.pieces for piece in pieces)])
     ids = data.draw(st.lists(known | st.integers(-3, own.size + 3), max_size=40))
     parsed = parse(ids, source, own)
 
@@ -25,7 +25,7 @@ def test_parse_accepts_any_pieces_and_invents_nothing(own, task, data):
 
 def test_parse_counts_what_it_drops(own):
     sentence = Sentence.from_words(["Ada", "met", "Charles", "Babbage"])
-    source = Instructor(own).source(sentence, ["person"])
+    source = Instructor(own, ["person"]).source(sentence)
     o, c, colon = own.open, own.close, own.colon
     person, ada, charles = own.word("person"), own.word("Ada"), own.word("Charles")
 

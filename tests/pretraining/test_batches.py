@@ -125,8 +125,8 @@ def test_targets_follow_the_grammar(data: Prepared) -> None:
     rng = np.random.default_rng(0)
     for i in range(30):
         sentence, types = draw_example(pool_of(data), i, batches.config, rng)
-        source = batches.instructor.source(sentence, types)
-        grammar = Grammar(source, data.vocabulary)
+        source = batches.prompt.source(sentence, types)
+        grammar = Grammar(source)
         labels = batches.entity_batch([(sentence, types)]).labels[0].tolist()
         state = grammar.start()
         for label in labels:

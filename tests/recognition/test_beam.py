@@ -21,7 +21,7 @@ from tests.recognition.test_decode import DOMAINS, TEXTS, check_same, sources_of
 def plain_beam_search(backbone: Backbone, source: Source, prefix: Prefix | None, beams: int) -> list[Prediction]:
     """One sentence, no cache. An output: its log-probability, pieces, state, entities, and the last entity's."""
     t5, vocabulary = backbone.t5, backbone.vocabulary
-    grammar = Grammar(source, vocabulary)
+    grammar = Grammar(source)
     ids, mask = torch.tensor([source.ids]), torch.ones(1, len(source.ids), dtype=torch.bool)
     encoded = t5.encode(ids, mask, prefix)
     outputs = [(0.0, [vocabulary.pad], grammar.start(), list[Prediction](), 0.0)]

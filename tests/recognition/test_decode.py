@@ -34,15 +34,15 @@ DOMAINS = ["short", None, "long", "long", "middle", None]
 
 
 def sources_of(backbone: Backbone, texts: list[str] = TEXTS, *, options: bool = True) -> list[Source]:
-    instructor = Instructor(backbone.vocabulary, options=options)
-    return [instructor.source(Sentence.from_words(text.split()), TYPES) for text in texts]
+    prompt = Instructor(backbone.vocabulary, TYPES, options=options)
+    return [prompt.source(Sentence.from_words(text.split())) for text in texts]
 
 
 @torch.no_grad()
 def plain_search(backbone: Backbone, source: Source, prefix: Prefix | None) -> list[Prediction]:
     """One row, no cache: the whole target so far is decoded again for each piece, over the whole vocabulary."""
     t5, vocabulary = backbone.t5, backbone.vocabulary
-    grammar = Grammar(source, vocabulary)
+    grammar = Grammar(source)
     ids, mask = torch.tensor([source.ids]), torch.ones(1, len(source.ids), dtype=torch.bool)
     encoded = t5.encode(ids, mask, prefix)
     state, written, product, found = grammar.start(), [vocabulary.pad], 1.0, []
@@ -182,9 +182,9 @@ def test_a_backbone_that_computes_no_numbers_is_refused(tiny, search):
 
 
 def test_sentences_without_words_or_types_hold_nothing(backbone, bank):
-    instructor = Instructor(backbone.vocabulary)
-    sources = [instructor.source(Sentence("", []), TYPES), instructor.source(Sentence("", []), [])]
-    untyped = [instructor.source(Sentence.from_words(["Ada"]), [])]
+    prompt = Instructor(backbone.vocabulary, TYPES)
+    sources = [prompt.source(Sentence("", [])), prompt.source(Sentence("", []), [])]
+    untyped = [prompt.source(Sentence.from_words(["Ada"]), [])]
 
     assert decode(backbone, sources) == [[], []]
     assert decode(backbone, sources, bank.rows(["short", None])) == [[], []]

@@ -29,12 +29,12 @@ def prefixes(tiny):
 
 
 def task(tiny, sentence: Sentence, domain: str | None = None, types=TYPES) -> Task:
-    return Task(sentence, types, Instructor(tiny.vocabulary), domain)
+    return Task(sentence, Instructor(tiny.vocabulary, types), domain)
 
 
 def test_one_sentence_is_what_decoding_gives(tiny, prefixes):
     bank = PrefixBank({"a": prefixes["a"]}, device=tiny.device, dtype=tiny.dtype)
-    source = Instructor(tiny.vocabulary).source(SENTENCES[0], TYPES)
+    source = Instructor(tiny.vocabulary, TYPES).source(SENTENCES[0])
 
     assert recognise(tiny, [task(tiny, SENTENCES[0], "a")], prefixes) == decode(tiny, [source], bank.rows(["a"]))
 
@@ -129,8 +129,8 @@ def test_options_that_fill_the_window_leave_room_for_the_sentence(tiny, prefixes
     ]
     own = task(tiny, long_sentence(4), None, types)
 
-    assert len(own.instructor.source(own.sentence, types).ids) > tiny.window
-    assert room(tiny, own.instructor, types) == tiny.window // 4
+    assert len(own.prompt.source(own.sentence).ids) > tiny.window
+    assert room(tiny, own.prompt) == tiny.window // 4
     assert isinstance(recognise(tiny, [own], prefixes)[0], list)
 
 

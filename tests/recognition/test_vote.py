@@ -18,8 +18,8 @@ from tests.support import SENTENCES, TYPES
 
 
 def rows(tiny, members: list[Prefix]):
-    instructor = Instructor(tiny.vocabulary)
-    sources = [instructor.source(sentence, TYPES) for sentence in SENTENCES]
+    prompt = Instructor(tiny.vocabulary, TYPES)
+    sources = [prompt.source(sentence) for sentence in SENTENCES]
     return sources, together(members).expand(len(sources))
 
 
@@ -48,7 +48,7 @@ def plainly(tiny, sources: list[Source], members: list[Prefix]) -> list[list[tup
     written = []
     for source in sources:
         ids, mask = pad_masked([source.ids], tiny.vocabulary.pad)
-        grammar = Grammar(source, tiny.vocabulary)
+        grammar = Grammar(source)
         state, _ = grammar.advance(grammar.start(), OPEN)
         target, choices = torch.tensor([[tiny.vocabulary.pad, tiny.vocabulary.open]]), []
         while state.mode not in (LAST, DONE):

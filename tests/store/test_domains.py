@@ -70,6 +70,18 @@ def test_a_prefix_that_left_the_device_comes_back_the_same(tiny: Any, store: Pat
     assert first_value(many, "d5") > 2 * first_value(many, "d0")
 
 
+def test_a_domain_is_asked_for_as_its_card_says(tiny: Any, store: Path) -> None:
+    domains = Domains(tiny, store)
+    first = domains.prompt("d0")
+    changed = domain(domains, "d0")
+
+    domains.keep(replace(changed, card=replace(changed.card, types=["song"], options=False)))
+
+    assert domains.prompt("d1") is domains.prompt("d1")
+    assert (first.types, domains.prompt("d0").types) == (["person"], ["song"])
+    assert domains.prompt("d0").overhead < first.overhead
+
+
 def test_what_is_not_saved_never_leaves(tiny: Any, store: Path) -> None:
     domains = Domains(tiny, store, on_device=1, in_memory=1)
     for i in range(4):

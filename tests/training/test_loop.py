@@ -269,7 +269,7 @@ def test_dev_f1_is_of_the_prefix_that_is_given(tiny):
     """Were it of what training reached, or that given, they would differ: 80 and 67 here."""
     result = learn_by_heart(tiny, shrinkage=0.1)
 
-    tasks = [Task(sentence, TYPES, Instructor(tiny.vocabulary), "") for sentence in SENTENCES[:2]]
+    tasks = [Task(sentence, Instructor(tiny.vocabulary, TYPES), "") for sentence in SENTENCES[:2]]
     found = recognise(tiny, tasks, {"": result.prefix.to(torch.bfloat16)})
     assert evaluate(SENTENCES[:2], found, TYPES).f1 == result.best_f1 > 0
 

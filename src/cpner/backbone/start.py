@@ -66,9 +66,9 @@ def fresh(backbone: Backbone, config: PrefixConfig | None = None) -> Reparameter
 def _mean_queries(backbone: Backbone) -> dict[str, Tensor]:
     """[L, H, D] the mean query of each head, in float32 on the CPU, for each kind of attention."""
     t5, sentence = backbone.t5, Sentence.from_words(_TEXT.split(), _ENTITIES)
-    instructor = Instructor(backbone.vocabulary)
-    source = instructor.source(sentence, _TYPES)
-    target = instructor.target(source, sentence)
+    prompt = Instructor(backbone.vocabulary, _TYPES)
+    source = prompt.source(sentence)
+    target = prompt.target(source, sentence)
     ids = torch.tensor([source.ids], device=backbone.device)
     inputs = torch.tensor([[backbone.vocabulary.pad, *target[:-1]]], device=backbone.device)
     mask = torch.ones_like(ids, dtype=torch.bool)

@@ -136,8 +136,8 @@ def mixed_domains(backbone: Backbone, rounds: int) -> dict[str, float]:
 def _recognition(backbone: Backbone, texts: list[Sentence], *, batch: int = 32, domains: int = 1) -> Way:
     prefix = _prefix(backbone)
     prefixes = {f"d{i}": prefix for i in range(domains)}
-    instructor = Instructor(backbone.vocabulary)
-    tasks = [Task(text, TYPES, instructor, f"d{i % domains}") for i, text in enumerate(texts)]
+    prompt = Instructor(backbone.vocabulary, TYPES)
+    tasks = [Task(text, prompt, f"d{i % domains}") for i, text in enumerate(texts)]
     return lambda: recognise(backbone, tasks, prefixes, batch_size=batch)
 
 
@@ -147,12 +147,13 @@ def _prefix(backbone: Backbone) -> Prefix:
 
 def training_step(backbone: Backbone, rounds: int) -> dict[str, float]:
     """Forward, backward and update on 8 sentences of 30 words with six entities, the paper's prefix."""
-    instructor, shape = Instructor(backbone.vocabulary), backbone.t5.shape
+    prompt = Instructor(backbone.vocabulary, TYPES)
+    shape = backbone.t5.shape
     places = [(4, 5), (9, 11), (14, 16), (19, 20), (22, 23), (27, 29)]
     marked = [s.with_spans([Span(a, b, TYPES[i]) for i, (a, b) in enumerate(places)]) for s in sentences(8)]
-    sources = [instructor.source(sentence, TYPES) for sentence in marked]
-    targets = [instructor.target(source, sentence) for source, sentence in zip(sources, marked, strict=True)]
-    grammars = [Grammar(source, backbone.vocabulary) for source in sources]
+    sources = [prompt.source(sentence) for sentence in marked]
+    targets = [prompt.target(source, sentence) for source, sentence in zip(sources, marked, strict=True)]
+    grammars = [Grammar(source) for source in sources]
     batch = Batch.build([s.ids for s in sources], targets, backbone.vocabulary, grammars).to(backbone.device)
     network = Reparameterisation(shape, PrefixConfig.paper()).to(backbone.device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)

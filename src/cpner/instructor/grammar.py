@@ -23,10 +23,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from cpner.corpus.sentence import Span
+from cpner.instructor.bits import least, set_of
 from cpner.instructor.instructor import Source
-from cpner.instructor.vocabulary import Vocabulary
+from cpner.instructor.options import CLOSE, COLON, END, OPEN
 
-OPEN, CLOSE, COLON, END = range(4)  # the template's candidates, the same in every sentence
 BEGIN, LIST, TYPE, MENTION, LAST, DONE = range(6)  # what the next piece may be
 
 
@@ -55,48 +55,36 @@ class Grammar:
 
     Attributes:
         candidates: ids of the pieces that may be written; a candidate's number is its place here.
+        sentence: for each piece of the sentence its candidate.
+        word_starts: the set of positions in the sentence where a word begins.
+        word_ends: the set of positions where a word has its last piece.
     """
 
-    def __init__(self, source: Source, vocabulary: Vocabulary) -> None:
-        template = (vocabulary.open, vocabulary.close, vocabulary.colon, vocabulary.eos)
-        number = {piece: i for i, piece in enumerate(template)}
+    def __init__(self, source: Source) -> None:
+        numbers = dict(source.options.numbers)
         words = source.word_of
-        self._sentence = [number.setdefault(piece, len(number)) for piece in source.pieces]
-        self._word_starts = _set(i for i, word in enumerate(words) if i == 0 or words[i - 1] != word)
-        self._word_ends = _set(i for i, word in enumerate(words) if i + 1 == len(words) or words[i + 1] != word)
-        capitals = _set(i for i, word in enumerate(words) if word in source.capital_words)
-        self._capitals = capitals & self._word_starts
-        self._names: list[dict[int, int]] = [{}]  # a tree: candidates lead from node to node, and COLON to a type
-        self._paths: list[dict[int, int]] = []  # for each type, at each node on its way the next candidate
-        for type_, pieces in enumerate(source.type_pieces):
-            node, path = 0, {}
-            for piece in pieces:
-                path[node] = number.setdefault(piece, len(number))
-                if path[node] not in self._names[node]:
-                    self._names[node][path[node]] = len(self._names)
-                    self._names.append({})
-                node = self._names[node][path[node]]
-            self._names[node].setdefault(COLON, type_)
-            self._paths.append(path | {node: COLON})
-        self._following = [_set(node) for node in self._names]
-        self._places = [0] * len(number)  # of each candidate in the sentence
-        for i, candidate in enumerate(self._sentence):
+        self.sentence = [numbers.setdefault(piece, len(numbers)) for piece in source.pieces]
+        self.word_starts = set_of(i for i, word in enumerate(words) if i == 0 or words[i - 1] != word)
+        self.word_ends = (self.word_starts | 1 << len(words)) >> 1
+        self._places = [0] * len(numbers)  # of each candidate in the sentence
+        for i, candidate in enumerate(self.sentence):
             self._places[candidate] |= 1 << i
-        self._number = number
-        self.candidates = list(number)
+        self._options = source.options
+        self._numbers = numbers
+        self.candidates = list(numbers)
 
     def start(self) -> State:
         """The state before the first piece."""
-        return State(BEGIN, free=(1 << len(self._sentence)) - 1)
+        return State(BEGIN, free=(1 << len(self.sentence)) - 1)
 
     def allowed(self, state: State) -> int:
         """Candidates that may come next; none when the target is done."""
         if state.mode == MENTION:
-            return self._pieces(self._copied(state)) | bool(state.ends & self._word_ends) << CLOSE
+            return self._pieces(self._copied(state)) | bool(state.ends & self.word_ends) << CLOSE
         if state.mode == TYPE:
-            return self._following[state.name]
+            return self._options.tree.allowed[state.name]
         if state.mode == LIST:
-            return 1 << CLOSE | bool(self._names[0] and self._word_starts & state.free) << OPEN
+            return 1 << CLOSE | bool(self._options.types and self.word_starts & state.free) << OPEN
         return {BEGIN: 1 << OPEN, LAST: 1 << END, DONE: 0}[state.mode]
 
     def advance(self, state: State, chosen: int) -> tuple[State, Mention | None]:
@@ -105,65 +93,35 @@ class Grammar:
         if mode == MENTION and chosen != CLOSE:
             return State(MENTION, free, after, name, type_, depth + 1, self._copied(state) & self._places[chosen]), None
         if mode == MENTION:
-            fits = ends & self._word_ends
+            fits = ends & self.word_ends
             later = fits >> (after + depth - 1) << (after + depth - 1)
-            end = _first(later or fits) + 1
+            end = least(later or fits) + 1
             start = end - depth
             return State(LIST, free & ~((1 << end) - (1 << start)), end, type=type_), Mention(type_, start, end)
         if mode == TYPE:
-            to = self._names[name][chosen]
+            to = self._options.tree.nodes[name][chosen]
             return State(MENTION, free, after, 0, to) if chosen == COLON else State(TYPE, free, after, to, type_), None
         if mode == LIST:
             return State(TYPE if chosen == OPEN else LAST, free, after, 0, type_), None
         return State(LIST if mode == BEGIN else DONE, free, after), None
 
-    def guess(self, state: State, allowed: int) -> int | None:
-        """A candidate that is likely next, of what is allowed; None where nothing is known.
-
-        What must come does come. Another entity follows where one can, of the same type and at the next word with a
-        capital letter, if there is one; a mention ends where it can, unless such a word is next.
-        """
-        if state.mode in (LAST, DONE):
-            return None
-        if allowed & (allowed - 1) == 0:
-            return _first(allowed)
-        if state.mode == LIST:
-            return OPEN if allowed >> OPEN & 1 else None
-        names = self._capitals & state.free
-        ahead, next_ = names >> state.after << state.after, names & (state.ends & self._word_ends) << 1
-        if state.mode == TYPE:
-            return self._paths[state.type].get(state.name) if ahead and state.type >= 0 else None
-        if name := next_ if state.depth else ahead:
-            return self._sentence[_first(name)]
-        return CLOSE if allowed >> CLOSE & 1 else None
-
     def index(self, pieces: Iterable[int]) -> list[int]:
         """The candidates that these pieces are. Every piece must be one."""
-        return [self._number[piece] for piece in pieces]
+        return [self._numbers[piece] for piece in pieces]
 
     def _copied(self, state: State) -> int:
         """Positions that the mention may go on at."""
-        return (state.ends << 1 if state.depth else self._word_starts) & state.free
+        return (state.ends << 1 if state.depth else self.word_starts) & state.free
 
     def _pieces(self, places: int) -> int:
         """Candidates that stand at these positions."""
         found = 0
         while places:
-            found |= 1 << self._sentence[_first(places)]
+            found |= 1 << self.sentence[least(places)]
             places &= places - 1
         return found
 
 
 def word_span(source: Source, mention: Mention) -> Span:
     """The mention as a span of words."""
-    return Span(source.word_of[mention.start], source.word_of[mention.end - 1] + 1, source.types[mention.type])
-
-
-def _set(numbers: Iterable[int]) -> int:
-    """A set as an integer."""
-    return sum(1 << number for number in numbers)  # they differ
-
-
-def _first(numbers: int) -> int:
-    """The least number of a set that is not empty."""
-    return (numbers & -numbers).bit_length() - 1
+    return Span(source.word_of[mention.start], source.word_of[mention.end - 1] + 1, source.options.types[mention.type])

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cpner.corpus.sentence import Sentence
+from cpner.instructor.options import Options
 from cpner.instructor.vocabulary import Vocabulary
 
 INSTRUCTION = "find entities"
@@ -27,61 +28,78 @@ class Source:
         sentence_start: index in `ids` of the sentence's first piece.
         pieces: the sentence's pieces, `ids[sentence_start:-1]`.
         word_of: for each of `pieces`, the index of its word.
-        types: the options in words, in the order given.
-        type_pieces: for each type its pieces.
-        option_starts: index in `ids` of each option's first piece; empty where the source names no options.
-        capital_words: words that begin with a capital letter, as names often do.
+        words: the sentence's words.
+        options: the types that are offered.
     """
 
     ids: list[int]
     sentence_start: int
     pieces: list[int]
     word_of: list[int]
-    types: list[str]
-    type_pieces: list[list[int]] = field(repr=False)
-    option_starts: list[int] = field(default_factory=list, repr=False)
-    capital_words: set[int] = field(default_factory=set, repr=False)
+    words: list[str]
+    options: Options = field(repr=False)
 
 
 class Instructor:
-    """Makes sources and targets with one vocabulary.
+    """Makes the sources and targets of one domain.
 
     Args:
         vocabulary: the backbone's.
+        types: the domain's entity types in words.
         instruction: what the model is told to do (s in Eq. 1).
         options: whether the types are told in the source (o in Eq. 1); the paper's ablation leaves them out.
     """
 
-    def __init__(self, vocabulary: Vocabulary, *, instruction: str = INSTRUCTION, options: bool = True) -> None:
-        self.vocabulary, self.options = vocabulary, options
-        self._head = [*vocabulary.phrase(instruction), vocabulary.colon]
+    def __init__(
+        self, vocabulary: Vocabulary, types: Sequence[str], *, instruction: str = INSTRUCTION, options: bool = True
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.options = Options(types, vocabulary)
+        self._tells_options = options
+        self._instruction = [*vocabulary.phrase(instruction), vocabulary.colon]
+        self._head = self._head_of(self.options)
 
-    def source(self, sentence: Sentence, types: Sequence[str]) -> Source:
-        """The source of a sentence under a domain's types (Eq. 1)."""
-        vocabulary = self.vocabulary
-        type_pieces = [vocabulary.phrase(type) for type in types]
-        ids = list(self._head)
-        starts = []
-        if self.options:
-            for i, pieces in enumerate(type_pieces):
-                ids += [vocabulary.comma] if i else []
-                starts.append(len(ids))
-                ids += pieces
-            ids.append(vocabulary.colon)
-        start = len(ids)
+    @property
+    def types(self) -> list[str]:
+        """The domain's entity types in words."""
+        return self.options.types
+
+    @property
+    def overhead(self) -> int:
+        """Pieces of a source beside the sentence's."""
+        return len(self.source(Sentence("", ())).ids)
+
+    def source(self, sentence: Sentence, offered: Sequence[str] | None = None) -> Source:
+        """The source of a sentence (Eq. 1).
+
+        Args:
+            offered: the types to look for, in this order; None for the domain's.
+        """
+        options = self.options if offered is None else Options(offered, self.vocabulary)
+        head = self._head if offered is None else self._head_of(options)
         words = sentence.word_texts
-        pieces, word_of = [], []
+        pieces: list[int] = []
+        word_of: list[int] = []
         for i, word in enumerate(words):
-            own = vocabulary.word(word)
-            pieces += own
-            word_of += [i] * len(own)
-        ids += [*pieces, vocabulary.eos]
-        capital = {i for i, word in enumerate(words) if word[:1].isupper()}
-        return Source(ids, start, pieces, word_of, list(types), type_pieces, starts, capital)
+            word_pieces = self.vocabulary.word(word)
+            pieces += word_pieces
+            word_of += [i] * len(word_pieces)
+        ids = [*head, *pieces, self.vocabulary.eos]  # Eq. 1
+        return Source(ids, len(head), pieces, word_of, words, options)
+
+    def _head_of(self, options: Options) -> list[int]:
+        """Instruction and options, each with its sign."""
+        ids = list(self._instruction)
+        if not self._tells_options:
+            return ids
+        for i, pieces in enumerate(options.pieces):
+            ids += [self.vocabulary.comma, *pieces] if i else pieces
+        return [*ids, self.vocabulary.colon]
 
     def target(self, source: Source, sentence: Sentence) -> list[int]:
         """The template's pieces for a sentence's entities, with the end piece. Types must be among the source's."""
         v = self.vocabulary
+        names = dict(zip(source.options.types, source.options.pieces, strict=True))
         first: dict[int, int] = {}
         last: dict[int, int] = {}
         for i, word in enumerate(source.word_of):
@@ -90,5 +108,5 @@ class Instructor:
         ids = [v.open]
         for span in sentence.spans:
             mention = source.pieces[first[span.start] : last[span.end - 1]]
-            ids += [v.open, *source.type_pieces[source.types.index(span.type)], v.colon, *mention, v.close]
+            ids += [v.open, *names[span.type], v.colon, *mention, v.close]
         return [*ids, v.close, v.eos]

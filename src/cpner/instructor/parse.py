@@ -23,6 +23,7 @@ def parse(ids: Sequence[int], source: Source, vocabulary: Vocabulary) -> Parsed:
 
     A mention is looked for after the previous one, then anywhere that is still free.
     """
+    options = source.options
     spans: list[Span] = []
     malformed = unknown = 0
     position = 0
@@ -32,7 +33,7 @@ def parse(ids: Sequence[int], source: Source, vocabulary: Vocabulary) -> Parsed:
         if not sign or not mention or not name:
             malformed += 1
             continue
-        type_ = next((t for t, p in zip(source.types, source.type_pieces, strict=True) if p == name), None)
+        type_ = next((t for t, p in zip(options.types, options.pieces, strict=True) if p == name), None)
         places = [i for i in range(len(source.pieces)) if _fits(source, mention, i, taken)]
         place = next((i for i in places if i >= position), places[0] if places else None)
         if type_ is None or place is None:

@@ -64,7 +64,7 @@ class Batches(Dataset[Batch]):
         align: bool = False,
     ) -> None:
         self.text, self.vocabulary, self.config, self.length, self.align = text, vocabulary, config, length, align
-        self.instructor = Instructor(vocabulary)
+        self.prompt = Instructor(vocabulary, ())
         self.sentences = None if pool is None else _Sentences(pool, config, vocabulary)
         self.corrupt: SpanCorruption | None = None
         if text is not None:
@@ -91,12 +91,12 @@ class Batches(Dataset[Batch]):
         return self._entity_batch([self._row(example) for example in examples])
 
     def _row(self, example: Example) -> Row:
-        source = self.instructor.source(*example)
-        return Row(source, self.instructor.target(source, example[0]), example[0].spans)
+        source = self.prompt.source(*example)
+        return Row(source, self.prompt.target(source, example[0]), example[0].spans)
 
     def _entity_batch(self, rows: Sequence[Row]) -> TaggedBatch:
         sources = [row.source for row in rows]
-        grammars = [Grammar(source, self.vocabulary) for source in sources]
+        grammars = [Grammar(source) for source in sources]
         targets = [row.target for row in rows]
         batch = Batch.build([source.ids for source in sources], targets, self.vocabulary, grammars)
         return TaggedBatch.tag(batch, sources, [row.spans for row in rows])
@@ -155,7 +155,7 @@ class _Sentences:
         entities = np.diff(pool.span_bounds)
         mentioned = np.concatenate([[0], np.cumsum(np.diff(pieces[self.mentions.places])[:, 0])])[pool.span_bounds]
         self.target = np.diff(mentioned) + entities * (self.per_type + _SIGNS)  # [sentences] pieces, about
-        self.source = np.diff(pieces[pool.bounds]) + len(Instructor(vocabulary).source(Sentence("", ()), []).ids)
+        self.source = np.diff(pieces[pool.bounds]) + Instructor(vocabulary, ()).overhead
 
         counts = np.bincount(pool.origin, minlength=len(pool.files)).astype(float)
         weight = (np.maximum(counts, 1) ** (config.balance - 1.0))[pool.origin]  # of one sentence, by its file

@@ -15,8 +15,7 @@ from cpner.backbone.load import Backbone
 from cpner.backbone.t5 import T5
 from cpner.corpus.sentence import Span
 from cpner.evaluation import evaluate
-from cpner.instructor import Instructor
-from cpner.instructor.grammar import CLOSE, COLON, END
+from cpner.instructor.options import CLOSE, COLON, END
 from cpner.pretraining.batches import Batches, Example, draw_example
 from cpner.pretraining.pool import Pool
 from cpner.recognition.decode import decode
@@ -41,7 +40,6 @@ def measure(t5: T5, batches: Batches, examples: Sequence[Example]) -> dict[str, 
     hits = dict.fromkeys(("structure", "type", "start", "copy"), 0)
     counts = dict(hits)
     backbone = Backbone("training", t5, batches.vocabulary)
-    instructor = Instructor(batches.vocabulary)
     predicted: list[list[Span]] = []
     ordered = sorted(examples, key=lambda e: len(e[0].words))
     native = native_dtype(device)
@@ -53,7 +51,7 @@ def measure(t5: T5, batches: Batches, examples: Sequence[Example]) -> dict[str, 
             for kind, mask in _kinds(batch.labels).items():
                 hits[kind] += int((right & mask).sum())
                 counts[kind] += int(mask.sum())
-            found = decode(backbone, [instructor.source(sentence, types) for sentence, types in part])
+            found = decode(backbone, [batches.prompt.source(*example) for example in part])
             predicted += [[f.span for f in row] for row in found]
     t5.requires_grad_(True).train()  # a Backbone is frozen
     result: dict[str, Any] = {f"right_{kind}": round(100 * hits[kind] / max(1, counts[kind]), 1) for kind in hits}

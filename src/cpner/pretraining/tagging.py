@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -47,10 +48,16 @@ class TaggedBatch(Batch):
             owners[row, start:end] = 0
             first = np.searchsorted(source.word_of, [(span.start, span.end) for span in own]) + start
             for span, (a, b) in zip(own, first, strict=True):
-                owners[row, a:b] = 1 + source.types.index(span.type)
+                owners[row, a:b] = 1 + source.options.types.index(span.type)
                 begins[row, a] = 1
-        options = pad([source.option_starts for source in sources], -1)
+        options = pad([option_starts(source) for source in sources], -1)
         return cls(**vars(batch), options=options, owners=torch.from_numpy(owners), begins=torch.from_numpy(begins))
+
+
+def option_starts(source: Source) -> list[int]:
+    """Index in `ids` of each option's first piece: options stand before the sentence, each with a sign after it."""
+    lengths = [len(pieces) + 1 for pieces in source.options.pieces]
+    return list(accumulate(lengths[:-1], initial=source.sentence_start - sum(lengths))) if lengths else []
 
 
 class Tagger(nn.Module):

@@ -17,7 +17,8 @@ from cpner.backbone.padding import mask_of, pad, pad_masked
 from cpner.backbone.prefix import Prefix
 from cpner.corpus.sentence import Prediction
 from cpner.instructor import Source
-from cpner.instructor.grammar import DONE, LIST, OPEN, Grammar, State, word_span
+from cpner.instructor.grammar import DONE, LIST, Grammar, State, word_span
+from cpner.instructor.options import OPEN
 from cpner.recognition.cache import Cache, kept
 from cpner.recognition.decode import check_number
 
@@ -77,7 +78,7 @@ def beam_search(
     wide = torch.arange(len(sources), device=device).repeat_interleave(beams)  # [B * k]
     cache = Cache(t5, encoded[wide], mask[wide], prefix and prefix.select(wide))
     cache.step(torch.full((len(wide), 1), vocabulary.pad, device=device))
-    grammars = [Grammar(source, vocabulary) for source in sources]
+    grammars = [Grammar(source) for source in sources]
     candidates = pad([grammar.candidates for grammar in grammars], vocabulary.pad).to(device)
     weights = t5.output_weight[candidates]  # [B, C, d]
     outputs = []

@@ -23,8 +23,10 @@ from cpner.backbone.padding import mask_of, pad, pad_masked
 from cpner.backbone.prefix import Prefix, rows_of_members
 from cpner.corpus.sentence import Prediction
 from cpner.errors import BackboneError
-from cpner.instructor import Source, Vocabulary
-from cpner.instructor.grammar import DONE, LAST, LIST, OPEN, Grammar, Mention, State, word_span
+from cpner.instructor import Source
+from cpner.instructor.draft import Draft
+from cpner.instructor.grammar import DONE, LAST, LIST, Grammar, Mention, State, word_span
+from cpner.instructor.options import OPEN
 from cpner.instructor.parse import Parsed, parse
 from cpner.recognition.cache import Cache, kept
 
@@ -42,8 +44,10 @@ class Writer:
         done: nothing is left to choose.
     """
 
-    def __init__(self, source: Source, vocabulary: Vocabulary) -> None:
-        self.source, self.grammar = source, Grammar(source, vocabulary)
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.grammar = Grammar(source)
+        self._draft = Draft(source, self.grammar)
         self.found: list[Prediction] = []
         self.done = False
         self._score = 0.0  # log-probability of the entity that is being written
@@ -58,7 +62,7 @@ class Writer:
         """Go ahead of the model by up to so many pieces."""
         grammar = self.grammar
         while len(self._closed) < length:
-            guess = grammar.guess(self._states[-1], self.allowed[-1])
+            guess = self._draft.guess(self._states[-1], self.allowed[-1])
             if guess is None:
                 return
             state, mention = grammar.advance(self._states[-1], guess)
@@ -134,7 +138,7 @@ def decode(
         prefix = rows_of_members(prefix, members)
     cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
     cache.step(torch.full_like(ids[:, :1], vocabulary.pad))
-    writers = [Writer(source, vocabulary) for source in sources]
+    writers = [Writer(source) for source in sources]
     candidates = pad([writer.grammar.candidates for writer in writers], vocabulary.pad).to(device)
     output = t5.output_weight[candidates]  # [B, C, d]
     going = writers

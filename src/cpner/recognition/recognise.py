@@ -25,11 +25,10 @@ Search = Callable[[Backbone, Sequence[Source], Prefix | None], list[list[Predict
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A sentence, the types to look for, how to ask, and whose prefix to use (None: none)."""
+    """A sentence, how to ask for its entities, and whose prefix to use (None: none)."""
 
     sentence: Sentence
-    types: Sequence[str]
-    instructor: Instructor
+    prompt: Instructor
     domain: str | None = None
 
 
@@ -80,10 +79,9 @@ def recognise(
     return [_merge(task.sentence, own, parts) for task, own, parts in zip(tasks, windows, found, strict=True)]
 
 
-def room(backbone: Backbone, instructor: Instructor, types: Sequence[str]) -> int:
+def room(backbone: Backbone, prompt: Instructor) -> int:
     """Pieces of a sentence that fit in the backbone's window beside the instruction and the options."""
-    empty = len(instructor.source(Sentence("", ()), types).ids)
-    return max(backbone.window - empty, int(backbone.window * _LEAST_ROOM), 1)
+    return max(backbone.window - prompt.overhead, int(backbone.window * _LEAST_ROOM), 1)
 
 
 def word_lengths(backbone: Backbone, sentence: Sentence) -> list[int]:
@@ -95,7 +93,7 @@ def _windows(backbone: Backbone, task: Task) -> list[Window]:
     sentence = task.sentence
     if not sentence.words:
         return []
-    lengths, space = word_lengths(backbone, sentence), room(backbone, task.instructor, task.types)
+    lengths, space = word_lengths(backbone, sentence), room(backbone, task.prompt)
     if sum(lengths) <= space:
         return [Window(0, len(lengths))]
     return cut(sentence.with_spans(()), lengths, space, overlap=int(space * _OVERLAP))
@@ -103,7 +101,7 @@ def _windows(backbone: Backbone, task: Task) -> list[Window]:
 
 def _rows(number: int, task: Task, windows: Sequence[Window]) -> Iterator[_Row]:
     for i, window in enumerate(windows):
-        yield _Row(number, i, task.instructor.source(part(task.sentence, window), task.types))
+        yield _Row(number, i, task.prompt.source(part(task.sentence, window)))
 
 
 def _batches(

@@ -15,6 +15,7 @@ import torch
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, PrefixConfig, config_dict, part_shape, start_fingerprint
 from cpner.errors import ConfigError, PrefixMismatchError, StoreError, UnknownDomainError, did_you_mean
+from cpner.instructor import Instructor
 from cpner.machine import versions
 from cpner.store.card import DomainCard, StoredDomain, check_fits, check_name
 from cpner.store.store import Store
@@ -44,6 +45,7 @@ class Domains:
         self._unsaved: dict[str, StoredDomain] = {}
         self._stored = _Recent[StoredDomain](in_memory)
         self._on_device = _Recent[Prefix](on_device)
+        self._prompts = _Recent[Instructor](in_memory)
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -107,11 +109,16 @@ class Domains:
             self._on_device.put(name, prefix)
         return prefix
 
+    def prompt(self, name: str) -> Instructor:
+        """How a domain's entities are asked for."""
+        return self._prompts.get(name) or self._prompts.put(name, prompt_of(self.find(name).card, self.backbone))
+
     def keep(self, domain: StoredDomain) -> None:
         """Take a new domain into memory, its prefix in the dtype of the store, so that saving changes no output."""
         name = domain.card.name
         self._unsaved[name] = replace(domain, prefix=domain.prefix.to("cpu").to(torch.bfloat16))
         self._on_device.pop(name, None)
+        self._prompts.pop(name, None)
 
     def save(self, store: Path | None, names: Iterable[str] | None, *, reparameterisation: bool) -> None:
         """Store domains; see `CPNER.save`.
@@ -142,6 +149,7 @@ class Domains:
         self._stored.clear()
         for name in set(self._on_device) - set(self._unsaved):
             del self._on_device[name]
+        self._prompts.clear()
 
     def fitting(self, target: str, config: PrefixConfig) -> tuple[list[str], list[str]]:
         """All other domains: those whose prefixes fit the backbone and a prefix configuration, and the rest."""
@@ -223,6 +231,11 @@ class _Recent(OrderedDict[str, T]):
         while len(self) > self.size:
             self.popitem(last=False)
         return entry
+
+
+def prompt_of(card: DomainCard, backbone: Backbone, types: Sequence[str] | None = None) -> Instructor:
+    """The instructor of a domain, for its own types or for others."""
+    return Instructor(backbone.vocabulary, types or card.types, instruction=card.instruction, options=card.options)
 
 
 def prefix_config(card: DomainCard) -> PrefixConfig:

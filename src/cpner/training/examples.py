@@ -36,9 +36,9 @@ class Examples:
         self, backbone: Backbone, sentences: Sequence[Sentence], types: Sequence[str], config: TrainingConfig
     ) -> None:
         self.backbone, self.types, self.config = backbone, list(types), config
-        self.instructor = Instructor(backbone.vocabulary, options=config.options)
-        self.room = room(backbone, self.instructor, types)
-        self.head = len(self.instructor.source(Sentence("", ()), types).ids)
+        self.prompt = Instructor(backbone.vocabulary, types, options=config.options)
+        self.room = room(backbone, self.prompt)
+        self.head = self.prompt.overhead
         self.sentences: list[Sentence] = []
         for sentence in sentences:
             windows = cut(sentence, word_lengths(backbone, sentence), self.room)
@@ -75,11 +75,11 @@ class Examples:
         v = self.backbone.vocabulary
         chosen = [self._varied(epoch, i) for i in rows.tolist()]
         sources = [
-            self.instructor.source(sentence, self._options(epoch, i, sentence))
+            self.prompt.source(sentence, self._options(epoch, i, sentence))
             for i, sentence in zip(rows.tolist(), chosen, strict=True)
         ]
-        targets = [self.instructor.target(source, sentence) for source, sentence in zip(sources, chosen, strict=True)]
-        grammars = None if self.config.softmax == "vocabulary" else [Grammar(source, v) for source in sources]
+        targets = [self.prompt.target(source, sentence) for source, sentence in zip(sources, chosen, strict=True)]
+        grammars = None if self.config.softmax == "vocabulary" else [Grammar(source) for source in sources]
         return Batch.build([source.ids for source in sources], targets, v, grammars).to(self.backbone.device)
 
     def _pieces(self, sentence: Sentence) -> int:

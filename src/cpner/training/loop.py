@@ -295,7 +295,7 @@ class _Training:
             prefix = self.trainable.baked()
             prefixes = {} if prefix is None else {"": prefix.to(torch.bfloat16)}
             domain = None if prefix is None else ""
-            tasks = [Task(s, self.examples.types, self.examples.instructor, domain) for s in self.dev]
+            tasks = [Task(s, self.examples.prompt, domain) for s in self.dev]
             predictions = recognise(self.backbone, tasks, prefixes)
             f1 = evaluate(self.dev, predictions, self.examples.types).f1
             self._keep_best(f1)

@@ -94,7 +94,7 @@ def test_lora_begins_at_the_backbone_and_merges_into_it(tiny):
 
 def test_a_prompt_stands_before_the_source(tiny):
     tuned = tune(tiny, "prompt", CORPUS, QUICK, STILL)
-    source = tuned.instructor.source(SENTENCES[0], TYPES)
+    source = tuned.prompt.source(SENTENCES[0])
 
     assert source.ids[:20] == list(range(1024, 1044))
     assert source.ids[source.sentence_start : -1] == source.pieces

@@ -62,8 +62,7 @@ class Tuned:
     Attributes:
         backbone: with tuned weights; the given one where only a prefix was trained.
         prefix: that was trained; None if none was.
-        types: the domain's entity types in words.
-        instructor: as it was trained.
+        prompt: how it asks for the domain's entities, as it was trained.
         parameters: how many numbers were trained.
         size_bytes: what has to be kept for the domain in bfloat16; a prefix without the network that yields it.
         best_f1: on the dev split; None without one.
@@ -72,8 +71,7 @@ class Tuned:
 
     backbone: Backbone
     prefix: Prefix | None
-    types: list[str]
-    instructor: Instructor
+    prompt: Instructor
     parameters: int
     size_bytes: int
     best_f1: float | None
@@ -81,7 +79,7 @@ class Tuned:
 
     def recognise(self, sentences: Sequence[Sentence], *, progress: Report | None = None) -> list[list[Prediction]]:
         """The entities of sentences, as `CPNER.recognise` gives them."""
-        return _find(self.backbone, sentences, self.types, self.instructor, self.prefix, progress)
+        return _find(self.backbone, sentences, self.prompt, self.prefix, progress)
 
 
 def tune(
@@ -114,7 +112,7 @@ def tune(
     examples = Examples(work, corpus.train, corpus.types, config)
     change = _CHANGES[method](work, config, settings, start)
     if change.prompt:
-        examples.instructor = _Prompted(work, change.prompt, config)
+        examples.prompt = _Prompted(work, corpus.types, change.prompt, config)
     trainable = Trainable(change.groups, config, len(examples.sentences), change.network, change.start)
     course = train_epochs(work, trainable, examples, corpus.dev, progress=progress)
     baked = trainable.baked()
@@ -128,7 +126,7 @@ def tune(
     change.finish()
     work.t5.requires_grad_(False)
     return Tuned(
-        replace(work, t5=work.t5.to(backbone.dtype)), prefix, corpus.types, examples.instructor, parameters, 2 * stored,
+        replace(work, t5=work.t5.to(backbone.dtype)), prefix, examples.prompt, parameters, 2 * stored,
         course.best_f1, course.seconds,
     )  # fmt: skip
 
@@ -232,12 +230,11 @@ _CHANGES = {
 def _find(
     backbone: Backbone,
     sentences: Sequence[Sentence],
-    types: Sequence[str],
-    instructor: Instructor,
+    prompt: Instructor,
     prefix: Prefix | None,
     progress: Report | None = None,
 ) -> list[list[Prediction]]:
-    tasks = [Task(sentence, types, instructor, None if prefix is None else "") for sentence in sentences]
+    tasks = [Task(sentence, prompt, None if prefix is None else "") for sentence in sentences]
     return recognise(backbone, tasks, {} if prefix is None else {"": prefix}, progress=progress)
 
 
@@ -267,13 +264,13 @@ class _LongerEmbedding(nn.Module):
 class _Prompted(Instructor):
     """An instructor whose sources begin with the pieces of a trained prompt."""
 
-    def __init__(self, backbone: Backbone, prompt: Sequence[int], config: TrainingConfig) -> None:
-        super().__init__(backbone.vocabulary, options=config.options)
+    def __init__(self, backbone: Backbone, types: Sequence[str], prompt: Sequence[int], config: TrainingConfig) -> None:
         self.prompt = list(prompt)
+        super().__init__(backbone.vocabulary, types, options=config.options)
 
-    def source(self, sentence: Sentence, types: Sequence[str]) -> Source:
+    def source(self, sentence: Sentence, offered: Sequence[str] | None = None) -> Source:
         """The source with the prompt before it."""
-        source = super().source(sentence, types)
+        source = super().source(sentence, offered)
         return replace(source, ids=[*self.prompt, *source.ids], sentence_start=source.sentence_start + len(self.prompt))
 
 
