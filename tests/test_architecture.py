@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 LAYERS = [  # lowest first; packages and modules of one layer don't know each other
     {"__init__"},  # the version and the public names, which load late
     {"errors", "progress"},
-    {"files", "machine"},
+    {"files", "settings", "machine"},
     {"corpus"},
     {"evaluation"},
     {"show", "instructor"},

@@ -183,10 +183,10 @@ def test_fingerprint_does_not_see_how_exact_values_are_held(tiny):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"length": 0}, "prefix length 0 is not possible"),
-        ({"attentions": ()}, r"prefix attentions \[\] must be some of"),
-        ({"attentions": ("encoder", "decodr")}, r"\['encoder', 'decodr'\] must be some of"),
-        ({"reparameterisation": "lstm"}, "reparameterisation 'lstm' is neither 'mlp' nor 'direct'"),
+        ({"length": 0}, "prefix setting length is 0; expected at least 1"),
+        ({"attentions": ()}, r"attentions is \(\); expected some of encoder, decoder, cross"),
+        ({"attentions": ("encoder", "decodr")}, r"attentions is \('encoder', 'decodr'\); expected some of"),
+        ({"reparameterisation": "lstm"}, "reparameterisation is 'lstm'; expected one of mlp, direct"),
     ],
 )
 def test_config_refuses_what_is_not_possible(settings, message):

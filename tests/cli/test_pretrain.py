@@ -69,7 +69,7 @@ def test_seed_is_that_of_the_batches_too(config: Path) -> None:
         (["--text-share", "2"], "text_share is 2.0; expected 0 to 1"),
         (["--shape", "wide"], "expected sizes such as d_model=320,heads=5"),
         (["--seed", "-1"], "-1 is not in the range x>=0"),
-        (["--size", "huge"], "size 'huge' is unknown"),
+        (["--size", "huge"], "size is 'huge'; expected one of tiny, "),
         ([], "holds no vocabulary yet: give --text or --ner"),
     ],
 )

@@ -56,13 +56,13 @@ def test_shape_changes_single_sizes() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"size": "huge"}, "size 'huge' is unknown; known are tiny, cpu, full"),
-        ({"step": 3}, "no setting step; .*Did you mean 'steps'"),
-        ({"data": {"text_shar": 3}}, "no setting data.text_shar; .*Did you mean 'text_share'"),
+        ({"size": "huge"}, "size is 'huge'; expected one of tiny, cpu, full"),
+        ({"step": 3}, "no pretraining setting step. Did you mean 'steps'"),
+        ({"data": {"text_shar": 3}}, "no pretraining setting data.text_shar. Did you mean 'text_share'"),
         ({"data": 3}, "data is 3; expected a table"),
         ({"steps": 0}, "steps is 0; expected at least 1"),
-        ({"steps": True}, "steps is True; expected int"),
-        ({"steps": "many"}, "steps is 'many'; expected int"),
+        ({"steps": True}, "steps is True; expected a whole number"),
+        ({"steps": "many"}, "steps is 'many'; expected a whole number"),
         ({"lr": -1.0}, "lr is -1.0; expected above 0"),
         ({"minutes": 0.0}, "minutes is 0.0; expected above 0"),
         ({"data": {"drop": 1.5}}, "data.drop is 1.5; expected 0 to 1"),

@@ -270,10 +270,13 @@ DAMAGE = {
     ),
     "types are text": (
         lambda s: edit_card(s, types="song"),
-        "domain.json is damaged: types is 'song', which is no list",
+        "domain.json is damaged: types is 'song'; expected a list",
     ),
     "no types": (lambda s: edit_card(s, types=[]), "domain.json is damaged: types .* at least one"),
-    "seed is true": (lambda s: edit_card(s, seed=True), "domain.json is damaged: seed is True, which is no int"),
+    "seed is true": (
+        lambda s: edit_card(s, seed=True),
+        "damaged: seed is True; expected a whole number",
+    ),
     "weight is text": (
         lambda s: edit_card(s, sources={"ai": "1"}),
         "domain.json is damaged: the weight of source 'ai'",

@@ -15,16 +15,16 @@ def test_settings_come_from_a_file(tmp_path: Path):
 
 
 def test_an_unknown_setting_is_refused_with_the_one_meant():
-    with pytest.raises(ConfigError, match=r"no training setting is called 'epoch'\. Did you mean 'epochs'\?"):
+    with pytest.raises(ConfigError, match=r"no training setting epoch\. Did you mean 'epochs'\?"):
         TrainingConfig.from_dict({"epoch": 3})
 
 
 def test_a_broken_file_is_named(tmp_path: Path):
     (tmp_path / "a.toml").write_text("lr = ", "utf-8")
 
-    with pytest.raises(ConfigError, match=r"a\.toml: can't be read as TOML"):
+    with pytest.raises(ConfigError, match=r"a\.toml is no TOML"):
         TrainingConfig.from_toml(tmp_path / "a.toml")
-    with pytest.raises(ConfigError, match=r"b\.toml: can't be read as TOML"):
+    with pytest.raises(ConfigError, match=r"b\.toml can't be read: No such file"):
         TrainingConfig.from_toml(tmp_path / "b.toml")
 
 
@@ -37,11 +37,11 @@ def test_a_broken_file_is_named(tmp_path: Path):
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_refused(name, value):
-    with pytest.raises(ConfigError, match=f"{name}=.* is out of range"):
+    with pytest.raises(ConfigError, match=f"training setting {name} is .*; expected "):
         TrainingConfig(**{name: value})
 
 
 @pytest.mark.parametrize(("name", "value"), [("epochs", 2.5), ("epochs", True), ("lr", "big"), ("options", 1)])
 def test_a_value_of_another_kind_is_refused(name, value):
-    with pytest.raises(ConfigError, match=f"{name}=.* is no "):
+    with pytest.raises(ConfigError, match=f"training setting {name} is .*; expected "):
         TrainingConfig(**{name: value})

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,17 @@ def test_how_often_to_save_may_change(tiny, tmp_path: Path):
     first = start(tiny, tmp_path)
 
     again = start(tiny, tmp_path, resume=True, config=TrainingConfig(**{**vars(CONFIG), "save_seconds": 9.0}))
+
+    assert fingerprint(again.prefix) == fingerprint(first.prefix)
+
+
+def test_a_run_that_wrote_zero_for_what_is_unset_goes_on(tiny, tmp_path: Path):
+    config = replace(CONFIG, lr=None, eval_every=None, eval_limit=None)
+    first = start(tiny, tmp_path, config=config)
+    known = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    assert [known[name] for name in ("lr", "patience", "eval_every", "eval_limit")] == [0, 0, 0, 0]
+
+    again = start(tiny, tmp_path, resume=True, config=replace(config, lr=0.0, patience=0, eval_every=0, eval_limit=0))
 
     assert fingerprint(again.prefix) == fingerprint(first.prefix)
 

@@ -90,9 +90,9 @@ def test_a_domain_begins_at_its_text_and_goes_on_with_labels(tiny, tmp_path: Pat
     ("call", "error", "match"),
     [
         (lambda tiny: dapt_prefix(tiny, ["", "a"], QUICK), TrainingError, "no line of at least"),
-        (lambda tiny: DaptConfig(steps=0), ConfigError, "steps=0 is out of range"),
-        (lambda tiny: DaptConfig(lr=-1.0), ConfigError, "lr=-1.0 is out of range"),
-        (lambda tiny: DaptConfig(seed=-1), ConfigError, "seed=-1 is out of range"),
+        (lambda tiny: DaptConfig(steps=0), ConfigError, "DAPT setting steps is 0; expected at least 1"),
+        (lambda tiny: DaptConfig(lr=-1.0), ConfigError, "lr is -1.0; expected at least 0"),
+        (lambda tiny: DaptConfig(seed=-1), ConfigError, "seed is -1; expected at least 0"),
         (lambda tiny: CPNER(tiny).dapt("c", LINES, []), ConfigError, "at least one type"),
     ],
 )

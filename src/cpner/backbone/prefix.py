@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from cpner.backbone.shape import T5Shape
-from cpner.errors import ConfigError, PrefixMismatchError
+from cpner.errors import PrefixMismatchError
 from cpner.files import digest
+from cpner.settings import Settings, at_least, one_of
 
 ATTENTIONS = ("encoder", "decoder", "cross")
 
@@ -62,7 +63,7 @@ class Prefix(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PrefixConfig:
+class PrefixConfig(Settings):
     """The shape of a prefix and of its reparameterisation; `paper` gives the paper's."""
 
     length: int = 30  # K; on the encoder of a T5-base as many numbers as 10 positions at all attentions
@@ -78,14 +79,19 @@ class PrefixConfig:
         """The paper's prefix: at all three attentions, from a network (section 3.3); 10 positions as in its code."""
         return cls(length, ATTENTIONS, "mlp", start_scale=0.1)
 
+    called = "prefix setting "
+    ranges: ClassVar = {
+        at_least(1): ("length", "hidden"),
+        at_least(0): ("start_scale",),
+        one_of(("mlp", "direct")): ("reparameterisation",),
+    }
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "attentions", tuple(self.attentions))
-        if self.length < 1:
-            raise ConfigError(f"prefix length {self.length} is not possible; it counts positions, from 1")
-        if not self.attentions or set(self.attentions) - set(ATTENTIONS):
-            raise ConfigError(f"prefix attentions {list(self.attentions)} must be some of {list(ATTENTIONS)}")
-        if self.reparameterisation not in ("mlp", "direct"):
-            raise ConfigError(f"reparameterisation {self.reparameterisation!r} is neither 'mlp' nor 'direct'")
+        if isinstance(self.attentions, list):
+            object.__setattr__(self, "attentions", tuple(self.attentions))
+        super().__post_init__()
+        known = all(name in ATTENTIONS for name in self.attentions)
+        self.expect("attentions", bool(self.attentions) and known, f"some of {', '.join(ATTENTIONS)}")
 
 
 def part_shape(shape: T5Shape, config: PrefixConfig, name: str) -> tuple[int, int, int, int, int]:

@@ -82,9 +82,7 @@ def dapt(
         raise click.UsageError("no text: give CORPUS or --text")
     if out is None and not types:
         raise ConfigError("a domain needs types: give CORPUS, whose types they are, or --type-names")
-    config = DaptConfig(steps=steps, seed=seed)
-    if lr is not None:
-        config = DaptConfig(steps=steps, seed=seed, lr=lr, backbone_lr=lr)
+    config = DaptConfig.from_flags(steps=steps, seed=seed, lr=lr, backbone_lr=lr)
     if store is not None:
         ner = Engine(store, backbone, device).load(create=True)
     else:

@@ -7,7 +7,7 @@ import functools
 import json
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -227,10 +227,10 @@ class TrainingOptions:
         """The settings of training: the file's, then the flags'."""
         from cpner.training import TrainingConfig
 
-        config = TrainingConfig.from_toml(self.config_file) if self.config_file else TrainingConfig()
         min_steps = None if self.epochs is None else 0  # who names a number of epochs wants that number
-        flags: dict[str, Any] = {"epochs": self.epochs, "min_steps": min_steps, "lr": self.lr, "seed": self.seed}
-        return replace(config, **{name: value for name, value in flags.items() if value is not None})
+        return TrainingConfig.from_flags(
+            self.config_file, epochs=self.epochs, min_steps=min_steps, lr=self.lr, seed=self.seed
+        )
 
 
 training_options = gather(

@@ -123,7 +123,7 @@ def _config(file: Path | None, settings: dict[str, Any]) -> PretrainConfig:
     data |= data.pop("text_share", {})
     if data:
         given["data"] = data
-    return PretrainConfig.from_toml(file, **given) if file else PretrainConfig.from_dict(given)
+    return PretrainConfig.from_flags(file, **given)
 
 
 def _announce(cost: Cost) -> None:

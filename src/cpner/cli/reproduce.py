@@ -123,7 +123,7 @@ def reproduce(
     from cpner.training import TrainingConfig
 
     budget = Budget(source_sentences, source_epochs, epochs, count, dev_sentences, test_sentences, dapt_steps)
-    config = TrainingConfig() if lr is None else TrainingConfig(lr=lr)
+    config = TrainingConfig.from_flags(lr=lr)
     grid = Grid(Setup(backbone, folder, out, budget, config, device), lambda line: click.echo(line, err=True))
     summary = {**summarise(experiment, grid, grid.run(cells, jobs)), "command": _command(context, experiment)}
     for path in (write_summary(summary, out), *draw(summary, out)):

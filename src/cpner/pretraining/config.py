@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Self
 
 from cpner.errors import ConfigError, did_you_mean
+from cpner.settings import Settings, above, at_least, between, merge, one_of
 
 # Width, head width, feed-forward width, heads, encoder and decoder layers.
 SIZES: dict[str, dict[str, int]] = {
@@ -36,21 +35,11 @@ RECIPES: dict[str, dict[str, Any]] = {
         },
     },
 }
-_KINDS: dict[str, Any] = {
-    "int": int,
-    "float": (int, float),
-    "str": str,
-    "bool": bool,
-    "int | None": (int, type(None)),
-    "float | None": (int, float, type(None)),
-    "str | None": (str, type(None)),
-    "dict[str, int]": dict,
-}
 _FREE = {"workers", "compile", "log_every", "save_every", "evaluate_every", "minutes"}  # may change on resuming
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(Settings):
     """How pretraining batches are drawn."""
 
     batch_pieces: int = 8192  # source pieces of a batch, about
@@ -74,17 +63,15 @@ class DataConfig:
     biased: float = 0.5  # share of corrupted spans that begin at a capitalised word
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        _check_kinds(self, "data.")
-        shares = "text_share drop merged mixed rename lower replaced biased text_until noise"
-        for name in shares.split():
-            _check(f"data.{name}", getattr(self, name), 0 <= getattr(self, name) <= 1, "0 to 1")
-        start = self.share_at(0.0)
-        _check("data.text_share_start", start, 0 <= start <= 1, "0 to 1")
-        for name in ("dense", "seed"):
-            _check(f"data.{name}", getattr(self, name), getattr(self, name) >= 0, "at least 0")
-        for name in ("batch_pieces", "max_source", "max_options", "mean_span", "text_pieces", "group"):
-            _check(f"data.{name}", getattr(self, name), getattr(self, name) >= 1, "at least 1")
+    called = "pretraining setting data."
+    ranges: ClassVar = {
+        between(0, 1): (
+            *("text_share", "text_share_start", "text_until", "drop", "merged", "mixed", "rename", "lower"),
+            *("replaced", "noise", "biased"),
+        ),
+        at_least(0): ("dense", "seed"),
+        at_least(1): ("batch_pieces", "max_source", "max_options", "mean_span", "text_pieces", "group"),
+    }
 
     def share_at(self, position: float) -> float:
         """The share of text at a position of the run, from 0 at its start to 1 at its end."""
@@ -105,7 +92,7 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class PretrainConfig:
+class PretrainConfig(Settings):
     """One pretraining run."""
 
     size: str = "cpu"  # a key of SIZES
@@ -133,21 +120,23 @@ class PretrainConfig:
     seed: int = 0
     data: DataConfig = field(default_factory=DataConfig)
 
+    called = "pretraining setting "
+    ranges: ClassVar = {
+        at_least(1): ("steps", "accumulation", "ramp", "log_every", "evaluate_every", "save_every", "held_out"),
+        at_least(0): ("tagging",),
+        above(0): ("lr", "minutes"),
+        between(0, (1 << 32) - 1): ("seed",),  # of NumPy's global generator
+        one_of(tuple(SIZES)): ("size",),
+    }
+
     def __post_init__(self) -> None:
-        _check_kinds(self)
-        if self.size not in SIZES:
-            raise ConfigError(f"size {self.size!r} is unknown; known are {', '.join(SIZES)}")
+        super().__post_init__()
         for name, value in self.shape.items():
             if name not in SIZES[self.size]:
                 hint = did_you_mean(name, SIZES[self.size])
                 raise ConfigError(f"shape has no {name!r}; it has {', '.join(SIZES[self.size])}.{hint}")
-            _check(f"shape.{name}", value, isinstance(value, int) and value >= 1, "a whole number of at least 1")
-        for name in ("steps", "accumulation", "ramp", "log_every", "evaluate_every", "save_every", "held_out"):
-            _check(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        _check("tagging", self.tagging, 0 <= self.tagging < float("inf"), "at least 0")
-        _check("seed", self.seed, 0 <= self.seed < 1 << 32, f"0 to {(1 << 32) - 1}")  # NumPy's global generator
-        _check("lr", self.lr, 0 < self.lr < float("inf"), "above 0")
-        _check("minutes", self.minutes, self.minutes is None or self.minutes > 0, "above 0")
+            if type(value) is not int or value < 1:
+                raise ConfigError(f"shape.{name} is {value!r}; expected a whole number of at least 1")
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -156,59 +145,14 @@ class PretrainConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read settings; `data` holds those of `DataConfig`, and a size's recipe fills in what is not given.
+        """Settings by name, those of `DataConfig` in a table `data`; a size's recipe fills in what is not given.
 
         Raises:
-            ConfigError: a setting is unknown or out of its range.
+            ConfigError: a name is unknown, or a value is of another kind or out of its range.
         """
-        recipe = RECIPES.get(values.get("size", "cpu"), {})
-        data = values.get("data", {})
-        if not isinstance(data, Mapping):
-            raise ConfigError(f"data is {data!r}; expected a table of settings")
-        nested = _known(DataConfig, {**recipe.get("data", {}), **data}, "data.")
-        return cls(**{**recipe, **_known(cls, values, ""), "data": DataConfig(**nested)})
-
-    @classmethod
-    def from_toml(cls, path: Path, **values: Any) -> Self:
-        """Read settings from a TOML file; `values` come before the file's."""
-        try:
-            found = tomllib.loads(path.read_text("utf-8-sig"))
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{path} is no TOML: {error}") from error
-        except OSError as error:
-            raise ConfigError(f"{path} can't be read: {error.strerror or error}") from error
-        return cls.from_dict(merge(found, values))
+        return super().from_dict(merge(RECIPES.get(values.get("size", "cpu"), {}), values))
 
     def differences(self, other: PretrainConfig) -> list[str]:
         """The settings that make `other` another run than this."""
         own, theirs = asdict(self), asdict(other)
         return [name for name in own if own[name] != theirs[name] and name not in _FREE]
-
-
-def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Both as one, tables too; the second comes before the first."""
-    merged = {**first, **second}
-    for name in ("data", "shape"):
-        if isinstance(first.get(name), Mapping) and name in second:
-            merged[name] = {**first[name], **second[name]}
-    return merged
-
-
-def _known(kind: type, values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    names = [f.name for f in fields(kind)]
-    for name in values:
-        if name not in names:
-            raise ConfigError(f"no setting {where}{name}; known are {', '.join(names)}.{did_you_mean(name, names)}")
-    return dict(values)
-
-
-def _check_kinds(config: Any, where: str = "") -> None:
-    for f in fields(config):
-        value, kind = getattr(config, f.name), _KINDS.get(str(f.type))
-        if kind and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
-            raise ConfigError(f"{where}{f.name} is {value!r}; expected {f.type}")
-
-
-def _check(name: str, value: object, right: bool, expected: str) -> None:
-    if not right:
-        raise ConfigError(f"{name} is {value!r}; expected {expected}")

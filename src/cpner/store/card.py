@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cpner.corpus.type_names import can_name_type
 from cpner.errors import PrefixMismatchError, StoreError, one_line
+from cpner.settings import wrong_kinds
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +27,6 @@ ATTENTIONS = ("encoder", "decoder", "cross")  # as in backbone.prefix, which imp
 VOTES = ("probabilities", "predictions")  # what the members of an ensemble agree on
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # no file on Windows has such a name
-_KINDS = {"str": str, "int": int, "bool": bool, "list": list, "dict": dict}
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,8 @@ class DomainCard:
     shapes: dict[str, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for row in dataclasses.fields(self):
-            kind = _KINDS[str(row.type).partition("[")[0]]
-            value = getattr(self, row.name)
-            if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-                raise StoreError(f"{row.name} is {_short(value)}, which is no {kind.__name__}")
+        for name, kind in wrong_kinds(self):
+            raise StoreError(f"{name} is {_short(getattr(self, name))}; expected {kind}")
         check_name(self.name)
         if not self.types or not all(isinstance(name, str) for name in self.types):
             raise StoreError(f"types {_short(self.types)} must be the names of the entity types, at least one")

@@ -313,7 +313,8 @@ class _Training:
                 self.run_dir.save_best(state.epoch, _on_cpu(self.best))
         else:
             state.stale += 1
-            state.finished |= 0 < self.config.patience <= state.stale
+            patience = self.config.patience
+            state.finished |= patience is not None and patience <= state.stale
 
     def _report(self, epochs: float) -> None:
         if self.progress is not None:
@@ -380,7 +381,7 @@ def _identity(
     config: TrainingConfig,
 ) -> dict[str, Any]:
     """What two runs must share to be the same one."""
-    settings = {name: value for name, value in asdict(config).items() if name not in _FREE}
+    settings = {name: value for name, value in config.written().items() if name not in _FREE}
     return {
         "backbone": backbone.fingerprint,
         "dtype": dtype_name(backbone.dtype),
@@ -393,8 +394,8 @@ def _identity(
     }
 
 
-def _some(sentences: Sequence[Sentence], limit: int) -> list[Sentence]:
-    """At most `limit` sentences, evenly spread; 0 takes all."""
-    if not limit or len(sentences) <= limit:
+def _some(sentences: Sequence[Sentence], limit: int | None) -> list[Sentence]:
+    """At most `limit` sentences, evenly spread; None takes all."""
+    if limit is None or len(sentences) <= limit:
         return list(sentences)
     return [sentences[i * len(sentences) // limit] for i in range(limit)]

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -26,9 +26,10 @@ from cpner.backbone.load import Backbone, locate
 from cpner.backbone.prefix import Prefix, PrefixConfig
 from cpner.backbone.start import fresh
 from cpner.corpus.words import split_words
-from cpner.errors import BackboneError, ConfigError, TrainingError
+from cpner.errors import BackboneError, TrainingError
 from cpner.instructor import Vocabulary
 from cpner.progress import Progress, Report
+from cpner.settings import Settings, above, at_least, between
 from cpner.training import TrainingResult
 from cpner.training.batch import Batch, cross_entropy
 from cpner.training.loop import Course
@@ -40,13 +41,13 @@ _LEAST = 4  # pieces of a line that has something to hide and something to tell 
 
 
 @dataclass(frozen=True)
-class DaptConfig:
+class DaptConfig(Settings):
     """Settings of domain-adaptive pre-training."""
 
     steps: int = 300  # updates
     lines: int = 16  # lines of text in a batch
     pieces: int = 96  # of a line, at most; of a longer one some part is taken
-    lr: float = 0.0  # highest step size of AdamW for a prefix, 0 as in warm-up; it falls as a cosine to zero
+    lr: float | None = None  # highest step size of AdamW for a prefix, none as in warm-up; it falls as a cosine to zero
     backbone_lr: float = 3e-4  # the same for a whole backbone, which small steps keep able
     clip: float = 1.0  # largest norm of all gradients together
     noise: float = 0.15  # share of text that is hidden (T5's)
@@ -54,16 +55,14 @@ class DaptConfig:
     biased: float = 0.5  # share of hidden spans that begin at a capitalised word, which is often a name
     seed: int = 0  # lines, parts and spans
 
-    def __post_init__(self) -> None:
-        for name in ("steps", "lines", "pieces", "mean_span"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"DAPT setting {name}={getattr(self, name)} is out of range; expected at least 1")
-        for name in ("backbone_lr", "clip", "noise"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"DAPT setting {name}={getattr(self, name)} is out of range; expected above 0")
-        for name in ("lr", "seed"):
-            if not getattr(self, name) >= 0:
-                raise ConfigError(f"DAPT setting {name}={getattr(self, name)} is out of range; expected at least 0")
+    called = "DAPT setting "
+    ranges: ClassVar = {
+        at_least(1): ("steps", "lines", "pieces", "mean_span"),
+        at_least(0): ("lr", "seed"),
+        above(0): ("backbone_lr", "clip", "noise"),
+        between(0, 1): ("biased",),
+    }
+    unset_by_zero = ("lr",)
 
 
 def dapt_prefix(

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -311,7 +310,7 @@ def test_page_tells_when_its_sections_are_of_different_backbones(tmp_path: Path,
     ("old", "told"), [({}, None), ({"dropout": 0.5}, "dropout 0.5"), ({"max_epochs": None}, "no max_epochs")]
 )
 def test_page_tells_the_defaults_that_were_others_then(tmp_path: Path, old: dict[str, Any], told: str | None) -> None:
-    training = {name: value for name, value in {**asdict(TrainingConfig()), **old}.items() if value is not None}
+    training = {name: value for name, value in {**TrainingConfig().written(), **old}.items() if value is not None}
     made = {"backbone": "mini", "backbone_fingerprint": "a", "commit": "c", "device": "CPU", "seconds": 1.0}
     records = [{**record(Cell("ai"), 40.0), **made, "settings": {"training": training}}]
     write_summary({"experiment": "table1", "records": records, "comparisons": []}, tmp_path)

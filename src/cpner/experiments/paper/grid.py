@@ -164,7 +164,7 @@ class Grid:
         }
 
     def _settings(self, prefix: PrefixConfig | None = None) -> dict[str, Any]:
-        budget, training = asdict(self.setup.budget), asdict(self.setup.config)
+        budget, training = asdict(self.setup.budget), self.setup.config.written()
         settings = {"budget": budget, "training": training, "prefix": config_dict(prefix or PrefixConfig())}
         return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
 

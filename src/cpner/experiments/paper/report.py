@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +159,6 @@ def _provenance(name: str, summary: Summary) -> list[str]:
 
 def _other_defaults(training: Mapping[str, Any]) -> str:
     """The training settings of results that are older than a default of now; the command tells the `lr` it sets."""
-    now = asdict(TrainingConfig()) if training else {}
+    now = TrainingConfig().written() if training else {}
     others = {name: training.get(name) for name in now if name != "lr" and training.get(name) != now[name]}
     return ", ".join(f"no {name}" if value is None else f"{name} {value}" for name, value in others.items())
