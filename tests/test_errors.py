@@ -40,4 +40,14 @@ def test_place_stands_before_the_message_and_survives_a_process() -> None:
 
 def test_long_values_are_shortened() -> None:
     assert shorten("x" * 80) == "x" * 80
-    assert shorten("x" * 81) == "x" * 77 + "..."
+    assert shorten("a" * 50 + "b" * 50) == "a" * 38 + "..." + "b" * 39
+
+
+def test_values_in_messages_are_shortened_and_nothing_else() -> None:
+    short = "can't read 'a.' of the domains' store; it isn't 'b'. Did you mean \"it's\"?"
+    words = "words that stand without quotes " * 20
+
+    assert str(CpnerError(short)) == short
+    assert str(CpnerError(words)) == words
+    assert str(CpnerError(f"no type '{'x' * 5000}'; can't go on")) == f"no type '{shorten('x' * 5000)}'; can't go on"
+    assert len(str(FileError("is empty", path="/" + "x" * 5000))) < 320

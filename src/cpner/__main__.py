@@ -1,5 +1,30 @@
-"""`python -m cpner` is the command `cpner`."""
+"""The command `cpner`, also as `python -m cpner`."""
 
-from cpner.cli import main
+from __future__ import annotations
 
-main(prog_name="python -m cpner")
+import os
+import signal
+import sys
+
+_INTERRUPTED = 130  # as a shell reports a process that SIGINT ended
+
+
+def run() -> None:
+    """Run the command line.
+
+    Loading it takes a moment. Ctrl-C ends the process at once until `cpner.cli` takes care of it.
+    """
+    signal.signal(signal.SIGINT, _stop)
+    from cpner.cli import main
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    main(prog_name="python -m cpner" if os.path.basename(sys.argv[0]) == "__main__.py" else "cpner")
+
+
+def _stop(*_: object) -> None:
+    os.write(2, b"cpner: stopped.\n")
+    os._exit(_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    run()

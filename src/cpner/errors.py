@@ -7,14 +7,20 @@ The command line prints it as one line; `STATUS` tells its exit code, and the st
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 _SHOWN = 80  # characters of a value that a message repeats
+_LONGEST = 300  # characters of anything without a space, such as a path
+_VALUES = re.compile(rf"""(?<!\w)(['"])(.*?)\1(?!\w)|\S{{{_LONGEST + 1},}}""", re.DOTALL)
 
 
 class CpnerError(Exception):
-    """Base of every error that cpner raises on purpose."""
+    """Base of every error that cpner raises on purpose. Long values in its message are shortened."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(shorten_values(part) if isinstance(part, str) else part for part in arguments))
 
 
 class FileError(CpnerError, OSError):
@@ -99,10 +105,23 @@ def place(path: object, line: int | None = None) -> str:
     return f"{path}: " if line is None else f"{path}, line {line}: "
 
 
-def shorten(value: object) -> str:
-    """A value for a message, cut to 80 characters with `...` at the end."""
+def shorten(value: object, length: int = _SHOWN) -> str:
+    """A value for a message: at most `length` characters, with `...` in the middle of a longer one."""
     text = str(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+    if len(text) <= length:
+        return text
+    head = (length - 3) // 2
+    return f"{text[:head]}...{text[len(text) - (length - 3 - head) :]}"
+
+
+def shorten_values(message: str) -> str:
+    """A message whose quoted values have at most 80 characters, and words without quotes at most 300."""
+
+    def short(match: re.Match[str]) -> str:
+        quote = match[1]
+        return shorten(match[0], _LONGEST) if quote is None else f"{quote}{shorten(match[2])}{quote}"
+
+    return _VALUES.sub(short, message)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

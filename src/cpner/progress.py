@@ -1,4 +1,4 @@
-"""How the library tells what it is doing: it calls back, it never prints."""
+"""How the library reports what it is doing: it calls a function, it never prints."""
 
 from __future__ import annotations
 
@@ -15,3 +15,7 @@ class Progress(NamedTuple):
 
 
 Report = Callable[[Progress], None]
+
+
+def ignore(progress: Progress) -> None:
+    """The `Report` that reports to nobody."""

@@ -102,7 +102,7 @@ def test_pictures_and_summary(printed, out):
         assert (out / picture).read_bytes().startswith(b"\x89PNG")
     for words in ("no source", "all sources", "10 sentences", "12 sentences", "Weight of each source"):
         assert words in printed.stdout
-    assert printed.stderr == f"Report: {(out / 'report.html').resolve().as_uri()}\n"
+    assert printed.stderr.splitlines()[-1] == f"Report: {(out / 'report.html').resolve().as_uri()}"
 
 
 def result_of(several: Comparison) -> DemoResult:

@@ -7,6 +7,7 @@ import pytest
 from cpner.corpus.fetch import fetch
 from cpner.corpus.public import Dataset, PublicFile, datasets
 from cpner.errors import ConfigError, CorpusError
+from cpner.progress import Progress
 from tests.support import CONTENT
 
 
@@ -21,14 +22,14 @@ def toy(url: str = "http://127.0.0.1:9") -> dict[str, Dataset]:
 
 
 def test_files_come_from_their_own_addresses(server, tmp_path):
-    seen: list[tuple[str, int, int]] = []
+    seen: list[Progress] = []
 
-    files = fetch(["toy"], tmp_path / "out", table=toy(server.url), progress=lambda *now: seen.append(now))
+    files = fetch(["toy"], tmp_path / "out", table=toy(server.url), progress=seen.append)
 
     assert {file.name: file.read_bytes() for file in files} == CONTENT
     assert files[0] == tmp_path / "out/toy/train.txt"
-    assert seen[0] == ("toy/train.txt", 65536, 90000)
-    assert seen[-1] == ("toy/test.txt", 16, 16)
+    assert seen[0] == Progress(65536, 90000, "toy/train.txt")
+    assert seen[-1] == Progress(16, 16, "toy/test.txt")
 
 
 def test_mirror_is_asked_in_place_of_the_publisher(server, tmp_path):

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from cpner.corpus.sentence import Sentence, Span
 from cpner.evaluation import evaluate
-from cpner.show.tables import report
+from cpner.show.tables import markdown_table, report
 from tests.support import PREDICTED, SENTENCE
 
 
@@ -36,3 +36,12 @@ def test_long_sentence_is_cut_to_its_error():
 
 def test_tables_of_nothing_are_zero():
     assert "0.00" in shown(evaluate([], []))
+
+
+def test_markdown_escapes_bars_once():
+    assert markdown_table(("name", "n"), [("a|b", 1), ("a\\|b", 2)]) == [
+        "| name | n |",
+        "| --- | --- |",
+        "| a\\|b | 1 |",
+        "| a\\|b | 2 |",
+    ]

@@ -29,6 +29,7 @@ from cpner.corpus.sentence import Sentence, Span
 from cpner.instructor import Instructor
 from cpner.instructor.grammar import Grammar
 from cpner.machine import describe_machine, versions
+from cpner.progress import Progress, Report, ignore
 from cpner.recognition.recognise import Task, recognise
 from cpner.training.batch import Batch, cross_entropy
 
@@ -43,7 +44,6 @@ TEXT = (
 )
 WORDS = TEXT.split()
 BATCHES, LENGTHS, DOMAINS = (1, 8, 32), (10, 30, 60, 120), (1, 2, 8, 32)
-Report = Callable[[str], None]
 Way = Callable[[], object]
 
 
@@ -73,26 +73,26 @@ class Bench(NamedTuple):
     memory_megabytes: float
 
 
-def run_bench(backbone: Backbone, rounds: int = 5, report: Report = lambda _: None) -> Bench:
+def run_bench(backbone: Backbone, rounds: int = 5, report: Report = ignore) -> Bench:
     """Measure everything.
 
     Args:
         rounds: of which the median is taken.
-        report: told what is measured next.
+        report: called before each of the measurements.
     """
-    report("recognition, by batch")
-    speeds = by_batch(backbone, rounds)
-    report("recognition, by length")
-    lengths = by_length(backbone, rounds)
-    report("mixed domains")
-    mixed = mixed_domains(backbone, rounds)
-    report("training")
-    training = training_step(backbone, rounds)
-    report("the store")
-    domain = storing(backbone, rounds)
-    report("start-up")
-    start = start_up(rounds)
-    return Bench(machine_of(backbone), speeds, lengths, mixed, training, domain, start, memory(backbone))
+    parts: dict[str, tuple[str, Callable[[], Any]]] = {
+        "sentences_per_second": ("recognition, by batch", lambda: by_batch(backbone, rounds)),
+        "milliseconds_per_sentence": ("recognition, by length", lambda: by_length(backbone, rounds)),
+        "mixed_domains": ("mixed domains", lambda: mixed_domains(backbone, rounds)),
+        "training": ("training", lambda: training_step(backbone, rounds)),
+        "domain": ("the store", lambda: storing(backbone, rounds)),
+        "start": ("start-up", lambda: start_up(rounds)),
+    }
+    figures = {}
+    for done, (name, (title, measure)) in enumerate(parts.items()):
+        report(Progress(done, len(parts), f"measuring {title}"))
+        figures[name] = measure()
+    return Bench(machine=machine_of(backbone), memory_megabytes=memory(backbone), **figures)
 
 
 def interleaved(

@@ -12,7 +12,8 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from cpner import __version__
-from cpner.errors import CpnerError, did_you_mean
+from cpner.cli import streams
+from cpner.errors import CpnerError, did_you_mean, shorten_values, status_of
 
 # Command `a-b` is the object `a_b` of the module `cpner.cli.a_b`. The summaries stand here: help loads no module.
 COMMANDS = {
@@ -44,6 +45,7 @@ COMMANDS = {
 }
 _HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # new in click 8.2; its message is the whole help
 _NAMES = [name for section in COMMANDS.values() for name in section]
+USAGE = 2
 INTERRUPTED = 130  # as a shell reports a process that SIGINT ended
 
 
@@ -55,12 +57,6 @@ class Interrupted(click.ClickException):
     def __init__(self, resumable: bool = False) -> None:
         hint = " Run the same command with --resume to go on from the last checkpoint." if resumable else ""
         super().__init__(f"stopped.{hint}")
-
-
-class Failure(click.ClickException):
-    """An error of the library or of a file, for the user to mend."""
-
-    exit_code = 2
 
 
 class Main(click.Group):
@@ -94,18 +90,11 @@ class Main(click.Group):
                 formatter.write_dl(list(commands.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what the user can mend becomes a `Failure`."""
+        """Run the command; Ctrl-C becomes an error that says whether the run can go on."""
         try:
             return super().invoke(ctx)
-        except CpnerError as error:
-            raise Failure(str(error)) from error
         except KeyboardInterrupt as error:
             raise Interrupted(_resumable(self.get_command(ctx, ctx.invoked_subcommand or ""))) from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # the reader of our output has seen enough; click ends silently
-                raise
-            where = "" if error.filename is None else f"{error.filename}: "
-            raise Failure(f"{where}{error.strerror or error}") from error
 
     def main(
         self,
@@ -118,12 +107,15 @@ class Main(click.Group):
         """Run the command line and exit; errors go to standard error as one line."""
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
+            if standalone_mode:
+                streams.prepare()
             try:
                 code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-            except (click.ClickException, click.Abort) as error:
+                sys.stdout.flush()
+            except (click.ClickException, click.Abort, CpnerError, OSError) as error:
                 if not standalone_mode:
                     raise
-                _exit(Interrupted() if isinstance(error, click.Abort) else error)
+                _exit(error)
         if standalone_mode:
             sys.exit(code if isinstance(code, int) else 0)
         return code
@@ -146,18 +138,31 @@ def _resumable(command: click.Command | None) -> bool:
     return any(parameter.name == "resume" for parameter in getattr(command, "params", ()))
 
 
-def _exit(error: click.ClickException) -> NoReturn:
-    context = getattr(error, "ctx", None)
+def _exit(error: Exception) -> NoReturn:
+    """Tell of an error in one line, and end the process."""
+    if isinstance(error, click.Abort):
+        error = Interrupted()
     if isinstance(error, _HELP):
         click.echo(error.format_message(), err=True)
-    elif isinstance(error, Interrupted):
-        click.echo(f"cpner: {error.format_message()}", err=True)
+        sys.exit(error.exit_code)
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader of our output has seen enough
+        streams.drop_output()
+        sys.exit(1)
+    if isinstance(error, CpnerError):
+        message = str(error)
+        code = status_of(error).exit_code
+    elif isinstance(error, click.ClickException):
+        message = error.format_message()
+        code = USAGE if isinstance(error, click.FileError) else error.exit_code
     else:
-        message = " ".join(error.format_message().split())
-        if context:
-            message = f"{message.removesuffix('.')}. See '{context.command_path} --help'."
-        click.echo(f"cpner: error: {message}", err=True)
-    sys.exit(2 if isinstance(error, click.FileError) else error.exit_code)
+        message = streams.describe(error) if isinstance(error, OSError) else str(error)
+        code = USAGE
+    message = shorten_values(" ".join(message.split()))
+    if context := getattr(error, "ctx", None):
+        message = f"{message.removesuffix('.')}. See '{context.command_path} --help'."
+    kind = "" if isinstance(error, Interrupted) else "error: "
+    click.echo(f"cpner: {kind}{message}", err=True)
+    sys.exit(code)
 
 
 def _show_warning(

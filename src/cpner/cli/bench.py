@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli.console import print_json
+from cpner.cli.console import print_json, print_rich, progress_bar
 from cpner.cli.options import EMBEDDED, json_option
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def bench(backbone: str, device: str | None, rounds: int, out: Path | None, as_j
     from cpner.backbone.load import load
     from cpner.bench import run_bench
 
-    result = run_bench(load(backbone, device=device), rounds, lambda what: click.echo(f"measuring {what}", err=True))
+    with progress_bar() as progress:
+        result = run_bench(load(backbone, device=device), rounds, progress)
     if out is not None:
         from cpner.bench.page import page
         from cpner.files import write_text
@@ -49,21 +50,15 @@ def bench(backbone: str, device: str | None, rounds: int, out: Path | None, as_j
         click.echo(f"wrote {out / 'bench.html'}", err=True)
     if as_json:
         print_json(result._asdict())
-        return
-    from rich.console import Console
-
-    Console().print(_table(result))
+    else:
+        print_rich(_table(result))
 
 
 def _table(result: Bench) -> Table:
-    from rich import box
-    from rich.table import Table
-
     from cpner.bench.page import lines
+    from cpner.show.tables import figure_table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("measured")
-    table.add_column("figure", justify="right")
+    table = figure_table("", "measured", "figure")
     for name, figure in lines(result):
         table.add_row(name, figure)
     return table

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from rich import box
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from cpner.cli.console import print_json
+from cpner.cli.console import print_json, print_rich, progress_bar
 from cpner.cli.options import CorpusOptions, from_option, json_option, types_option
 from cpner.corpus import Corpus, sample_names
 from cpner.corpus.fetch import fetch as fetch_datasets
 from cpner.corpus.formats import FORMATS, get_format
 from cpner.corpus.public import datasets
+from cpner.show.tables import figure_table
 
 _ROWS = {
     "sentences": "sentences",
@@ -103,7 +99,7 @@ def stats(path: str, types_file: Path | None, source_format: str | None, as_json
     if as_json:
         print_json(statistics)
     else:
-        Console(width=None if sys.stdout.isatty() else 200).print(_statistics_table(corpus, statistics["splits"]))
+        print_rich(_statistics_table(corpus, statistics["splits"]))
 
 
 @corpora.command()
@@ -170,23 +166,10 @@ def fetch(names: tuple[str, ...], out: Path, base_url: str | None) -> None:
       cpner corpora fetch conll2003 ai --out data
     """
     wanted = list(datasets()) if "all" in names else [name for word in names for name in word.split(",") if name]
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        files = fetch_datasets(wanted, out, base_url=base_url, progress=_bars(progress))
+    with progress_bar() as progress:
+        files = fetch_datasets(wanted, out, base_url=base_url, progress=progress)
     for file in files:
         click.echo(file)
-
-
-def _bars(progress: Progress) -> Callable[[str, int, int], None]:
-    tasks: dict[str, TaskID] = {}
-
-    def advance(label: str, done: int, total: int) -> None:
-        if label not in tasks:
-            tasks[label] = progress.add_task(label, total=total)
-        progress.update(tasks[label], completed=done)
-
-    return advance
 
 
 def _write(corpus: Corpus, source: str, out: Path, format: str | None) -> None:
@@ -207,10 +190,7 @@ def _write(corpus: Corpus, source: str, out: Path, format: str | None) -> None:
 
 
 def _statistics_table(corpus: Corpus, splits: dict[str, Any]) -> Table:
-    table = Table(title=Text(corpus.name), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
-    for split in splits:
-        table.add_column(split, justify="right")
+    table = figure_table(corpus.name, "", *splits)
     for key, label in _ROWS.items():
         table.add_row(label, *(f"{counts[key]:,}" for counts in splits.values()))
     table.add_section()

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cpner.cli.console import print_json, progress_bar
+from cpner.cli.console import print_json, print_rich, progress_bar
 from cpner.cli.options import Reader, backbone_option, device_option, json_option
 from cpner.corpus import sample_names
 from cpner.experiments.demo.result import KINDS, DemoResult, label, verdict
 from cpner.show.entities import Palette, terminal_text
+from cpner.show.tables import figure_table
 
 if TYPE_CHECKING:
     from cpner.experiments.demo.run import DemoConfig
@@ -75,7 +74,7 @@ def demo(
     if as_json:
         print_json(result.to_json())
     else:
-        Console(width=None if sys.stdout.isatty() else 120, highlight=False).print(_summary(result))
+        print_rich(_summary(result))
     click.echo(f"Report: {report.resolve().as_uri()}", err=True)
 
 
@@ -118,10 +117,8 @@ def _sentences(result: DemoResult) -> RenderableType:
 
 
 def _scores(result: DemoResult) -> Table:
-    title = Text(f"F1 on {result.target}, test split (zero-shot {result.zero_shot_f1:.1f})")
-    table = Table("", title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for size in result.sizes:
-        table.add_column(f"{size} sentences", justify="right")
+    title = f"F1 on {result.target}, test split (zero-shot {result.zero_shot_f1:.1f})"
+    table = figure_table(title, "", *(f"{size} sentences" for size in result.sizes))
     for kind in KINDS:
         variants = [result.variant(size, kind) for size in result.sizes]
         table.add_row(Text(label(variants[-1])), *(f"{variant.f1:.1f}" for variant in variants))
@@ -130,10 +127,7 @@ def _scores(result: DemoResult) -> Table:
 
 def _weights(result: DemoResult) -> Table:
     like = result.likeness
-    title = Text("Weight of each source (columns) for each target (rows)")
-    table = Table("", title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in like.names:
-        table.add_column(Text(name), justify="right")
+    table = figure_table("Weight of each source (columns) for each target (rows)", "", *like.names)
     for name, row in zip(like.names, like.weights, strict=True):
         table.add_row(Text(name), *("" if value is None else f"{value:.3f}" for value in row))
     return table

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cpner.cli.console import print_json
+from cpner.cli.console import print_json, print_rich
 from cpner.cli.options import json_option, open_store, store_option
 from cpner.errors import CpnerError
 from cpner.show.entities import size_text
+from cpner.show.tables import text_table
 from cpner.store import DomainCard, Store
 from cpner.store.card import members_row
 
@@ -48,7 +46,7 @@ def list_(store: Path, as_json: bool) -> None:
     if as_json:
         print_json({"store": str(store), "domains": rows})
         return
-    table = Table("domain", "types", "made by", "backbone", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = text_table("", "domain", "types", "made by", "backbone")
     table.add_column("size", justify="right")
     for row in rows:
         if "error" in row:
@@ -57,7 +55,7 @@ def list_(store: Path, as_json: bool) -> None:
             made = row["strategy"] + (f" ({', '.join(row['sources'])})" if row["sources"] else "")
             size = size_text(row["size_bytes"])
             table.add_row(Text(row["name"]), Text(", ".join(row["types"])), Text(made), Text(row["backbone"]), size)
-    _console().print(table if rows else Text(f"No domains in {store}."))
+    print_rich(table if rows else Text(f"No domains in {store}."))
 
 
 @domains.command()
@@ -76,7 +74,7 @@ def show(name: str, store: Path, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(card), "size_bytes": opened.size_bytes(name)})
     else:
-        _console().print(_card_table(card, opened.size_bytes(name)))
+        print_rich(_card_table(card, opened.size_bytes(name)))
 
 
 @domains.command()
@@ -179,7 +177,3 @@ def _training_data(statistics: dict[str, Any]) -> str:
 
 def _figure(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 200)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from cpner.cli.console import print_json, progress_bar
+from cpner.cli.console import print_json, print_rich, progress_bar
 from cpner.cli.options import CorpusOptions, Reader, batch_option, corpus_options, json_option, reader_options
 from cpner.corpus.splits import SPLITS
 from cpner.show.tables import report
@@ -64,4 +62,4 @@ def evaluate(
         print_json(evaluation.to_json())
     else:
         title = f"{domain or 'zero-shot'} on {corpus.name} ({split})"
-        Console(width=None if sys.stdout.isatty() else 200).print(report(evaluation, title))
+        print_rich(report(evaluation, title))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli.console import print_json, progress_bar
+from cpner.cli.console import print_json, print_rich, progress_bar
 from cpner.cli.options import json_option
 
 if TYPE_CHECKING:
@@ -52,22 +52,17 @@ def leaks(benchmarks: Path, text: tuple[Path, ...], ner: Path | None, clean: Pat
     if as_json:
         print_json(result.to_json())
         return
-    from rich.console import Console
-
-    Console().print(_table(result))
+    print_rich(_table(result))
     for name, reason in result.skipped.items():
         click.echo(f"Left out {name}: {reason}", err=True)
 
 
 def _table(result: Leaks) -> Table:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("benchmark")
-    for column in ("8+ words", "found", "shorter", "found whole"):
-        table.add_column(column, justify="right")
+    from cpner.show.tables import figure_table
+
+    table = figure_table("", "benchmark", "8+ words", "found", "shorter", "found whole")
     table.add_column("found in", overflow="fold")
     for name, leak in result.benchmarks.items():
         counts = (leak.sentences, leak.found, leak.short, leak.short_found)

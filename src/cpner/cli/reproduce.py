@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cpner.cli.console import print_json
+from cpner.cli.console import print_json, report_line
 from cpner.cli.options import json_option
 from cpner.errors import ConfigError
 from cpner.experiments.paper.cells import EXPERIMENTS, STRATEGIES, VARIANTS
@@ -124,7 +124,7 @@ def reproduce(
 
     budget = Budget(source_sentences, source_epochs, epochs, count, dev_sentences, test_sentences, dapt_steps)
     config = TrainingConfig.from_flags(lr=lr)
-    grid = Grid(Setup(backbone, folder, out, budget, config, device), lambda line: click.echo(line, err=True))
+    grid = Grid(Setup(backbone, folder, out, budget, config, device), report_line)
     summary = {**summarise(experiment, grid, grid.run(cells, jobs)), "command": _command(context, experiment)}
     for path in (write_summary(summary, out), *draw(summary, out)):
         click.echo(f"wrote {path}", err=True)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cpner.cli.console import print_json
+from cpner.cli.console import print_json, print_rich
 from cpner.cli.options import (
     Engine,
     MixOptions,
@@ -22,6 +19,7 @@ from cpner.cli.options import (
     sources_option,
     target_option,
 )
+from cpner.show.tables import figure_table
 
 if TYPE_CHECKING:
     from cpner.ner import Sources
@@ -68,7 +66,7 @@ def select(
     if as_json:
         print_json(selection.to_json())
     else:
-        Console(width=None if sys.stdout.isatty() else 200).print(_table(selection))
+        print_rich(_table(selection))
 
 
 def draw(selection: Selection, path: Path) -> None:
@@ -91,10 +89,7 @@ def _columns(selection: Selection) -> dict[str, list[float]]:
 def _table(selection: Selection) -> Table:
     """The sources, the heaviest first."""
     columns = _columns(selection)
-    title = Text(f"Sources for {selection.target}")
-    table = Table("source", title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(name, justify="right")
+    table = figure_table(f"Sources for {selection.target}", "source", *columns)
     for i in sorted(range(len(selection.sources)), key=lambda i: -columns["weight"][i]):
         table.add_row(Text(selection.sources[i]), *(f"{values[i]:.4f}" for values in columns.values()))
     return table

@@ -218,7 +218,7 @@ def _find(path: str | os.PathLike[str]) -> tuple[Path, str]:
     if given.startswith(_SAMPLE):
         return find_sample(given.removeprefix(_SAMPLE)), given.removeprefix(_SAMPLE)
     data = os.environ.get("CPNER_DATA")
-    places = [Path(given).expanduser(), *([Path(data) / given] if data else [])]
+    places = [Path(os.path.expanduser(given)), *([Path(data) / given] if data else [])]
     found = next((place for place in places if place.exists()), None)
     if found is None:
         looked = f" (also not in CPNER_DATA, {data})" if data else "; CPNER_DATA can name the folder of your corpora"

@@ -6,18 +6,17 @@ import hashlib
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cpner.corpus.public import Dataset, PublicFile, datasets
 from cpner.errors import ConfigError, CorpusError, did_you_mean
 from cpner.files import replacing
+from cpner.progress import Progress, Report, ignore
 
 _CHUNK = 1 << 16  # bytes
 _TIMEOUT_S = 60
 _ELSEWHERE = "name a mirror that has the files as NAME/FILE (--base-url)"
-
-Progress = Callable[[str, int, int], None]  # file (NAME/FILE), bytes so far, bytes in all
 
 
 def fetch(
@@ -26,7 +25,7 @@ def fetch(
     *,
     base_url: str | None = None,
     table: Mapping[str, Dataset] | None = None,
-    progress: Progress | None = None,
+    progress: Report = ignore,
 ) -> list[Path]:
     """Download datasets into `out`/NAME/, each file whole and right or not at all.
 
@@ -37,7 +36,7 @@ def fetch(
         out: The folder that holds a folder for each dataset; `Corpus.read` reads these.
         base_url: Of a mirror with the files as NAME/FILE; None takes the publishers' own addresses.
         table: What to know of the datasets; None takes `public.datasets()`.
-        progress: Told how far each file is.
+        progress: Called with the bytes of a file that are there, again and again.
 
     Returns:
         The files, in order of the names.
@@ -57,7 +56,7 @@ def fetch(
             path = Path(out) / name / file.name
             url = f"{base_url.rstrip('/')}/{name}/{file.name}" if base_url else file.url
             if not _is_there(path, file):
-                _download(url, path, file, progress or (lambda *_: None))
+                _download(url, path, file, progress)
             fetched.append(path)
     return fetched
 
@@ -70,7 +69,7 @@ def _is_there(path: Path, file: PublicFile) -> bool:
     return True
 
 
-def _download(url: str, path: Path, file: PublicFile, progress: Progress) -> None:
+def _download(url: str, path: Path, file: PublicFile, progress: Report) -> None:
     if not url.startswith(("http://", "https://")):
         raise ConfigError(f"can't fetch from {url!r}; expected an address with http:// or https://")
     digest, size, label = hashlib.sha256(), 0, f"{path.parent.name}/{path.name}"
@@ -81,7 +80,7 @@ def _download(url: str, path: Path, file: PublicFile, progress: Progress) -> Non
                     target.write(chunk)
                     digest.update(chunk)
                     size += len(chunk)
-                    progress(label, size, file.size)
+                    progress(Progress(size, file.size, label))
         except urllib.error.HTTPError as error:
             error.close()
             raise CorpusError(f"the server answers {error.code} {error.reason}; {_ELSEWHERE}", path=url) from error

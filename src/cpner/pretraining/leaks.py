@@ -23,7 +23,7 @@ from cpner.errors import ConfigError, CorpusError
 from cpner.files import replacing
 from cpner.pretraining.pool import labelled_files, labelled_texts
 from cpner.pretraining.text import Array, open_lines
-from cpner.progress import Progress, Report
+from cpner.progress import Progress, Report, ignore
 
 _SPLITS = ("dev", "test")
 _WORDS = 8  # sentences of fewer words are only compared with whole paragraphs: they may well be written twice
@@ -66,7 +66,7 @@ def check_leaks(
     benchmarks: Path,
     text: Sequence[Path],
     labelled: Path | None = None,
-    report: Report = lambda _: None,
+    report: Report = ignore,
 ) -> Leaks:
     """Look for the dev and test sentences of benchmarks in pretraining data.
 
@@ -121,7 +121,7 @@ def clean_copies(text: Sequence[Path], labelled: Path | None, out: Path) -> dict
     return copies
 
 
-def write_clean(copies: Mapping[Path, Path], leaks: Leaks, report: Report = lambda _: None) -> None:
+def write_clean(copies: Mapping[Path, Path], leaks: Leaks, report: Report = ignore) -> None:
     """Copy the files that `check_leaks` has read, without the lines that hold a sentence.
 
     Args:

@@ -1,8 +1,9 @@
-"""An evaluation as tables for the terminal."""
+"""Tables: for the terminal, those of an evaluation, and in Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -13,6 +14,29 @@ from cpner.corpus.sentence import Entity, Sentence, Span
 from cpner.evaluation import Evaluation, Finding, Score
 
 _GOLD, _PREDICTED = "green", "red"
+
+
+def text_table(title: str, *columns: str) -> Table:
+    """An empty table of words: each column stands at the left."""
+    heading = Text(title) if title else None
+    table = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(Text(column))
+    return table
+
+
+def figure_table(title: str, first: str, *figures: str) -> Table:
+    """An empty table with a column of words, and columns of figures, which stand at the right."""
+    table = text_table(title, first)
+    for figure in figures:
+        table.add_column(Text(figure), justify="right")
+    return table
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """The lines of a table in Markdown; a bar in a cell is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(map(_cell, line))} |" for line in lines]
 
 
 def report(evaluation: Evaluation, title: str = "") -> RenderableType:
@@ -27,7 +51,7 @@ def report(evaluation: Evaluation, title: str = "") -> RenderableType:
 
 def score_table(evaluation: Evaluation, title: str = "") -> Table:
     """Tabulate precision, recall, F1 and support: of each type, then micro, macro and string-level."""
-    table = _table(title, "type", "precision", "recall", "F1", "support")
+    table = figure_table(title, "type", "precision", "recall", "F1", "support")
     for type, score in evaluation.per_type.items():
         table.add_row(Text(type), *_cells(score))
     table.add_section()
@@ -39,7 +63,7 @@ def score_table(evaluation: Evaluation, title: str = "") -> Table:
 
 def outcome_table(evaluation: Evaluation) -> Table:
     """Tabulate how many entities were right, missed and so on, with their shares."""
-    table = _table("", "entities", "count", "share")
+    table = figure_table("", "entities", "count", "share")
     total = max(sum(evaluation.errors.values()), 1)
     for outcome, count in evaluation.errors.items():
         table.add_row(outcome.label, f"{count:,}", f"{100 * count / total:.1f} %")
@@ -48,7 +72,7 @@ def outcome_table(evaluation: Evaluation) -> Table:
 
 def example_table(examples: Iterable[Finding]) -> Table:
     """Tabulate errors with the sentence around them."""
-    table = Table("error", "gold", "predicted", "sentence", box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    table = text_table("", "error", "gold", "predicted", "sentence")
     for finding in examples:
         table.add_row(
             finding.outcome.label,
@@ -59,12 +83,8 @@ def example_table(examples: Iterable[Finding]) -> Table:
     return table
 
 
-def _table(title: str, first: str, *figures: str) -> Table:
-    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first)
-    for figure in figures:
-        table.add_column(figure, justify="right")
-    return table
+def _cell(value: object) -> str:
+    return re.sub(r"(?<!\\)\|", r"\|", str(value))
 
 
 def _cells(score: Score) -> list[str]:

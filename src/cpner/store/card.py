@@ -242,8 +242,10 @@ def _leaves(nested: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, An
 
 def _table(head: tuple[str, str], rows: Iterable[tuple[str, Any]]) -> list[str]:
     """A Markdown table; nothing for no rows."""
-    body = [f"| {_plain(name)} | {_plain(value)} |" for name, value in rows]
-    return [f"| {head[0]} | {head[1]} |", "| --- | --- |", *body] if body else []
+    from cpner.show.tables import markdown_table  # loads rich, which a card's reader does not need
+
+    body = [(_plain(name), _plain(value)) for name, value in rows]
+    return markdown_table(head, body) if body else []
 
 
 def _plain(value: object) -> str:

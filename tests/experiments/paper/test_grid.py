@@ -39,7 +39,7 @@ def quiet():
 
 def grid(tiny_folder: Path, data: Path, out: Path, lines: list[str] | None = None, **settings) -> Grid:
     setup = Setup(str(tiny_folder), data, out, **{"budget": BUDGET, "config": QUICK, "device": "cpu", **settings})
-    return Grid(setup, lines.append if lines is not None else lambda _: None)
+    return Grid(setup, lambda step: None if lines is None else lines.append(step.message))
 
 
 @pytest.mark.slow

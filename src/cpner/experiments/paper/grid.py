@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -26,13 +26,13 @@ from cpner.experiments.paper.cells import BASELINES, Cell
 from cpner.experiments.paper.runner import Budget, Outcome, Runner, prefix_of
 from cpner.files import digest, write_text
 from cpner.machine import commit, describe_machine, versions
+from cpner.progress import Progress, Report, ignore
 from cpner.training import TrainingConfig
 from cpner.training.run_dir import digest_sentences
 
 if TYPE_CHECKING:
     from cpner.backbone.load import Backbone
 
-Report = Callable[[str], None]
 Record = dict[str, Any]
 _COLD = ("chain", "zero-label", "zero-shot", "floor", *BASELINES)  # strategies that begin at no warm-up of the target
 
@@ -63,10 +63,10 @@ class Grid:
 
     Args:
         setup: what all cells share.
-        report: called with a line for each step.
+        report: called after each task that was not done before.
     """
 
-    def __init__(self, setup: Setup, report: Report = lambda _: None) -> None:
+    def __init__(self, setup: Setup, report: Report = ignore) -> None:
         self.setup, self.report = setup, report
 
     @cached_property
@@ -95,16 +95,25 @@ class Grid:
             jobs: processes; with several GPUs they take turns among them.
         """
         stages = [stage for stage in self.stages(cells) if stage]
+        done = 0
+        total = sum(map(len, stages))
+
+        def tell(message: str) -> None:
+            nonlocal done
+            done += 1
+            if message:
+                self.report(Progress(done, total, message))
+
         if jobs == 1:
             for kind, cell in (task for stage in stages for task in stage):
-                self._tell(self.do(kind, cell))
+                tell(self.do(kind, cell))
         elif stages:
             context = get_context("spawn")  # a forked process can't use CUDA, nor torch's threads
             number = context.Value("i", 0)
             with ProcessPoolExecutor(jobs, context, _begin, (self.setup, jobs, number)) as pool:
                 for stage in stages:
-                    for done in as_completed([pool.submit(_do, *task) for task in stage]):
-                        self._tell(done.result())
+                    for ended in as_completed([pool.submit(_do, *task) for task in stage]):
+                        tell(ended.result())
         return [record for cell in cells if (record := self.result(cell)) is not None]
 
     def stages(self, cells: Iterable[Cell]) -> list[list[tuple[str, Cell]]]:
@@ -137,10 +146,6 @@ class Grid:
             return None
         kept: Record = json.loads(file.read_text("utf-8"))
         return kept
-
-    def _tell(self, line: str) -> None:
-        if line:
-            self.report(line)
 
     def _record(self, cell: Cell, outcome: Outcome, seconds: float) -> Record:
         corpus = outcome.corpus

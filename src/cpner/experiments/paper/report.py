@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cpner.experiments.paper.summary import Summary, read_summary
-from cpner.experiments.paper.tables import markdown, table
+from cpner.experiments.paper.tables import markdown
 from cpner.files import write_text
+from cpner.show.tables import markdown_table
 from cpner.training import TrainingConfig
 
 _SECTIONS = {
@@ -154,7 +155,7 @@ def _provenance(name: str, summary: Summary) -> list[str]:
         ["time", f"{minutes:.0f} minutes for {len(records)} cells, warm-ups that they share not counted"],
         ["commit", ", ".join(dict.fromkeys(str(record["commit"]) for record in records))],
     ]
-    return [*table(["made with", ""], facts), ""]
+    return [*markdown_table(["made with", ""], facts), ""]
 
 
 def _other_defaults(training: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
@@ -11,6 +11,7 @@ from cpner.experiments.paper.cells import CROSSNER, MIT, SEVERAL, STRATEGIES, VA
 from cpner.experiments.paper.grid import Record
 from cpner.experiments.paper.statistics import spearman
 from cpner.experiments.paper.summary import REFERENCES, Summary, by_row, cell_of, gain, mean_f1, reference_of
+from cpner.show.tables import markdown_table
 
 # F1 of CP-NER on T5-base, Tables 1 and 2 of the paper, by the key of a cell.
 PUBLISHED = {
@@ -87,12 +88,6 @@ def size_told(cell: Cell) -> str:
     return f"{cell.shots}-shot" if cell.shots is not None else str(cell.count or "all")
 
 
-def table(head: Sequence[str], rows: Iterator[Sequence[object]] | Sequence[Sequence[object]]) -> list[str]:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(str(value).replace("|", "\\|") for value in line) + " |" for line in lines]
-
-
 def _at_a_glance(records: Sequence[Record]) -> list[str]:
     """Mean F1, a row for each target and size, a column for each way, the best in bold; then what was published.
 
@@ -119,7 +114,7 @@ def _at_a_glance(records: Sequence[Record]) -> list[str]:
         lines.append([*place, *(shown.get(way, "") for way in [*ways, *published])])
     if len(ways) > _WIDE:
         lines = [list(column) for column in zip(*lines, strict=True)]
-    return table(lines[0], lines[1:])
+    return markdown_table(lines[0], lines[1:])
 
 
 def _rows(summary: Summary, records: Sequence[Record], references: Sequence[str]) -> list[str]:
@@ -137,7 +132,7 @@ def _rows(summary: Summary, records: Sequence[Record], references: Sequence[str]
         if costs:
             row += [f"{own[0]['trained_parameters']:,}", f"{own[0]['bytes'] / 1000:,.0f}"]
         rows.append(row)
-    return table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _gain(summary: Summary, records: Sequence[Record], cell: Cell, own: Sequence[Record], strategy: str) -> str:
@@ -164,7 +159,7 @@ def _mean_gains(records: Sequence[Record], references: Sequence[str]) -> list[st
         return []
     head = ["how, over all rows", "sources", *(f"mean gain on {_name(strategy)}" for strategy in references)]
     rows = [[*way, *(_gain_told(each.get(name, [])) for name in references)] for way, each in gains.items()]
-    return ["", *table(head, rows)]
+    return ["", *markdown_table(head, rows)]
 
 
 def _gain_told(values: Sequence[float]) -> str:
@@ -186,7 +181,7 @@ def _averages(records: Sequence[Record]) -> list[str]:
             published = [PUBLISHED[key] for key in keys if key in PUBLISHED]
             beside = f"{fmean(published):.2f}" if len(published) == len(keys) else ""
             rows.append([name, MeanDeviation(fmean(means[key] for key in keys), None), beside])
-    return ["", *table(["average", "F1", "published (T5-base)"], rows)] if rows else []
+    return ["", *markdown_table(["average", "F1", "published (T5-base)"], rows)] if rows else []
 
 
 def _legend(records: Sequence[Record]) -> list[str]:
@@ -207,7 +202,7 @@ def _cases(summary: Summary) -> list[str]:
         for case in summary.get("cases", [])
     ]
     head = ["target", "sentence", "right, with sources", "without sources", "a source's sentence with the same entity"]
-    return table(head, rows) if rows else ["No such case was found."]
+    return markdown_table(head, rows) if rows else ["No such case was found."]
 
 
 def _similarities(summary: Summary) -> list[str]:
@@ -218,7 +213,7 @@ def _similarities(summary: Summary) -> list[str]:
         for source in cell.sources:
             kinds = ("entity_similarity", "prefix_similarity", "weights")
             rows.append([cell.target, source, *(f"{similarity(own, source, kind):.3f}" for kind in kinds)])
-    return table(head, rows)
+    return markdown_table(head, rows)
 
 
 def similarity(records: Sequence[Record], source: str, kind: str) -> float:
@@ -248,7 +243,7 @@ def _selection(summary: Summary) -> list[str]:
                          f"over {len(gains)} sources.")  # fmt: skip
         notes += _searched(scored, cell)
     head = ["target", "source", "entity similarity", "prefix similarity", "weight", "gain of this source alone"]
-    return [*table(head, rows), "", *notes]
+    return [*markdown_table(head, rows), "", *notes]
 
 
 def _searched(records: Sequence[Record], cell: Cell) -> list[str]:

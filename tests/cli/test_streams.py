@@ -1,0 +1,112 @@
+"""Standard output that is full, closed, or of another encoding, and Ctrl-C at any moment: one line, no traceback."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support import environment, shell
+
+pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the devices of Linux")
+LATIN = "Zoë\tB-персона\n😀\tO\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("cpner --help > /dev/full", "cpner: error: standard output: No space left on device\n"),
+        ("cpner --version > /dev/full", "cpner: error: standard output: No space left on device\n"),
+        ("cpner corpora list > /dev/full", "cpner: error: standard output: No space left on device\n"),
+        ("cpner corpora stats sample:news > /dev/full", "cpner: error: standard output: No space left on device\n"),
+        ("cpner corpora list --json >&-", "cpner: error: standard output: Bad file descriptor\n"),
+        ("cpner corpora stats sample:news >&-", "cpner: error: standard output: Bad file descriptor\n"),
+        ("cpner corpora stats '~nosuchuser/x'", "cpner: error: ~nosuchuser/x: no such folder or file"),
+        ("cpner corpora stats x <&- 2>&-", ""),
+    ],
+)
+def test_output_that_cannot_be_written_is_one_line(command, said, tmp_path):
+    result = shell(command, tmp_path)
+
+    assert result.returncode == 2
+    assert result.stderr.startswith(said)
+    assert result.stderr.count("\n") == bool(said)
+
+
+def test_closed_output_is_not_taken_by_a_file(tmp_path):
+    result = shell("cpner corpora convert sample:news out --format conll >&-", tmp_path)
+
+    assert result.returncode == 0, result.stderr
+    assert "Wrote out/train.conll" in result.stderr
+
+
+@pytest.mark.parametrize("locale", ["PYTHONIOENCODING=cp1252", "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0"])
+@pytest.mark.parametrize("arguments", ["convert {} - --format conll", "stats {}", "stats {} --json"])
+def test_output_to_a_pipe_is_utf8(arguments, locale, tmp_path):
+    (tmp_path / "train.conll").write_text(LATIN, "utf-8")
+    command = arguments.format("train.conll")
+
+    result = subprocess.run(
+        ["bash", "-c", f"{locale} {sys.executable} -m cpner corpora {command}"],
+        cwd=tmp_path, env=environment(), capture_output=True,
+    )  # fmt: skip
+
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert "персона" in result.stdout.decode("utf-8")
+
+
+def test_terminal_of_another_encoding_gets_escapes(tmp_path):
+    (tmp_path / "train.conll").write_text(LATIN, "utf-8")
+    main, side = pty.openpty()
+    command = [sys.executable, "-m", "cpner", "corpora", "convert", "train.conll", "-", "--format", "conll"]
+
+    result = subprocess.run(
+        command, cwd=tmp_path, env={**environment(), "PYTHONIOENCODING": "latin-1"}, stdout=side, stderr=subprocess.PIPE
+    )
+    shown = os.read(main, 10_000)
+    os.close(main)
+    os.close(side)
+
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert b"Zo\xeb\tB-\\u043f" in shown and b"\\U0001f600\tO" in shown
+
+
+def test_name_that_is_not_utf8_is_shown(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(folder)
+    Path(os.fsdecode(folder), "train.conll").write_text(LATIN, "utf-8")
+
+    result = shell("cpner corpora stats caf*; cpner corpora stats caf*/x", tmp_path)
+
+    assert "caf\\udce9" in result.stdout
+    assert result.stderr.count("\n") == 1 and "no such folder" in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [0.3, 0.5, 0.8, 1.2])
+def test_interrupt_while_it_starts_is_one_line(delay, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cpner", "demo", "--out", str(tmp_path / "out")],
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert [line for line in stderr.splitlines() if "%" not in line] == ["cpner: stopped."]
+
+
+def test_long_values_are_shortened(tmp_path):
+    result = shell(
+        f"cpner predict x --types {'a' * 5000}: ; cpner {'b' * 5000}; cpner domains list --s{'c' * 5000}", tmp_path
+    )
+
+    assert result.stderr.count("\n") == 3
+    assert max(map(len, result.stderr.splitlines())) < 500
