@@ -11,7 +11,8 @@ Axes in comments: B batch, S source pieces, T target pieces, K prefix length, H 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import cast
 
 import torch
@@ -82,6 +83,14 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
 
 
+def prepend(prefix: Tensor | None, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and values [B, H, S, D] with those of a prefix [B, 2, H, K, D] before them, [B, H, K + S, D]."""
+    if prefix is None:
+        return k, v
+    keys, values = prefix.unbind(1)
+    return torch.cat([keys, k], dim=2), torch.cat([values, v], dim=2)  # Eq. 2
+
+
 class Attention(nn.Module):
     """Multi-head attention whose keys and values may start with a prefix (Eq. 2)."""
 
@@ -122,14 +131,25 @@ class Attention(nn.Module):
             q, k, v = self.split(self.qkv(x), 3)
         else:
             (q,), (k, v) = self.split(self.q(x), 1), self.split(self.kv(memory), 2)
-        if prefix is not None:
-            keys, values = prefix.unbind(1)
-            k, v = torch.cat([keys, k], dim=2), torch.cat([values, v], dim=2)
+        k, v = prepend(prefix, k, v)
         return self.merge(attend(q, k, v, bias))
 
 
+Attend = Callable[[Attention, Tensor], Tensor]  # an attention's input, normed, to its output, both [..., d]
+
+
+def attend_to(memory: Tensor | None, bias: Tensor, prefix: Tensor | None) -> Attend:
+    """A way to attend that computes all keys and values anew; arguments as in `Attention`."""
+
+    def attend_anew(attention: Attention, x: Tensor) -> Tensor:
+        out: Tensor = attention(x, memory, bias, prefix)
+        return out
+
+    return attend_anew
+
+
 class Layer(nn.Module):
-    """One pre-norm layer: self-attention, cross-attention in the decoder, feed-forward."""
+    """One pre-norm layer LM^(j) of Eq. 3: self-attention, cross-attention in the decoder, feed-forward."""
 
     def __init__(self, shape: T5Shape, *, decoder: bool) -> None:
         super().__init__()
@@ -141,19 +161,16 @@ class Layer(nn.Module):
         self.ff_norm = Norm(shape.d_model, shape.eps)
         self.ff = FeedForward(shape)
 
-    def forward(
-        self,
-        x: Tensor,
-        bias: Tensor,
-        prefix: Tensor | None,
-        encoded: Tensor | None = None,
-        cross_bias: Tensor | None = None,
-        cross_prefix: Tensor | None = None,
-    ) -> Tensor:
-        """Take states x [B, T, d] through the layer; arguments as in `Attention`, those of a decoder's after them."""
-        x = x + self.self_attention(self.self_norm(x), None, bias, prefix)
-        if encoded is not None:
-            x = x + self.cross_attention(self.cross_norm(x), encoded, cross_bias, cross_prefix)
+    def forward(self, x: Tensor, attend_self: Attend, attend_cross: Attend | None = None) -> Tensor:
+        """Take states x [..., d] through the layer.
+
+        Args:
+            attend_self: how to attend to the sequence itself; training and decoding have ways of their own.
+            attend_cross: how to attend to the source; None in an encoder.
+        """
+        x = x + attend_self(self.self_attention, self.self_norm(x))
+        if attend_cross is not None:
+            x = x + attend_cross(self.cross_attention, self.cross_norm(x))
         out: Tensor = x + self.ff(self.ff_norm(x))
         return out
 
@@ -196,6 +213,23 @@ class Stack(nn.Module):
         layers = nn.ModuleList(Layer(shape, decoder=decoder) for _ in range(depth))
         self.layers = cast("Sequence[Layer]", layers)  # a list of modules does not tell its items' type
         self.norm = Norm(shape.d_model, shape.eps)
+
+    def forward(
+        self,
+        x: Tensor,
+        ways: Iterable[tuple[Attend, Attend | None]],
+        run: Callable[[Layer, Tensor, Attend, Attend | None], Tensor] = Layer.__call__,
+    ) -> Tensor:
+        """Take states x [..., d] through all layers and the last norm.
+
+        Args:
+            ways: for each layer how to attend to the sequence itself, and to the source.
+            run: how to call a layer.
+        """
+        for layer, (attend_self, attend_cross) in zip(self.layers, ways, strict=True):
+            x = run(layer, x, attend_self, attend_cross)  # Eq. 3
+        normed: Tensor = self.norm(x)
+        return normed
 
 
 def mask_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -258,9 +292,8 @@ class T5(nn.Module):
         states = None if prefix is None else prefix.encoder
         dtype = _compute_dtype(x)
         bias = before_prefix(bias, states, None if prefix is None else prefix.mask).to(dtype)
-        for layer, own in zip(self.encoder.layers, _by_layer(states, dtype, self.encoder), strict=True):
-            x = self._pass(layer, x, bias, own)
-        encoded: Tensor = self.encoder.norm(x)
+        ways = [(attend_to(None, bias, part), None) for part in by_layer(states, dtype, self.encoder)]
+        encoded: Tensor = self.encoder(x, ways, self._run)
         return encoded
 
     def decode(self, ids: Tensor, encoded: Tensor, mask: Tensor, prefix: Prefix | None = None) -> Tensor:
@@ -283,18 +316,19 @@ class T5(nn.Module):
         self_bias = (self.decoder.relative_bias(positions, positions) + causal)[None]
         self_bias = before_prefix(self_bias, states, prefix_mask).to(dtype)
         cross_bias = before_prefix(mask_bias(mask, torch.float32)[:, None, None, :], cross, prefix_mask).to(dtype)
-        prefixes = _by_layer(states, dtype, self.decoder), _by_layer(cross, dtype, self.decoder)
-        for layer, own, own_cross in zip(self.decoder.layers, *prefixes, strict=True):
-            x = self._pass(layer, x, self_bias, own, encoded, cross_bias, own_cross)
-        return self.scale(self.decoder.norm(x))
+        ways = [
+            (attend_to(None, self_bias, part), attend_to(encoded, cross_bias, cross_part))
+            for part, cross_part in zip(
+                by_layer(states, dtype, self.decoder), by_layer(cross, dtype, self.decoder), strict=True
+            )
+        ]
+        return self.scale(self.decoder(x, ways, self._run))
 
-    def _pass(self, layer: Layer, *inputs: Tensor | None) -> Tensor:
-        out: Tensor
-        if self.checkpointing and torch.is_grad_enabled():
-            out = checkpoint(layer, *inputs, use_reentrant=False)
-        else:
-            out = layer(*inputs)
-        return out
+    @property
+    def _run(self) -> Callable[..., Tensor]:
+        """How to call a layer."""
+        kept = self.checkpointing and torch.is_grad_enabled()
+        return partial(checkpoint, use_reentrant=False) if kept else Layer.__call__
 
     def scale(self, x: Tensor) -> Tensor:
         """The factor before a tied output layer."""
@@ -318,7 +352,7 @@ class T5(nn.Module):
                 parameter.data.normal_(0, width**-0.5, generator=generator)
 
 
-def _by_layer(prefix: Tensor | None, dtype: torch.dtype, stack: Stack) -> Sequence[Tensor | None]:
+def by_layer(prefix: Tensor | None, dtype: torch.dtype, stack: Stack) -> Sequence[Tensor | None]:
     """[B, L, 2, H, K, D] as L tensors; in one operation, whose gradient is one too."""
     return [None] * len(stack.layers) if prefix is None else prefix.to(dtype).unbind(1)
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from cpner.backbone.prefix import Prefix
-from cpner.backbone.t5 import T5, attend, before_prefix, mask_bias
+from cpner.backbone.t5 import T5, Attend, Attention, Layer, attend, before_prefix, by_layer, mask_bias, prepend
 
 _CHUNK = 64  # columns that a self-attention cache begins with, beside the prefix
 _AHEAD, _BEHIND = 1 << 20, -(1 << 20)  # positions of columns that are taken back, and of prefixes
@@ -50,11 +50,9 @@ class Cache:
                 self.position.masked_fill_(~prefix_mask, _AHEAD)
         self.next = torch.zeros(self.rows, dtype=torch.long, device=encoded.device)  # [B] pieces written
         self.cross: list[tuple[Tensor, Tensor]] = []
-        for i, layer in enumerate(t5.decoder.layers):
+        for layer, part in zip(t5.decoder.layers, by_layer(cross, dtype, t5.decoder), strict=True):
             k, v = layer.cross_attention.split(layer.cross_attention.kv(encoded), 2)
-            if cross is not None:
-                k = torch.cat([cross[:, i, 0].to(dtype), k], dim=2)
-                v = torch.cat([cross[:, i, 1].to(dtype), v], dim=2)
+            k, v = prepend(part, k, v)
             self.cross.append((k.contiguous(), v.contiguous()))
         bias = before_prefix(mask_bias(mask, dtype)[:, None, None, :], cross, prefix_mask)
         self.cross_bias = bias.expand(self.rows, -1, -1, -1).contiguous()  # [B, 1, 1, K + S]
@@ -81,19 +79,11 @@ class Cache:
         bias = self._bias(queries)
         layout = _Layout.of(lengths or [ids.shape[1]] * self.rows, ids)
         x = t5.embedding(layout.pack(ids))  # [P, d], pieces without padding
-        for i, (layer, (ck, cv)) in enumerate(zip(t5.decoder.layers, self.cross, strict=True)):
-            attention = layer.self_attention
-            keys, values = self.keys[i, : self.rows, :, :, :end], self.values[i, : self.rows, :, :end]
-            q, k, v = attention.split(layout.unpack(attention.qkv(layer.self_norm(x))), 3)
-            keys[..., start:], values[..., start:, :] = k.transpose(-1, -2), v
-            seen = layout.pack(attention.join(attend(q, keys.transpose(-1, -2), values, bias)))
-            x = x + attention.o(seen)
-            attention = layer.cross_attention
-            (q,) = attention.split(layout.unpack(attention.q(layer.cross_norm(x))), 1)
-            seen = layout.pack(attention.join(attend(q, ck, cv, self.cross_bias)))
-            x = x + attention.o(seen)
-            x = x + layer.ff(layer.ff_norm(x))
-        return layout.unpack(t5.scale(t5.decoder.norm(x)))
+        ways = [
+            (self._self_attention(i, layout, bias), self._cross_attention(i, layout)) for i in range(len(self.cross))
+        ]
+        x = t5.decoder(x, ways, Layer.forward)  # eager where training compiles layers: widths change in every pass
+        return layout.unpack(t5.scale(x))
 
     def take_back(self, stand: Sequence[int], fed: int) -> None:
         """Of the last `fed` pieces of each row, only so many of the first ones stand; forget the others."""
@@ -116,6 +106,32 @@ class Cache:
         self.position, self.next = self.position[rows], self.next[rows]
         kept(self.keys[..., : self.columns], rows, dim=1)
         kept(self.values[..., : self.columns, :], rows, dim=1)
+
+    def _self_attention(self, i: int, layout: _Layout, bias: Tensor) -> Attend:
+        """How layer i attends to what was written: new keys and values go to the last columns."""
+        start = self.columns - layout.width
+        keys = self.keys[i, : self.rows, ..., : self.columns]
+        values = self.values[i, : self.rows, :, : self.columns]
+
+        def attend_cached(attention: Attention, x: Tensor) -> Tensor:
+            q, k, v = attention.split(layout.unpack(attention.qkv(x)), 3)
+            keys[..., start:] = k.transpose(-1, -2)
+            values[..., start:, :] = v
+            out: Tensor = attention.o(layout.pack(attention.join(attend(q, keys.transpose(-1, -2), values, bias))))
+            return out
+
+        return attend_cached
+
+    def _cross_attention(self, i: int, layout: _Layout) -> Attend:
+        """How layer i attends to the source, whose keys and values stay the same."""
+        k, v = self.cross[i]
+
+        def attend_cached(attention: Attention, x: Tensor) -> Tensor:
+            (q,) = attention.split(layout.unpack(attention.q(x)), 1)
+            out: Tensor = attention.o(layout.pack(attention.join(attend(q, k, v, self.cross_bias))))
+            return out
+
+        return attend_cached
 
     def _bias(self, queries: Tensor) -> Tensor:
         """[B, H, n, N] relative bias and causal mask of queries at these positions [B, n]."""
