@@ -15,9 +15,9 @@ from cpner.corpus import Corpus, Sentence, Span
 from cpner.errors import CorpusError
 from cpner.experiments.paper.cells import SEVERAL, STRATEGIES, VARIANTS, WITH_SOURCES, Cell
 from cpner.experiments.paper.figures import draw
-from cpner.experiments.paper.grid import Grid, Setup, read_spans, write_spans
+from cpner.experiments.paper.grid import Grid, Setup, is_outdated, read_spans, write_spans
 from cpner.experiments.paper.report import write_page
-from cpner.experiments.paper.runner import Budget
+from cpner.experiments.paper.runner import SHARED_LOOP, Budget
 from cpner.experiments.paper.statistics import spearman
 from cpner.experiments.paper.summary import cell_of, find_cases, read_summary, summarise, write_summary
 from cpner.experiments.paper.tables import markdown
@@ -336,3 +336,25 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         parent.kill()
         rest, _ = parent.communicate(timeout=60)  # the pipe ends when the last process that holds it does
     assert rest == ""
+
+
+@pytest.mark.parametrize(
+    ("cell", "loop", "outdated"),
+    [
+        (Cell("ai", strategy="lora"), {}, True),
+        (Cell("ai", sources=SEVERAL, strategy="collaborate", variant="embedding"), {}, True),
+        (Cell("ai", strategy="lora"), {"loop": SHARED_LOOP}, False),
+        (Cell("ai"), {}, False),
+    ],
+)
+def test_page_tells_which_rows_were_trained_by_another_loop(
+    tmp_path: Path, cell: Cell, loop: dict[str, str], outdated: bool
+) -> None:
+    made = {"backbone": "mini", "backbone_fingerprint": "a", "commit": "c", "device": "CPU", "seconds": 1.0}
+    tuned = {**record(cell, 40.0, **loop), **made, "settings": {}, "trained_parameters": 1, "bytes": 2}
+    write_summary({"experiment": "figure4", "records": [tuned], "comparisons": []}, tmp_path)
+
+    write_page(tmp_path, tmp_path / "page.md")
+
+    assert is_outdated(tuned) == outdated
+    assert ("**To be run anew:** " in (tmp_path / "page.md").read_text("utf-8")) == outdated

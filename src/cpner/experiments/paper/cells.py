@@ -108,6 +108,11 @@ class Cell:
         own = f"-{self.variant}" if self.variant in _OWN_STORE else ""
         return f"seed{self.seed}{own}"
 
+    @property
+    def tunes(self) -> bool:
+        """Whether `baselines.tune` trains it: a rival of prefixes, or a prefix with the backbone's embedding."""
+        return self.strategy in BASELINES or self.variant == "embedding"
+
     def to_json(self) -> dict[str, Any]:
         """The attributes."""
         return {**asdict(self), "sources": list(self.sources)}

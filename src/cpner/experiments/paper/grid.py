@@ -23,7 +23,7 @@ from cpner.backbone.prefix import PrefixConfig, config_dict
 from cpner.corpus import Span
 from cpner.evaluation import Evaluation, evaluate
 from cpner.experiments.paper.cells import BASELINES, Cell
-from cpner.experiments.paper.runner import Budget, Outcome, Runner, prefix_of
+from cpner.experiments.paper.runner import SHARED_LOOP, Budget, Outcome, Runner, prefix_of
 from cpner.files import digest, write_text
 from cpner.machine import commit, describe_machine, versions
 from cpner.progress import Progress, Report, ignore
@@ -140,12 +140,12 @@ class Grid:
         return f"{what}, seed {cell.seed} in {time.monotonic() - started:.0f} s"
 
     def result(self, cell: Cell) -> Record | None:
-        """The kept result of a cell; None where there is none."""
+        """The kept result of a cell; None where there is none, or one that must be made anew."""
         file = self._file(cell)
         if not file.is_file():
             return None
-        kept: Record = json.loads(file.read_text("utf-8"))
-        return kept
+        record: Record = json.loads(file.read_text("utf-8"))
+        return None if is_outdated(record) else record
 
     def _record(self, cell: Cell, outcome: Outcome, seconds: float) -> Record:
         corpus = outcome.corpus
@@ -175,6 +175,11 @@ class Grid:
 
     def _file(self, cell: Cell) -> Path:
         return self.folder / f"{cell.key}-seed{cell.seed}.json"
+
+
+def is_outdated(record: Record) -> bool:
+    """Whether a record is of a loop that the rows beside it did not share: without dropout of prefixes, for one."""
+    return Cell.from_json(record["cell"]).tunes and record.get("loop") != SHARED_LOOP
 
 
 def write_spans(spans: Iterable[Span]) -> str:

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cpner.experiments.paper.cells import Cell
+from cpner.experiments.paper.grid import is_outdated
 from cpner.experiments.paper.summary import Summary, read_summary
-from cpner.experiments.paper.tables import markdown
+from cpner.experiments.paper.tables import markdown, told
 from cpner.files import write_text
 from cpner.show.tables import markdown_table
 from cpner.training import TrainingConfig
@@ -102,7 +104,8 @@ def write_page(results: Path, page: Path) -> list[str]:
     for name, (title, text) in _SECTIONS.items():
         lines += [f"## {title}", "", text, ""]
         if name in summaries:
-            lines += [*_pictures(name, results, page), markdown(summaries[name], fold=True), ""]
+            lines += [*_pictures(name, results, page), *_outdated(summaries[name])]
+            lines += [markdown(summaries[name], fold=True), ""]
             lines += _provenance(name, summaries[name])
         else:
             lines += [f"Not run yet: `cpner reproduce {name} --data data`.", ""]
@@ -119,11 +122,11 @@ def _weights(summaries: Mapping[str, Summary]) -> list[str]:
             sections.setdefault(backbone, []).append(_SECTIONS[name][0])
     if len(sections) < 2:
         return []
-    told = (f"- {backbone}: {', '.join(f'*{title}*' for title in titles)}" for backbone, titles in sections.items())
+    groups = (f"- {backbone}: {', '.join(f'*{title}*' for title in titles)}" for backbone, titles in sections.items())
     return [
         "Not all sections are of the same backbone, so compare figures within one of these groups only:",
         "",
-        *told,
+        *groups,
         "",
     ]
 
@@ -140,6 +143,19 @@ def _pictures(name: str, results: Path, page: Path) -> Iterator[str]:
         yield f"![{picture.stem}]({page.stem}/{picture.name})\n"
 
 
+def _outdated(summary: Summary) -> list[str]:
+    """Which rows are to be made anew."""
+    cells = [Cell.from_json(record["cell"]) for record in summary["records"] if is_outdated(record)]
+    rows = ", ".join(f"*{row}*" for row in dict.fromkeys(map(told, cells)))
+    if not rows:
+        return []
+    return [
+        f"**To be run anew:** {rows}. An older loop trained them: prefixes had no dropout, and looks at the dev split "
+        "came at other times and in float32. Now one loop trains all rows.",
+        "",
+    ]
+
+
 def _provenance(name: str, summary: Summary) -> list[str]:
     """Where the numbers come from, and the command that makes them again."""
     records = summary["records"]
@@ -150,7 +166,7 @@ def _provenance(name: str, summary: Summary) -> list[str]:
         ["command", f"`{summary.get('command', f'cpner reproduce {name}')}`"],
         ["backbone", ", ".join(dict.fromkeys(map(_backbone, records)))],
         ["budget", ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in budget.items())],
-        *([["defaults then", told]] if (told := _other_defaults(settings.get("training", {}))) else []),
+        *([["defaults then", others]] if (others := _other_defaults(settings.get("training", {}))) else []),
         ["machine", ", ".join(dict.fromkeys(str(record["device"]) for record in records))],
         ["time", f"{minutes:.0f} minutes for {len(records)} cells, warm-ups that they share not counted"],
         ["commit", ", ".join(dict.fromkeys(str(record["commit"]) for record in records))],

@@ -16,12 +16,14 @@ from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.start import quiet_start
 from cpner.corpus import Corpus, Sentence
 from cpner.corpus.sentence import Prediction
-from cpner.experiments.paper import baselines
-from cpner.experiments.paper.cells import BASELINES, MIT, PUBLISHED_SHOTS, Cell
+from cpner.experiments.paper.baselines import tune
+from cpner.experiments.paper.cells import MIT, PUBLISHED_SHOTS, Cell
 from cpner.experiments.paper.search import search
 from cpner.ner import CPNER
 from cpner.training import TrainingConfig
 from cpner.transfer import DaptConfig, combine
+
+SHARED_LOOP = "that of warm-up"  # what records of tuned cells say; those of a loop of their own say nothing
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,8 @@ class Runner:
     def run(self, cell: Cell) -> Outcome:
         """Train and predict; the warm-ups that the cell needs are there."""
         corpus = self.target_corpus(cell)
-        if cell.strategy in BASELINES:
-            return self._baseline(cell, corpus, cell.strategy)
-        if cell.variant == "embedding":
-            start = self._average(cell)
-            return self._baseline(cell, corpus, "prefix-embedding", start)
+        if cell.tunes:
+            return self._tuned(cell, corpus)
         ner, name = self._ner(cell), _warm_name(cell.warm)
         if cell.strategy == "select":
             return Outcome(corpus, None, {"selection": ner.select(name, cell.sources).to_json()})
@@ -198,14 +197,15 @@ class Runner:
         weights = ner.select(name, cell.sources).weights
         return combine(ner.prefix(name), [ner.prefix(source) for source in cell.sources], weights)
 
-    def _baseline(self, cell: Cell, corpus: Corpus, method: str, start: Prefix | None = None) -> Outcome:
+    def _tuned(self, cell: Cell, corpus: Corpus) -> Outcome:
         """One training of as many steps as a warm-up and what follows it have together."""
-        config = self._config(cell)
-        if start is None:
-            config = _twice(config)
-        tuned = baselines.tune(self.backbone, method, corpus, config, start=start)
+        if cell.variant == "embedding":
+            start = self._average(cell)  # a warm-up is in it
+            tuned = tune(self.backbone, "prefix-embedding", corpus, self._config(cell), start=start)
+        else:
+            tuned = tune(self.backbone, cell.strategy, corpus, _twice(self._config(cell)))
         facts = {"dev_f1": tuned.best_f1, "trained_parameters": tuned.parameters, "bytes": tuned.size_bytes}
-        return Outcome(corpus, tuned.recognise(corpus.test), facts)
+        return Outcome(corpus, tuned.recognise(corpus.test), {**facts, "loop": SHARED_LOOP})
 
     def _sizes(self, prefix: PrefixConfig) -> tuple[int, int]:
         """Bytes of a stored prefix, and how many numbers are trained to make it."""
