@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from cpner.bench.page import BLUE, INK, plain
-from cpner.show.pictures import svg
+from cpner.show.pages import render_page
+from cpner.show.pictures import BLUE, GREY, SOFT, plain, svg
 
-GREY = "#aab4bf"
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>cpner and its peers</title>
-<style>
-body {{ max-width: 60rem; margin: 2.5rem auto; padding: 0 1.2rem; font: 1rem/1.6 system-ui, sans-serif;
-  color: #1b2430; }}
-svg {{ width: 100%; height: auto; }} h2 {{ margin-top: 2.5rem; }}
-</style>
-<h1>cpner and its peers</h1>
-{sections}
-</html>
-"""
 FILES = {
     "decoding": "Decoding: a model of T5-base's shape reads 128 pieces and writes 64",
     "training": "Training: a step on 8 rows of 128 and 64 pieces, T5-base's shape",
@@ -43,7 +27,7 @@ def bars(groups: Mapping[str, Mapping[str, float]]) -> str:
         drawn = axes.barh(
             list(seconds), list(seconds.values()), color=[BLUE if n.startswith("cpner") else GREY for n in seconds]
         )
-        axes.bar_label(drawn, fmt="%.2f s", padding=3, fontsize=8, color=INK)
+        axes.bar_label(drawn, fmt="%.2f s", padding=3, fontsize=8, color=SOFT)
         axes.set_xlim(0, 1.25 * max(seconds.values()))
         axes.invert_yaxis()
         plain(axes, title)
@@ -69,23 +53,23 @@ def curves(places: Sequence[float], lines: Mapping[str, Sequence[float]], title:
 
 def page(folder: Path) -> str:
     """The page of the figures in a folder; what was not measured is left out."""
-    sections = []
+    pictures = []
     for name, title in FILES.items():
         if (folder / f"{name}.json").is_file():
             figures = json.loads((folder / f"{name}.json").read_text("utf-8"))
             groups = {"": figures["seconds"]} if "seconds" in figures else {n: f["seconds"] for n, f in figures.items()}
-            sections.append(f"<h2>{html.escape(title)}</h2>\n{bars(groups)}")
+            pictures.append((title, bars(groups)))
     if (folder / "domains.json").is_file():
         domains = json.loads((folder / "domains.json").read_text("utf-8"))
-        lines = {kind: [own[kind] for own in domains.values()] for kind in ("warm", "cold")}
+        lines = {kind: [speed[kind] for speed in domains.values()] for kind in ("warm", "cold")}
         drawn = curves([int(n) for n in domains], lines, "milliseconds of a request")
-        sections.append(f"<h2>Many domains: a sentence for one of so many in the store</h2>\n{drawn}")
+        pictures.append(("Many domains: a sentence for one of so many in the store", drawn))
     if (folder / "sizes.json").is_file():
         sizes = json.loads((folder / "sizes.json").read_text("utf-8"))
-        lines = {way: [own["seconds"][way] for own in sizes.values()] for way in ("training step", "recognition")}
-        drawn = curves([own["parameters"] for own in sizes.values()], lines, "seconds, by parameters", log=True)
-        sections.append(f"<h2>Backbones of other sizes: {html.escape(', '.join(sizes))}</h2>\n{drawn}")
-    return PAGE.format(sections="\n".join(sections))
+        lines = {way: [size["seconds"][way] for size in sizes.values()] for way in ("training step", "recognition")}
+        drawn = curves([size["parameters"] for size in sizes.values()], lines, "seconds, by parameters", log=True)
+        pictures.append((f"Backbones of other sizes: {', '.join(sizes)}", drawn))
+    return render_page("bench", title="cpner and its peers", machine="", pictures=pictures, rows=[])
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cpner.corpus.formats import conll
 from cpner.corpus.sentence import Entity
 from cpner.errors import ConfigError
-from cpner.show.entities import FORMATS, Palette, Tagged, html_text, render, size_text
+from cpner.show.entities import FORMATS, Palette, Tagged, render, size_text
 
 TEXT = "Zoë & <b>Bo</b> met at 東京 😀."
 TAGGED = Tagged(TEXT, [Entity(0, 3, "person", "Zoë", 0.98765), Entity(23, 25, "big city", "東京", 1.0)], "travel")
@@ -35,7 +35,7 @@ def tagged_texts(draw):
 
 @given(tagged_texts())
 def test_html_holds_the_text_and_each_entity_once(tagged):
-    marked = html_text(tagged, Palette())
+    marked = shown("html", tagged).split("<p>")[1].split("</p>")[0]
 
     plain = re.sub(r"<[^>]*>", "", re.sub(r"<small>.*?</small>", "", marked))
     assert html.unescape(plain) == tagged.text
@@ -121,7 +121,7 @@ def test_shared_types_look_the_same_and_those_of_a_domain_differ():
 def test_an_overlap_is_shown_once():
     overlapping = Tagged("a b c", [Entity(0, 3, "x", "a b"), Entity(2, 5, "y", "b c")])
 
-    assert html_text(overlapping, Palette()).count("<mark") == 1
+    assert shown("html", overlapping).count("<mark") == 1
 
 
 def test_rendering_streams():

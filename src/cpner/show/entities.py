@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import colorsys
-import html
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -16,31 +16,10 @@ from rich.text import Text
 from cpner.corpus.formats import conll
 from cpner.corpus.sentence import Entity, Sentence
 from cpner.errors import ConfigError, did_you_mean
+from cpner.show.pages import stream_page
 
 FORMATS = ("jsonl", "conll", "table", "html")
 _HUES = (205, 22, 140, 290, 65, 0, 180, 260, 45, 325, 95, 230)  # neighbours in a list of types differ clearly
-ENTITY_CSS = """
-.entity { background: hsl(var(--hue) 90% 90%); color: hsl(var(--hue) 70% 18%); padding: .1em .35em;
-  border-radius: .35em; -webkit-box-decoration-break: clone; box-decoration-break: clone; }
-.entity small { font-size: .68em; font-weight: 600; margin-left: .5em; opacity: .75; white-space: nowrap; }
-@media (prefers-color-scheme: dark) {
-  .entity { background: hsl(var(--hue) 42% 24%); color: hsl(var(--hue) 85% 88%); }
-}
-"""
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ max-width: 46rem; margin: 2.5rem auto; padding: 0 1.2rem; font: 1.05rem/1.9 system-ui, sans-serif; }}
-h1 {{ font-size: 1.3rem; }} p {{ margin: .8em 0; white-space: pre-wrap; overflow-wrap: anywhere; }}
-.legend {{ line-height: 2.2; }}{css}</style>
-<h1>{title}</h1>
-<div class="legend">{legend}</div>
-<main>
-"""
 
 
 class Tagged(NamedTuple):
@@ -115,7 +94,9 @@ def render(
     if format == "table":
         return _tables(tagged, Palette(types), colour)
     if format == "html":
-        return _page(tagged, Palette(types), list(types), title)
+        palette = Palette(types)
+        texts = (pieces(each, palette) for each in tagged)
+        return stream_page("entities", title=title, types=list(types), palette=palette, texts=texts)
     raise ConfigError(f"No format {format!r}. Known: {', '.join(FORMATS)}.{did_you_mean(format, FORMATS)}")
 
 
@@ -127,32 +108,33 @@ def terminal_text(tagged: Tagged, palette: Palette) -> Text:
     return text
 
 
-def html_text(tagged: Tagged, palette: Palette, *, marks: Sequence[str] = ()) -> str:
-    """The text as HTML with its entities marked and named.
+class Piece(NamedTuple):
+    """A part of a text for a page: an entity, or what stands between entities, which has no type."""
+
+    text: str
+    type: str | None = None
+    hue: int = 0  # degrees
+    score: float | None = None
+    mark: str = ""  # a further class, as "right" and "wrong"
+
+
+def pieces(tagged: Tagged, palette: Palette, *, marks: Sequence[str] = ()) -> Iterator[Piece]:
+    """Cut a text into its entities and what is between them.
 
     Args:
         tagged: Text and entities.
         palette: The colours.
-        marks: A further class for each entity, as "right" and "wrong"; none if empty.
+        marks: A further class for each entity; none if empty.
     """
-    parts, position = [], 0
-    for i, entity in enumerate(tagged.entities):
+    position = 0
+    for entity, mark in zip(tagged.entities, marks or repeat(""), strict=False):
         if entity.start < position:  # overlaps can't be nested into marks
             continue
-        score = "" if entity.score is None else f", {entity.score:.2f}"
-        parts += [
-            html.escape(tagged.text[position : entity.start]),
-            f'<mark class="{" ".join(["entity", *marks[i : i + 1]])}" style="--hue:{palette.hue(entity.type)}" '
-            f'title="{html.escape(entity.type)}{score}">{html.escape(tagged.text[entity.start : entity.end])}'
-            f"<small>{html.escape(entity.type)}</small></mark>",
-        ]
+        yield Piece(tagged.text[position : entity.start])
+        text = tagged.text[entity.start : entity.end]
+        yield Piece(text, entity.type, palette.hue(entity.type), entity.score, mark)
         position = entity.end
-    return "".join([*parts, html.escape(tagged.text[position:])])
-
-
-def html_chip(type: str, palette: Palette) -> str:
-    """A type's name on its colour."""
-    return f'<span class="entity" style="--hue:{palette.hue(type)}">{html.escape(type)}</span>'
+    yield Piece(tagged.text[position:])
 
 
 def size_text(count: int) -> str:
@@ -173,11 +155,3 @@ def _tables(tagged: Iterable[Tagged], palette: Palette, colour: bool) -> Iterato
             if each.entities:
                 console.print(table)
         yield capture.get()
-
-
-def _page(tagged: Iterable[Tagged], palette: Palette, types: list[str], title: str) -> Iterator[str]:
-    legend = " ".join(html_chip(type, palette) for type in types)
-    yield _PAGE.format(title=html.escape(title), css=ENTITY_CSS, legend=legend)
-    for each in tagged:
-        yield f"<p>{html_text(each, palette)}</p>\n"
-    yield "</main>\n</html>\n"

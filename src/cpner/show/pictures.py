@@ -19,19 +19,26 @@ if TYPE_CHECKING:
 
     from cpner.evaluation.report import Evaluation
 
-_INK, _FAINT, _RULE = "#26323f", "#8a94a0", "#e3e7eb"
-_SERIES = ("#aab4bf", "#6fa3d0", "#1f5f99", "#e58f3c", "#6b4c8a")  # told apart in grey and by the colour-blind too
-_CELL = 0.62  # inches
-_BAR = "#4878a8"
+INK = "#26323f"
+SOFT = "#5c6875"
+_FAINT = "#8a94a0"
+_RULE = "#e3e7eb"
+GREY = "#aab4bf"
+BLUE = "#1f5f99"
+_STEEL = "#4878a8"
+_ORANGE = "#e58f3c"
+_BRICK = "#b5533c"
+_PURPLE = "#6b4c8a"
+_SERIES = (GREY, "#6fa3d0", BLUE, _ORANGE, _PURPLE)  # told apart in grey and by the colour-blind too
 _COLOURS = {  # told apart also by the colour-blind; right stands out from the errors
-    Outcome.RIGHT: "#4878a8",
+    Outcome.RIGHT: _STEEL,
     Outcome.TYPE: "#f0c24b",
-    Outcome.BOUNDARY: "#e58f3c",
-    Outcome.BOUNDARY_AND_TYPE: "#b5533c",
+    Outcome.BOUNDARY: _ORANGE,
+    Outcome.BOUNDARY_AND_TYPE: _BRICK,
     Outcome.MISSED: "#9aa3ad",
-    Outcome.SPURIOUS: "#6b4c8a",
+    Outcome.SPURIOUS: _PURPLE,
 }
-_LOSS, _F1 = "#b5533c", "#4878a8"
+_CELL = 0.62  # inches
 
 
 class Grid(NamedTuple):
@@ -64,11 +71,9 @@ def plot_grids(rows: Sequence[str], columns: Sequence[str], grids: Sequence[Grid
         axes = figure.add_axes((left / width, names / height, grid_width / width, grid_height / height))
         _draw_grid(axes, grid)
         axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor", fontsize=9,
-                        color=_INK, parse_math=False)  # fmt: skip
-        axes.set_yticks(
-            range(len(rows)), rows if i == 0 else [""] * len(rows), fontsize=9, color=_INK, parse_math=False
-        )
-    figure.text(0.15 / width, 1 - 0.36 / height, title, fontsize=13, weight="bold", color=_INK, parse_math=False)
+                        color=INK, parse_math=False)  # fmt: skip
+        axes.set_yticks(range(len(rows)), rows if i == 0 else [""] * len(rows), fontsize=9, color=INK, parse_math=False)
+    figure.text(0.15 / width, 1 - 0.36 / height, title, fontsize=13, weight="bold", color=INK, parse_math=False)
     save(figure, path)
 
 
@@ -90,16 +95,12 @@ def plot_bars(groups: Sequence[str], bars: Mapping[str, Sequence[float]], path: 
         colour = _SERIES[i % len(_SERIES)]
         axes.bar(places, values, width * 0.9, color=colour, label=name)
         for place, value in zip(places, values, strict=True):
-            axes.text(place, value + 1, f"{value:.1f}", ha="center", fontsize=9, color=_INK)
-    axes.set_xticks(range(len(groups)), groups, fontsize=9, color=_INK, parse_math=False)
+            axes.text(place, value + 1, f"{value:.1f}", ha="center", fontsize=9, color=INK)
+    axes.set_xticks(range(len(groups)), groups, fontsize=9, color=INK, parse_math=False)
     axes.set_ylim(0, min(100, 1.25 * max(max(values) for values in bars.values()) + 5))
-    axes.set_ylabel("F1", color=_FAINT, fontsize=9)
-    axes.tick_params(length=0, labelsize=9, colors=_INK)
-    axes.grid(axis="y", color=_RULE, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.spines[:].set_visible(False)
-    axes.legend(frameon=False, fontsize=8.5, labelcolor=_INK, loc="upper left", ncols=len(bars))
-    axes.set_title(title, loc="left", fontsize=11, weight="bold", color=_INK, parse_math=False)
+    _finish_f1(axes, title)
+    axes.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="upper left", ncols=len(bars))
     save(figure, path)
 
 
@@ -131,13 +132,44 @@ def plot_curves(curves: Mapping[str, Sequence[Point]], path: Path, title: str = 
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=9)
     axes.set_xticks([], minor=True)
     axes.set_xlabel(x_label, color=_FAINT, fontsize=9)
+    _finish_f1(axes, title)
+    axes.legend(frameon=False, fontsize=8.5, labelcolor=INK)
+    save(figure, path)
+
+
+def _finish_f1(axes: Axes, title: str) -> None:
+    """A title, F1 on the left, and no more lines than it needs."""
     axes.set_ylabel("F1", color=_FAINT, fontsize=9)
-    axes.tick_params(length=0, labelsize=9, colors=_INK)
+    axes.tick_params(length=0, labelsize=9, colors=INK)
     axes.grid(axis="y", color=_RULE, linewidth=0.8)
     axes.spines[:].set_visible(False)
-    axes.legend(frameon=False, fontsize=8.5, labelcolor=_INK)
-    axes.set_title(title, loc="left", fontsize=11, weight="bold", color=_INK, parse_math=False)
-    save(figure, path)
+    axes.set_title(title, loc="left", fontsize=11, weight="bold", color=INK, parse_math=False)
+
+
+class Line(NamedTuple):
+    """One panel with a line: figures by what they depend on."""
+
+    title: str
+    x_label: str
+    values: Mapping[str, float]
+
+
+def draw_lines(panels: Sequence[Line]) -> str:
+    """Draw panels with one line each, side by side, as an element of SVG."""
+    figure = Figure(figsize=(10, 3), layout="constrained")
+    for axes, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        axes.plot(list(panel.values), list(panel.values.values()), color=BLUE, marker="o")
+        axes.set_ylim(0, 1.2 * max(panel.values.values()))
+        axes.set_xlabel(panel.x_label, fontsize=9, color=SOFT)
+        plain(axes, panel.title)
+    return svg(figure)
+
+
+def plain(axes: Axes, title: str) -> None:
+    """Give a panel a title, and no more lines than it needs."""
+    axes.set_title(title, loc="left", fontsize=10, color=SOFT)
+    axes.tick_params(length=0, labelsize=9, colors=SOFT)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -160,7 +192,7 @@ def _draw_grid(axes: Axes, grid: Grid) -> None:
     axes.imshow(shades, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         if not np.isnan(value):
-            colour = "white" if shades[row, column] > 0.55 else _INK
+            colour = "white" if shades[row, column] > 0.55 else INK
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=9, color=colour)
     axes.set_xticks(np.arange(-0.5, values.shape[1]), minor=True)
     axes.set_yticks(np.arange(-0.5, values.shape[0]), minor=True)
@@ -196,7 +228,7 @@ def draw_evaluation(evaluation: Evaluation, path: str | Path, title: str = "") -
     _draw_outcomes(axes(0.3, bottom, width - 0.6, 0.4), evaluation)
     heading = f"{title}: " if title else ""
     micro, string = evaluation.micro, evaluation.string
-    figure.text(0.3 / width, 1 - 0.36 / height, f"{heading}F1 {micro.f1:.1f}", fontsize=14, weight="bold", color=_INK)
+    figure.text(0.3 / width, 1 - 0.36 / height, f"{heading}F1 {micro.f1:.1f}", fontsize=14, weight="bold", color=INK)
     figure.text(
         0.3 / width,
         1 - 0.62 / height,
@@ -215,11 +247,11 @@ def _draw_confusion(axes: Axes, confusion: Confusion) -> None:
     axes.imshow(shades, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            colour = "white" if shades[row, column] > 0.55 else _INK
+            colour = "white" if shades[row, column] > 0.55 else INK
             axes.text(column, row, _short(count), ha="center", va="center", fontsize=8, color=colour)
     ticks = range(len(counts))
-    axes.set_xticks(ticks, confusion.labels, rotation=90, fontsize=8, color=_INK, parse_math=False)
-    axes.set_yticks(ticks, confusion.labels, fontsize=8, color=_INK, parse_math=False)
+    axes.set_xticks(ticks, confusion.labels, rotation=90, fontsize=8, color=INK, parse_math=False)
+    axes.set_yticks(ticks, confusion.labels, fontsize=8, color=INK, parse_math=False)
     axes.set_xticks(np.arange(-0.5, len(counts)), minor=True)
     axes.set_yticks(np.arange(-0.5, len(counts)), minor=True)
     axes.grid(which="minor", color="#e8ebee", linewidth=0.8)
@@ -227,21 +259,21 @@ def _draw_confusion(axes: Axes, confusion: Confusion) -> None:
     axes.spines[:].set_visible(False)
     axes.axhline(len(counts) - 1.5, color=_FAINT, linewidth=1)
     axes.axvline(len(counts) - 1.5, color=_FAINT, linewidth=1)
-    axes.set_title("gold (rows) and predicted (columns)", fontsize=9, color=_INK, loc="left")
+    axes.set_title("gold (rows) and predicted (columns)", fontsize=9, color=INK, loc="left")
 
 
 def _draw_f1(axes: Axes, evaluation: Evaluation) -> None:
     scores = list(evaluation.per_type.values())
     rows = range(len(scores))
     axes.barh(rows, [100] * len(scores), height=0.62, color="#f0f2f4")
-    axes.barh(rows, [score.f1 for score in scores], height=0.62, color=_BAR)
+    axes.barh(rows, [score.f1 for score in scores], height=0.62, color=_STEEL)
     for row, score in enumerate(scores):
-        axes.text(103, row, f"{score.f1:.1f}", va="center", fontsize=8, color=_INK)
+        axes.text(103, row, f"{score.f1:.1f}", va="center", fontsize=8, color=INK)
         axes.text(150, row, f"{score.support:,}", va="center", ha="right", fontsize=8, color=_FAINT)
     axes.set_xlim(0, 152)
     axes.set_ylim(len(scores) + 0.5, -0.5)  # the rows of the heat map, "none" included
     axes.axis("off")
-    axes.set_title("F1 per type", fontsize=9, color=_INK, loc="left")
+    axes.set_title("F1 per type", fontsize=9, color=INK, loc="left")
     axes.set_title("support", fontsize=8, color=_FAINT, loc="right")
 
 
@@ -254,8 +286,8 @@ def _draw_outcomes(axes: Axes, evaluation: Evaluation) -> None:
         start += count
     axes.set_xlim(0, max(total, 1))
     axes.axis("off")
-    axes.set_title("What became of the entities", fontsize=9, color=_INK, loc="left")
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.05), ncols=3, frameon=False, fontsize=8, labelcolor=_INK,
+    axes.set_title("What became of the entities", fontsize=9, color=INK, loc="left")
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.05), ncols=3, frameon=False, fontsize=8, labelcolor=INK,
                 borderaxespad=0, handlelength=1, handleheight=1)  # fmt: skip
 
 
@@ -271,18 +303,18 @@ def draw_curve(curve: Sequence[Mapping[str, Any]]) -> bytes:
     """
     figure = Figure(figsize=(6.4, 3.6), dpi=150, layout="constrained", facecolor="white")
     loss = figure.subplots()
-    loss.plot([row["epoch"] for row in curve], [row["loss"] for row in curve], color=_LOSS)
-    loss.set_xlabel("epoch", color=_INK)
-    loss.set_ylabel("loss (nats a piece)", color=_LOSS)
+    loss.plot([row["epoch"] for row in curve], [row["loss"] for row in curve], color=_BRICK)
+    loss.set_xlabel("epoch", color=INK)
+    loss.set_ylabel("loss (nats a piece)", color=_BRICK)
     loss.set_ylim(bottom=0)
     looks = [row for row in curve if row.get("f1") is not None]
     if looks:
         f1 = loss.twinx()
-        f1.plot([row["epoch"] for row in looks], [row["f1"] for row in looks], color=_F1, marker=".")
-        f1.set_ylabel("dev F1", color=_F1)
+        f1.plot([row["epoch"] for row in looks], [row["f1"] for row in looks], color=_STEEL, marker=".")
+        f1.set_ylabel("dev F1", color=_STEEL)
         f1.set_ylim(0, 100)
         best = max(looks, key=lambda row: row["f1"])
-        f1.set_title(f"best dev F1 {best['f1']:.1f} at epoch {best['epoch']}", fontsize=10, color=_INK)
+        f1.set_title(f"best dev F1 {best['f1']:.1f} at epoch {best['epoch']}", fontsize=10, color=INK)
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
