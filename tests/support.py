@@ -33,6 +33,7 @@ from cpner.corpus.sentence import Sentence, Span
 from cpner.pretraining.config import DataConfig, PretrainConfig
 from cpner.store import DomainCard, StoredDomain
 from cpner.training import TrainingConfig
+from cpner.training.batch import Batch
 
 TYPES = ["person", "political party", "location"]
 SENTENCES = [
@@ -252,3 +253,9 @@ def make_domain(name: str = "music", value: float | None = None, **changes) -> S
 
 def stored_prefix(store: Path, domain: str) -> dict[str, list[float]]:
     return {name: part.flatten().tolist() for name, part in load_file(store / domain / "prefix.safetensors").items()}
+
+
+def tensors_of(batch: Batch) -> dict[str, Tensor]:
+    """All tensors of a batch by name, extras among them."""
+    tensors = {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
+    return tensors | {name: extra.tensor for name, extra in batch.extras.items()}

@@ -16,7 +16,7 @@ from cpner.pretraining.config import DataConfig
 from cpner.pretraining.pool import Mentions, Pool
 from cpner.pretraining.prepare import Prepared
 from cpner.training.batch import Batch
-from tests.support import tiny_config
+from tests.support import tensors_of, tiny_config
 
 PLAIN = DataConfig(drop=0, merged=0, mixed=0, rename=0, lower=0)
 
@@ -27,10 +27,9 @@ def make(data: Prepared, length: int = 40, *, align: bool = False, **values: obj
 
 
 def same(a: Batch, b: Batch) -> bool:
-    return all(
-        (x is None and y is None) or (x is not None and y is not None and torch.equal(x, y))
-        for x, y in zip(vars(a).values(), vars(b).values(), strict=True)
-    )
+    ours = tensors_of(a)
+    theirs = tensors_of(b)
+    return ours.keys() == theirs.keys() and all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
 
 
 def pool_of(data: Prepared) -> Pool:

@@ -10,12 +10,15 @@ from cpner.corpus.mentions import replace_mentions
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import TrainingError
 from cpner.training import TrainingConfig
+from cpner.training.batch import Batch
 from cpner.training.examples import Examples
-from tests.support import SENTENCES, TYPES, long_sentence
+from tests.support import SENTENCES, TYPES, long_sentence, tensors_of
 
 
-def equal(a, b) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(vars(a).values(), vars(b).values(), strict=True) if x is not None)
+def equal(a: Batch, b: Batch) -> bool:
+    ours = tensors_of(a)
+    theirs = tensors_of(b)
+    return ours.keys() == theirs.keys() and all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 7])

@@ -166,7 +166,7 @@ class _Run:
             with self.accelerator.no_sync(self.loss) if left else nullcontext():  # the last one sums all devices'
                 loss = self.loss(batch)
                 self.accelerator.backward(loss / self.config.accumulation)
-            self.losses["text" if batch.candidates is None else "entities"].append(loss.detach())
+            self.losses[batch.kind].append(loss.detach())
         norm = torch.nn.utils.clip_grad_norm_(list(self.model.parameters()), self.config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

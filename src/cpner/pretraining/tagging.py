@@ -9,7 +9,6 @@ the run is over: the model stays a plain T5.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
@@ -20,24 +19,28 @@ from torch import Tensor, nn
 from cpner.backbone.padding import pad
 from cpner.corpus.sentence import Span
 from cpner.instructor import Source
-from cpner.training.batch import Batch
+from cpner.training.batch import Batch, Extra
 
 OUTSIDE = -1  # of the sentence: pieces of the instruction, the options, the padding
 
 
-@dataclass(frozen=True)
 class TaggedBatch(Batch):
-    """Rows of the recognition task, and what the tagger shall say of them.
+    """Rows of the recognition task, and what the tagger shall say of them."""
 
-    Attributes:
-        options: [B, Y] where each option's first piece is in the source, -1 at padding.
-        owners: [B, S] 1 + the option that a piece of the sentence belongs to, 0 for none, -1 outside the sentence.
-        begins: [B, S] 1 at an entity's first piece, else 0.
-    """
+    @property
+    def options(self) -> Tensor:
+        """[B, Y] where each option's first piece is in the source, -1 at padding."""
+        return self.extras["options"].tensor
 
-    options: Tensor
-    owners: Tensor
-    begins: Tensor
+    @property
+    def owners(self) -> Tensor:
+        """[B, S] 1 + the option that a piece of the sentence belongs to, 0 for none, -1 outside the sentence."""
+        return self.extras["owners"].tensor
+
+    @property
+    def begins(self) -> Tensor:
+        """[B, S] 1 at an entity's first piece, else 0."""
+        return self.extras["begins"].tensor
 
     @classmethod
     def tag(cls, batch: Batch, sources: Sequence[Source], spans: Sequence[Sequence[Span]]) -> TaggedBatch:
@@ -51,7 +54,12 @@ class TaggedBatch(Batch):
                 owners[row, a:b] = 1 + source.options.types.index(span.type)
                 begins[row, a] = 1
         options = pad([option_starts(source) for source in sources], -1)
-        return cls(**vars(batch), options=options, owners=torch.from_numpy(owners), begins=torch.from_numpy(begins))
+        tags = {
+            "options": Extra(options, -1),
+            "owners": Extra(torch.from_numpy(owners), OUTSIDE),
+            "begins": Extra(torch.from_numpy(begins), 0),
+        }
+        return cls(**{**vars(batch), "extras": {**batch.extras, **tags}})
 
 
 def option_starts(source: Source) -> list[int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -16,8 +16,12 @@ from cpner.backbone.t5 import T5
 from cpner.instructor import Vocabulary
 from cpner.instructor.grammar import Grammar
 
-_WIDE = dict.fromkeys(("source", "mask", "owners", "begins", "candidates", "real", "options"), 16)
-_ALIGNED = _WIDE | {"inputs": 8, "labels": 8}
+
+class Extra(NamedTuple):
+    """A tensor [B, W, ...] that a batch carries for a task of its own, and what stands at padding of its width W."""
+
+    tensor: Tensor
+    pad: float
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Batch:
         inputs: [B, T] the decoder's input, the targets shifted right.
         labels: [B, T] candidate indices, or piece ids where there are no candidates; -1 at padding.
         candidates: [B, C] pieces that each row may write; `real` is false at padding. None: the whole vocabulary.
+        extras: further tensors by name, for who knows them; they are moved and aligned with the rest.
     """
 
     source: Tensor
@@ -37,6 +42,7 @@ class Batch:
     labels: Tensor
     candidates: Tensor | None
     real: Tensor | None
+    extras: dict[str, Extra] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -62,6 +68,11 @@ class Batch:
         )
 
     @property
+    def kind(self) -> str:
+        """What is learnt from: "entities" where each row has candidates, else "text"."""
+        return "text" if self.candidates is None else "entities"
+
+    @property
     def pieces(self) -> int:
         """Source and target pieces, without padding."""
         return int(self.mask.sum()) + int((self.labels >= 0).sum())
@@ -76,16 +87,28 @@ class Batch:
 
     def aligned(self, pad: int) -> Self:
         """The same batch with widths rounded up, as a GPU's matrix products like them."""
-        fill = {"mask": False, "labels": -1, "real": False, "owners": -1, "begins": 0, "options": -1}
-        wider: dict[str, Any] = {
-            name: None if v is None else F.pad(v, (0, -v.shape[1] % _ALIGNED[name]), value=fill.get(name, pad))
-            for name, v in vars(self).items()
-        }
-        return type(self)(**wider)
+        return replace(
+            self,
+            source=_wider(self.source, pad),
+            mask=_wider(self.mask, False),
+            inputs=_wider(self.inputs, pad, 8),
+            labels=_wider(self.labels, -1, 8),
+            candidates=None if self.candidates is None else _wider(self.candidates, pad),
+            real=None if self.real is None else _wider(self.real, False),
+            extras={name: Extra(_wider(extra.tensor, extra.pad), extra.pad) for name, extra in self.extras.items()},
+        )
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
-        changed: dict[str, Any] = {name: None if v is None else change(v) for name, v in vars(self).items()}
-        return type(self)(**changed)
+        changed: dict[str, Any] = {
+            name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
+        extras = {name: Extra(change(extra.tensor), extra.pad) for name, extra in self.extras.items()}
+        return replace(self, **changed, extras=extras)
+
+
+def _wider(tensor: Tensor, value: float, multiple: int = 16) -> Tensor:
+    """A tensor [B, W, ...] with W rounded up to a multiple."""
+    return F.pad(tensor, (*[0] * (2 * tensor.dim() - 3), -tensor.shape[1] % multiple), value=value)
 
 
 def target_logits(t5: T5, batch: Batch, prefix: Prefix | None = None, encoded: Tensor | None = None) -> Tensor:
