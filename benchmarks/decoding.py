@@ -25,8 +25,8 @@ from cpner.backbone.bank import PrefixBank
 from cpner.backbone.hardware import dtype_name, native_dtype
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.padding import pad
-from cpner.backbone.prefix import PrefixConfig, common_start
-from cpner.backbone.shape import T5Shape
+from cpner.backbone.prefix import common_start
+from cpner.backbone.shape import PrefixConfig, T5Shape
 from cpner.backbone.t5 import T5
 from cpner.bench.measure import Way, interleaved
 from cpner.corpus.sentence import Sentence, Span

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from cpner.backbone.load import load
-from cpner.backbone.prefix import PrefixConfig, common_start
+from cpner.backbone.prefix import common_start
+from cpner.backbone.shape import PrefixConfig
 from cpner.bench.measure import TYPES, sentences
 from cpner.ner import CPNER
 

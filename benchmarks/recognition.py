@@ -17,8 +17,8 @@ from decoding import DTYPE_NAME, T5_BASE, random_backbone, scripted
 from peers import peer_ways
 
 from cpner.backbone.load import Backbone, load
-from cpner.backbone.prefix import Prefix, PrefixConfig, common_start
-from cpner.backbone.shape import T5Shape
+from cpner.backbone.prefix import Prefix, common_start
+from cpner.backbone.shape import PrefixConfig, T5Shape
 from cpner.bench.measure import TYPES, Way, interleaved, sentences
 from cpner.corpus.sentence import Prediction, Span
 from cpner.instructor import Instructor, Source

@@ -16,8 +16,8 @@ import training
 from decoding import T5_BASE, random_backbone
 
 from cpner.backbone.load import load
-from cpner.backbone.prefix import PrefixConfig, common_start
-from cpner.backbone.shape import T5Shape
+from cpner.backbone.prefix import common_start
+from cpner.backbone.shape import PrefixConfig, T5Shape
 from cpner.bench.measure import interleaved
 
 SHAPES = {

@@ -20,9 +20,8 @@ import torch
 from decoding import DTYPE, DTYPE_NAME, READ, T5_BASE, WRITE, random_backbone, transformers_model
 from peers import peer_ways
 
-from cpner.backbone.prefix import ATTENTIONS, PrefixConfig
 from cpner.backbone.reparameterisation import Reparameterisation
-from cpner.backbone.shape import T5Shape
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig, T5Shape
 from cpner.bench.measure import Way, interleaved, operations, product_rate
 from cpner.training.batch import Batch, cross_entropy
 

@@ -18,14 +18,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from cpner.backbone.bank import PrefixBank
-from cpner.backbone.prefix import (
-    ATTENTIONS,
-    Prefix,
-    PrefixConfig,
-    common_start,
-    config_dict,
-)
-from cpner.backbone.shape import T5Shape
+from cpner.backbone.prefix import Prefix, common_start
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig, T5Shape, config_dict
 from cpner.backbone.t5 import T5
 from cpner.cli import main
 from cpner.corpus import Corpus

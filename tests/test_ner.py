@@ -11,7 +11,8 @@ import torch
 
 import cpner
 from cpner.backbone.load import digest
-from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start, config_dict, fingerprint, start_fingerprint
+from cpner.backbone.prefix import common_start, fingerprint, start_fingerprint
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig, config_dict
 from cpner.corpus import Corpus, Entity, Sentence
 from cpner.errors import ConfigError, CorpusError, PrefixMismatchError, StoreError, TrainingError, UnknownDomainError
 from cpner.ner import CPNER

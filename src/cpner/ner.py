@@ -12,8 +12,9 @@ from typing import Literal, NamedTuple, overload
 import torch
 
 from cpner.backbone.load import EMBEDDED, Backbone, load
-from cpner.backbone.prefix import Prefix, PrefixConfig, mix
+from cpner.backbone.prefix import Prefix, mix
 from cpner.backbone.reparameterisation import Reparameterisation
+from cpner.backbone.shape import PrefixConfig
 from cpner.backbone.start import fresh, quiet_start
 from cpner.corpus import Corpus, Entity, Sentence
 from cpner.corpus.sentence import Prediction

@@ -3,12 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cpner.backbone.prefix import (
-    ATTENTIONS,
-    PrefixConfig,
-    common_start,
-)
+from cpner.backbone.prefix import common_start
 from cpner.backbone.reparameterisation import Reparameterisation
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.errors import PrefixMismatchError
 from tests.support import random_prefix, same_prefix
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from cpner.backbone.load import Backbone, load
-from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, common_start, fingerprint, start_fingerprint
+from cpner.backbone.prefix import Prefix, common_start, fingerprint, start_fingerprint
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.backbone.start import quiet_start
 from cpner.corpus import Corpus
 from cpner.training import TrainingConfig

@@ -7,7 +7,8 @@ import torch
 
 from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start
+from cpner.backbone.prefix import common_start
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.backbone.t5 import T5
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from cpner.backbone.bank import PrefixBank
-from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start
+from cpner.backbone.prefix import common_start
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.corpus.sentence import Prediction, Sentence, Span
 from cpner.corpus.words import split_words
 from cpner.instructor import Instructor

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from cpner.backbone.padding import pad_masked
-from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, common_start, together
+from cpner.backbone.prefix import Prefix, common_start, together
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.corpus import Span
 from cpner.corpus.sentence import Prediction
 from cpner.instructor import Instructor, Source

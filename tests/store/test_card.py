@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import ATTENTIONS
+from cpner.backbone.shape import ATTENTIONS
 from cpner.backbone.t5 import T5
 from cpner.errors import PrefixMismatchError
 from cpner.instructor import INSTRUCTION

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start
+from cpner.backbone.prefix import common_start
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.errors import UnknownDomainError
 from cpner.store import Store, StoredDomain
 from cpner.store.domains import Domains, prefix_config

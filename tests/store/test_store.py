@@ -20,8 +20,9 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, config_dict
+from cpner.backbone.prefix import Prefix
 from cpner.backbone.reparameterisation import Reparameterisation
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig, config_dict
 from cpner.errors import FileError, StoreError, UnknownDomainError
 from cpner.store import Store, StoredDomain
 from tests.support import LAYERS, SHAPE, make_card, make_domain, make_prefix

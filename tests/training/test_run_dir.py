@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, fingerprint
+from cpner.backbone.prefix import fingerprint
 from cpner.backbone.reparameterisation import Reparameterisation
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.errors import TrainingError
 from cpner.training import RunDir, TrainingConfig, train_prefix
 from tests.support import SENTENCES, SMALL, TYPES

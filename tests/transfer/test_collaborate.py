@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from cpner.backbone.load import Backbone, digest
-from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, common_start, fingerprint
+from cpner.backbone.prefix import Prefix, common_start, fingerprint
 from cpner.backbone.reparameterisation import Reparameterisation
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.backbone.start import fresh, quiet_start
 from cpner.corpus import Sentence
 from cpner.errors import ConfigError, PrefixMismatchError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cpner.backbone.prefix import ATTENTIONS, PrefixConfig, common_start
+from cpner.backbone.prefix import common_start
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.corpus import Corpus, Sentence, Span, split_words
 from cpner.corpus.sentence import Prediction
 from cpner.errors import ConfigError, TrainingError, UnknownDomainError

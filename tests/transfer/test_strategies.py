@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from cpner.backbone.load import digest
-from cpner.backbone.prefix import ATTENTIONS, Prefix, PrefixConfig, apart, common_start, fingerprint, mix
+from cpner.backbone.prefix import Prefix, apart, common_start, fingerprint, mix
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.corpus import Corpus
 from cpner.errors import ConfigError, PrefixMismatchError
 from cpner.ner import CPNER

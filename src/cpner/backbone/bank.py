@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cpner.backbone.prefix import ATTENTIONS, Prefix
+from cpner.backbone.prefix import Prefix
+from cpner.backbone.shape import ATTENTIONS
 from cpner.errors import PrefixMismatchError
 
 

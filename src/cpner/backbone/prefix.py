@@ -7,19 +7,15 @@ A prefix δ has up to three parts, one for each kind of attention (encoder self,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import ClassVar, NamedTuple, Self
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from cpner.backbone.shape import T5Shape
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig, T5Shape, part_shape
 from cpner.errors import PrefixMismatchError
 from cpner.files import digest
-from cpner.settings import Settings, at_least, one_of
-
-ATTENTIONS = ("encoder", "decoder", "cross")
 
 
 class Prefix(NamedTuple):
@@ -62,44 +58,6 @@ class Prefix(NamedTuple):
         return Prefix(*(None if part is None else part[rows] for part in self))
 
 
-@dataclass(frozen=True)
-class PrefixConfig(Settings):
-    """The shape of a prefix and of its reparameterisation; `paper` gives the paper's."""
-
-    length: int = 30  # K; on the encoder of a T5-base as many numbers as 10 positions at all attentions
-    attentions: tuple[str, ...] = ("encoder",)  # which attentions carry a prefix; in the decoder it overfits first
-    reparameterisation: str = "direct"  # P is the prefix itself; "mlp" is Li and Liang's network
-    hidden: int = 512  # width of the hidden layer of the "mlp"
-    start_seed: int = 0  # every warm-up on a backbone begins at this start, so that prefixes may be averaged
-    start_scale: float = 0.5  # standard deviation of the start's keys and values; enough to tell positions apart
-    start_logit: float = -2.0  # added to the attention logits of the start's keys, see `start.py`; 0 adds nothing
-
-    @classmethod
-    def paper(cls, length: int = 10) -> Self:
-        """The paper's prefix: at all three attentions, from a network (section 3.3); 10 positions as in its code."""
-        return cls(length, ATTENTIONS, "mlp", start_scale=0.1)
-
-    called = "prefix setting "
-    ranges: ClassVar = {
-        at_least(1): ("length", "hidden"),
-        at_least(0): ("start_scale",),
-        one_of(("mlp", "direct")): ("reparameterisation",),
-    }
-
-    def __post_init__(self) -> None:
-        if isinstance(self.attentions, list):
-            object.__setattr__(self, "attentions", tuple(self.attentions))
-        super().__post_init__()
-        known = all(name in ATTENTIONS for name in self.attentions)
-        self.expect("attentions", bool(self.attentions) and known, f"some of {', '.join(ATTENTIONS)}")
-
-
-def part_shape(shape: T5Shape, config: PrefixConfig, name: str) -> tuple[int, int, int, int, int]:
-    """(L, 2, H, K, D) of a prefix's part on a backbone."""
-    layers = shape.encoder_layers if name == "encoder" else shape.decoder_layers
-    return (layers, 2, shape.heads, config.length, shape.d_kv)
-
-
 def common_start(shape: T5Shape, config: PrefixConfig) -> Prefix:
     """The seeded numbers of the prefix at which every warm-up begins; `start.py` turns its keys."""
     generator = torch.Generator().manual_seed(config.start_seed)
@@ -140,11 +98,6 @@ def mix(prefixes: Sequence[Prefix], weights: Sequence[float] | Tensor) -> Prefix
     return Prefix(
         **{name: torch.stack([float(w) * p.parts[name].float() for w, p in pairs]).sum(0) for name in first.parts}
     )
-
-
-def config_dict(config: PrefixConfig) -> dict[str, object]:
-    """A prefix configuration as JSON can hold it."""
-    return {**asdict(config), "attentions": list(config.attentions)}
 
 
 def together(prefixes: Sequence[Prefix]) -> Prefix:

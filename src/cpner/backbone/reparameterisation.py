@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cpner.backbone.prefix import Prefix, PrefixConfig, common_start, part_shape
-from cpner.backbone.shape import T5Shape
+from cpner.backbone.prefix import Prefix, common_start
+from cpner.backbone.shape import PrefixConfig, T5Shape, part_shape
 from cpner.errors import PrefixMismatchError
 
 

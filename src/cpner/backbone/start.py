@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix, PrefixConfig, common_start
+from cpner.backbone.prefix import Prefix, common_start
 from cpner.backbone.reparameterisation import Reparameterisation
+from cpner.backbone.shape import PrefixConfig
 from cpner.backbone.t5 import T5
 from cpner.corpus.sentence import Sentence, Span
 from cpner.instructor import Instructor

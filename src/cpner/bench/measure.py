@@ -22,8 +22,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cpner.backbone.hardware import dtype_name
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix, PrefixConfig
+from cpner.backbone.prefix import Prefix
 from cpner.backbone.reparameterisation import Reparameterisation
+from cpner.backbone.shape import PrefixConfig
 from cpner.backbone.start import quiet_start
 from cpner.corpus.sentence import Sentence, Span
 from cpner.instructor import Instructor

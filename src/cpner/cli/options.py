@@ -18,7 +18,7 @@ from cpner.corpus.formats import FORMATS
 from cpner.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
-    from cpner.backbone.prefix import PrefixConfig
+    from cpner.backbone.shape import PrefixConfig
     from cpner.ner import CPNER
     from cpner.store import Store
     from cpner.training import TrainingConfig
@@ -299,7 +299,7 @@ def open_store(path: Path, *, create: bool = False) -> Store:
 
 def prefix_config(length: int | None) -> PrefixConfig | None:
     """The shape of a new prefix; None leaves it to the library."""
-    from cpner.backbone.prefix import PrefixConfig
+    from cpner.backbone.shape import PrefixConfig
 
     return None if length is None else PrefixConfig(length=length)
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cpner.backbone.shape import ATTENTIONS
 from cpner.corpus.type_names import can_name_type
 from cpner.errors import PrefixMismatchError, StoreError, one_line
 from cpner.settings import wrong_kinds
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of domain.json and the tensor files; raised when older versions of cpner could misread them
 NAME_LENGTH = 64  # characters
-ATTENTIONS = ("encoder", "decoder", "cross")  # as in backbone.prefix, which imports torch
 VOTES = ("probabilities", "predictions")  # what the members of an ensemble agree on
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # no file on Windows has such a name

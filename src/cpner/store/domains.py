@@ -13,7 +13,8 @@ from typing import TypeVar
 import torch
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix, PrefixConfig, config_dict, part_shape, start_fingerprint
+from cpner.backbone.prefix import Prefix, start_fingerprint
+from cpner.backbone.shape import PrefixConfig, config_dict, part_shape
 from cpner.errors import ConfigError, PrefixMismatchError, StoreError, UnknownDomainError, did_you_mean
 from cpner.instructor import Instructor
 from cpner.machine import versions

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from cpner.backbone.hardware import dtype_name
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix, config_dict
+from cpner.backbone.prefix import Prefix
 from cpner.backbone.reparameterisation import Reparameterisation
+from cpner.backbone.shape import config_dict
 from cpner.backbone.t5 import T5
 from cpner.corpus.sentence import Sentence
 from cpner.corpus.type_names import check_words

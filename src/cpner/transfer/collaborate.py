@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix, PrefixConfig, mix
+from cpner.backbone.prefix import Prefix, mix
 from cpner.backbone.reparameterisation import Reparameterisation
+from cpner.backbone.shape import PrefixConfig
 from cpner.errors import ConfigError, PrefixMismatchError
 
 SPACES = ("prefix", "parameters")

@@ -23,7 +23,8 @@ from torch import Tensor
 
 from cpner.backbone.checkpoint import hugging_face_state
 from cpner.backbone.load import Backbone, locate
-from cpner.backbone.prefix import Prefix, PrefixConfig
+from cpner.backbone.prefix import Prefix
+from cpner.backbone.shape import PrefixConfig
 from cpner.backbone.start import fresh
 from cpner.corpus.words import split_words
 from cpner.errors import BackboneError, TrainingError

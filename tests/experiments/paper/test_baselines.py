@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from cpner.backbone.load import digest
-from cpner.backbone.prefix import PrefixConfig, common_start, fingerprint
+from cpner.backbone.prefix import common_start, fingerprint
+from cpner.backbone.shape import PrefixConfig
 from cpner.backbone.start import fresh
 from cpner.corpus import Corpus
 from cpner.errors import ConfigError

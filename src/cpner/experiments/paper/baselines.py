@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix, PrefixConfig
+from cpner.backbone.prefix import Prefix
 from cpner.backbone.reparameterisation import Reparameterisation
+from cpner.backbone.shape import PrefixConfig
 from cpner.backbone.start import fresh
 from cpner.corpus import Corpus, Sentence
 from cpner.corpus.sentence import Prediction

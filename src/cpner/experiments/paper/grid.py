@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cpner.backbone.hardware import dtype_name
-from cpner.backbone.prefix import PrefixConfig, config_dict
+from cpner.backbone.shape import PrefixConfig, config_dict
 from cpner.corpus import Span
 from cpner.evaluation import Evaluation, evaluate
 from cpner.experiments.paper.cells import BASELINES, Cell

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cpner.backbone.load import Backbone, load
-from cpner.backbone.prefix import Prefix, PrefixConfig, part_shape
+from cpner.backbone.prefix import Prefix
 from cpner.backbone.reparameterisation import Reparameterisation
+from cpner.backbone.shape import PrefixConfig, part_shape
 from cpner.backbone.start import quiet_start
 from cpner.corpus import Corpus, Sentence
 from cpner.corpus.sentence import Prediction
