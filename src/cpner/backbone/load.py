@@ -14,6 +14,7 @@ from torch import Tensor
 from cpner import files
 from cpner.backbone.checkpoint import read_shape, read_tokenizer, read_weights
 from cpner.backbone.hardware import keep_freed_memory, native_dtype
+from cpner.backbone.queries import mean_queries
 from cpner.backbone.t5 import T5
 from cpner.errors import BackboneError, ConfigError, one_line
 from cpner.instructor import Vocabulary
@@ -63,6 +64,11 @@ class Backbone:
         """Twelve hexadecimal digits that name these exact weights, whatever dtype they were loaded in."""
         return digest(self.t5)
 
+    @cached_property
+    def mean_queries(self) -> dict[str, Tensor]:
+        """For each kind of attention the mean query of each head, [L, H, D] in float32 on the CPU."""
+        return mean_queries(self.t5, self.vocabulary)
+
     def embed_types(self, types: list[str]) -> Tensor:
         """[Y, d] the mean embedding LM_w of each type's pieces, in float32 (Eq. 5)."""
         rows = [self.t5.embedding.weight[self.vocabulary.phrase(type)].float().mean(0) for type in types]
@@ -79,7 +85,7 @@ def digest(t5: T5) -> str:
 
 
 def load(name: str = EMBEDDED, *, device: str | None = None, dtype: torch.dtype | None = None) -> Backbone:
-    """Load a backbone. The process then keeps memory that it frees, see `allocator`.
+    """Load a backbone. The process then keeps memory that it frees, see `hardware`.
 
     Args:
         name: "cpner-mini", a folder with a T5 checkpoint in safetensors, or a repository of the Hugging Face hub.
