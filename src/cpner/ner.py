@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple, overload
 
 import torch
 
-from cpner.backbone.load import EMBEDDED, Backbone, load
+from cpner.backbone import EMBEDDED
+from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import Prefix, mix
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import PrefixConfig

@@ -34,6 +34,52 @@ def test_every_command_shows_an_example(path):
     assert f"cpner {' '.join(path)}" in result.stdout.split("Example:\n")[1].split("Options:")[0]
 
 
+@pytest.mark.parametrize("command", [command for _, command in commands(main)], ids=lambda command: command.name)
+def test_every_option_shows_its_default(command):
+    context = click.Context(command)
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.required and not option.is_flag:
+            shown = option.get_help_record(context)[1]
+            assert "default: " in shown, option.opts
+        if isinstance(option, click.Option):
+            assert option.help and option.help.endswith("."), option.opts
+
+
+def test_defaults_that_help_puts_into_words_are_the_library_s():
+    from cpner.backbone.shape import PrefixConfig
+    from cpner.experiments.demo.run import DemoConfig
+    from cpner.pretraining.config import PretrainConfig
+    from cpner.training import TrainingConfig
+
+    training, demo = TrainingConfig(), DemoConfig()
+    said = {
+        ("warm-up", "--epochs"): f"{training.epochs}, ",
+        ("warm-up", "--seed"): f"{training.seed}",
+        ("warm-up", "--length"): f"{PrefixConfig().length}, ",
+        ("demo", "--steps"): f"{demo.warm_up_steps}",
+        ("demo", "--seed"): f"{demo.seed}",
+        ("demo", "--target"): demo.target,
+        ("pretrain", "--size"): PretrainConfig().size,
+        ("pretrain", "--seed"): f"{PretrainConfig().seed}",
+    }
+    for (name, flag), default in said.items():
+        command = main.get_command(click.Context(main), name)
+        option = next(option for option in command.params if flag in option.opts)
+        assert f"default: ({default}" in " ".join(option.get_help_record(click.Context(command))[1].split())
+
+
+def test_one_word_means_one_thing():
+    """Options of the same name have the same metavar or type in all commands, but where they are known to differ."""
+    kinds: dict[str, set[str]] = {}
+    for _, command in commands(main):
+        for option in command.params:
+            if isinstance(option, click.Option) and option.name != "help":
+                kinds.setdefault(option.opts[0], set()).add(option.make_metavar(click.Context(command)))
+    differing = {name for name, metavars in kinds.items() if len(metavars) > 1}
+
+    assert differing <= {"--types", "--format", "--target", "--strategy"}  # choices, which are not the same
+
+
 def test_help_names_every_command_and_loads_none_of_them():
     script = (
         "import sys, cpner.cli\n"
@@ -72,7 +118,7 @@ def test_without_arguments_there_is_help():
     [
         (["waarm-up"], "no command 'waarm-up'. Did you mean 'warm-up'?"),
         (["corpora", "stats", "nowhere"], "nowhere: no such folder or file"),
-        (["corpora", "stats"], "Missing argument 'PATH'"),
+        (["corpora", "stats"], "Missing argument 'CORPUS'"),
         (["corpora", "stats", "sample:news", "--jsom"], "No such option"),
         (["warm-up", "sample:news", "--domain", "a b", "--store", "s"], "'a b' can't name a domain"),
         (["warm-up", "sample:news", "--domain", "x", "--store", "s", "--shots", "0"], "0 is not in the range"),

@@ -144,9 +144,9 @@ def test_what_else_lies_in_the_folder_stays(tiny, tmp_path: Path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"config": TrainingConfig(**{**vars(CONFIG), "lr": 0.02})}, "lr 0.01; asked for lr 0.02"),
-        ({"train": SENTENCES[:3]}, "train sentences"),
-        ({"prefix": PrefixConfig(4, ATTENTIONS, "mlp", hidden=16)}, "prefix length 3, .*asked for prefix length 4,"),
+        ({"config": TrainingConfig(**{**vars(CONFIG), "lr": 0.02})}, "lr 0.01, not 0.02"),
+        ({"train": SENTENCES[:3]}, "another train split"),
+        ({"prefix": PrefixConfig(4, ATTENTIONS, "mlp", hidden=16)}, "prefix length 3, not 4"),
     ],
 )
 @pytest.mark.parametrize("resume", [True, False])
@@ -154,7 +154,7 @@ def test_a_folder_of_another_run_is_refused_and_left_alone(tiny, tmp_path: Path,
     start(tiny, tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
 
-    with pytest.raises(TrainingError, match=f"holds another run: .*{told}"):
+    with pytest.raises(TrainingError, match=f"holds another run, with .*{told}"):
         start(tiny, tmp_path, resume=resume, **change)
 
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -186,7 +186,7 @@ def test_another_backbone_is_refused(tiny, tmp_path: Path):
     start(tiny, tmp_path / "run")
     other = load(str(make_backbone(tmp_path / "other", seed=1)), device="cpu", dtype=torch.float32)
 
-    with pytest.raises(TrainingError, match="holds another run: backbone"):
+    with pytest.raises(TrainingError, match="holds another run, with another backbone"):
         start(other, tmp_path / "run", resume=True)
 
 

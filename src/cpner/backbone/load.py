@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cpner import files
+from cpner.backbone import EMBEDDED
 from cpner.backbone.checkpoint import read_shape, read_tokenizer, read_weights
 from cpner.backbone.hardware import keep_freed_memory, native_dtype
 from cpner.backbone.queries import mean_queries
@@ -19,7 +20,6 @@ from cpner.backbone.t5 import T5
 from cpner.errors import BackboneError, ConfigError, one_line
 from cpner.instructor import Vocabulary
 
-EMBEDDED = "cpner-mini"
 _FILES = [
     "config.json",
     "*.safetensors",

@@ -73,6 +73,7 @@ class Main(click.Group):
         attribute = cmd_name.replace("-", "_")
         command = getattr(importlib.import_module(f"cpner.cli.{attribute}"), attribute)
         assert isinstance(command, click.Command)
+        _show_defaults(command)
         return command
 
     def resolve_command(
@@ -132,6 +133,15 @@ def main() -> None:
       cpner warm-up sample:news --domain news --store store
       cpner predict --domain news --store store "Ada Lovelace met Charles Babbage in London."
     """
+
+
+def _show_defaults(command: click.Command) -> None:
+    """Let help say `default: (none)` where an option that is not given has no effect."""
+    for inner in getattr(command, "commands", {}).values():
+        _show_defaults(inner)
+    for option in command.params:
+        if isinstance(option, click.Option) and not (option.required or option.is_flag or option.show_default):
+            option.show_default = "none"
 
 
 def _resumable(command: click.Command | None) -> bool:

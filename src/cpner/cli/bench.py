@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cpner.backbone import EMBEDDED
 from cpner.cli.console import print_json, print_rich, progress_bar
-from cpner.cli.options import EMBEDDED, json_option
+from cpner.cli.options import device_option, json_option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--backbone", default=EMBEDDED, show_default=True, envvar="CPNER_BACKBONE", show_envvar=True,
-              help="Name or folder of a backbone.")  # fmt: skip
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; default: a GPU where there is one.")
+              metavar="NAME", help="Name or folder of a backbone.")  # fmt: skip
+@device_option
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="The median of so many.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Also write bench.json and the page bench.html.")  # fmt: skip
@@ -47,7 +48,7 @@ def bench(backbone: str, device: str | None, rounds: int, out: Path | None, as_j
 
         write_text(out / "bench.json", [json.dumps(result._asdict(), indent=1)])
         write_text(out / "bench.html", [page(result)])
-        click.echo(f"wrote {out / 'bench.html'}", err=True)
+        click.echo(f"Wrote {out / 'bench.html'}", err=True)
     if as_json:
         print_json(result._asdict())
     else:

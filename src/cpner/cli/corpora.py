@@ -28,7 +28,7 @@ _ROWS = {
 _FORMAT_HELP = "conll: a word and its tag a line; jsonl: text with character offsets; tokens: words with word offsets."
 
 format_option = click.option(
-    "--format", type=click.Choice(list(FORMATS)), help=f"{_FORMAT_HELP} Default: conll if OUT ends so, else jsonl."
+    "--format", type=click.Choice(list(FORMATS)), show_default="conll if OUT ends so, else jsonl", help=_FORMAT_HELP
 )
 
 
@@ -83,18 +83,18 @@ def list_(as_json: bool) -> None:
 
 
 @corpora.command()
-@click.argument("path")
+@click.argument("source", metavar="CORPUS")
 @types_option
 @from_option
 @json_option
-def stats(path: str, types_file: Path | None, source_format: str | None, as_json: bool) -> None:
-    """Count the sentences, words and entities of the corpus PATH, by split and type.
+def stats(source: str, types_file: Path | None, source_format: str | None, as_json: bool) -> None:
+    """Count the sentences, words and entities of CORPUS, by split and type.
 
     \b
     Example:
       cpner corpora stats data/ai --json
     """
-    corpus = CorpusOptions(path, types_file, source_format).read()
+    corpus = CorpusOptions(source, types_file, source_format).read()
     statistics = corpus.statistics()
     if as_json:
         print_json(statistics)
@@ -103,13 +103,13 @@ def stats(path: str, types_file: Path | None, source_format: str | None, as_json
 
 
 @corpora.command()
-@click.argument("source", metavar="IN")
+@click.argument("source", metavar="CORPUS")
 @click.argument("out", type=click.Path(path_type=Path))
 @format_option
 @from_option
 @types_option
 def convert(source: str, out: Path, format: str | None, source_format: str | None, types_file: Path | None) -> None:
-    """Write the corpus IN to OUT in another format.
+    """Write CORPUS to OUT in another format.
 
     OUT is a folder, or, if the corpus has one split, a file with an ending, or - for standard output. Types are
     written in words.
@@ -123,11 +123,13 @@ def convert(source: str, out: Path, format: str | None, source_format: str | Non
 
 
 @corpora.command()
-@click.argument("source", metavar="IN")
+@click.argument("source", metavar="CORPUS")
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--shots", type=click.IntRange(min=1), help="Sentences for each entity type.")
-@click.option("--count", type=click.IntRange(min=1), help="Sentences in all.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Which sample; the same seed gives the same.")
+@click.option("--shots", type=click.IntRange(min=1), metavar="K", help="Take K sentences for each type.")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="Take N sentences in all.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, metavar="N", help="Which sample; the same seed gives the same."
+)
 @format_option
 @from_option
 @types_option
@@ -141,7 +143,7 @@ def sample(
     source_format: str | None,
     types_file: Path | None,
 ) -> None:
-    """Write the corpus IN to OUT with a few sentences of its train split; dev and test stay whole.
+    """Write CORPUS to OUT with a few sentences of its train split; dev and test stay whole.
 
     \b
     Example:
@@ -153,8 +155,15 @@ def sample(
 
 @corpora.command()
 @click.argument("names", nargs=-1, required=True)
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the datasets.")
-@click.option("--base-url", metavar="URL", help="A mirror that has the files as NAME/FILE.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Folder for the datasets.",
+)
+@click.option("--base-url", metavar="URL", show_default="the publishers' own",
+              help="A mirror that has the files as NAME/FILE.")  # fmt: skip
 def fetch(names: tuple[str, ...], out: Path, base_url: str | None) -> None:
     """Download the public datasets NAMES ("all" for every one) and check their checksums.
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from cpner.backbone import EMBEDDED
 from cpner.cli.console import print_json, progress_bar
 from cpner.cli.options import (
-    EMBEDDED,
     CorpusOptions,
     Engine,
     backbone_option,
@@ -37,11 +37,16 @@ from cpner.errors import ConfigError
 @backbone_option
 @device_option
 @type_names_option
-@click.option("--steps", type=click.IntRange(min=1), default=300, show_default=True, help="Updates.")
+@click.option("--steps", type=click.IntRange(min=1), default=300, show_default=True, metavar="N", help="Updates.")
 @click.option(
-    "--lr", type=click.FloatRange(min=0, min_open=True), help="Learning rate; default: 0.2, or 0.0003 with --out."
+    "--lr",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
+    help="Learning rate; default: 0.2, or 0.0003 with --out.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the lines drawn and the spans hidden.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, metavar="N", help="Of the lines drawn and the spans hidden."
+)
 @length_option
 @json_option
 def dapt(
@@ -100,4 +105,4 @@ def dapt(
     if as_json:
         print_json({"backbone": str(out)})
     else:
-        click.echo(f"wrote    {out}; use it as --backbone {out}")
+        click.echo(f"Wrote    {out}; use it as --backbone {out}")

@@ -35,10 +35,20 @@ _FAST_STEPS = 16
 )
 @backbone_option
 @device_option
-@click.option("--target", type=click.Choice(sample_names()), help="The domain that the others help; default: music.")
-@click.option("--steps", type=click.IntRange(min=2), metavar="N", help="Updates of a warm-up; a transfer takes half.")
+@click.option(
+    "--target", type=click.Choice(sample_names()), show_default="music", help="The domain that the others help."
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(min=2),
+    metavar="N",
+    show_default="64",
+    help="Updates of a warm-up; a transfer takes half.",
+)
 @click.option("--fast", is_flag=True, help=f"As --steps {_FAST_STEPS}: to see that all runs; the figures will be poor.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of the samples and the training.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), show_default="0", metavar="N", help="Of the samples and the training."
+)
 @json_option
 def demo(
     out: Path,

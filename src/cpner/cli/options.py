@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
+from cpner.backbone import EMBEDDED
 from cpner.corpus import Corpus
 from cpner.corpus.formats import FORMATS
 from cpner.errors import ConfigError, StoreError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from cpner.training import TrainingConfig
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-EMBEDDED = "cpner-mini"
 
 
 def split_names(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -72,21 +72,28 @@ length_option = click.option(
     "--length",
     type=click.IntRange(min=1),
     metavar="K",
-    help="Positions of the prefix; default: 30, or those of the first source named.",
+    show_default="30, or those of the first source named",
+    help="Positions of the prefix.",
 )
+resume_option = click.option("--resume", is_flag=True, help="Go on from the last checkpoint of a run that was stopped.")
 batch_option = click.option(
-    "--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Sentences per step."
+    "--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Sentences that are read at once."
 )
 
 
 def gather(parameter: str, kind: type, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Make a decorator that adds options to a command and hands their values over as one `kind` (a dataclass)."""
+    """Make a decorator that adds options to a command and hands their values over as one `kind` (a dataclass).
+
+    Fields that no option sets keep their defaults.
+    """
     names = [field.name for field in fields(kind)]
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def gathered(**values: Any) -> Any:
-            return command(**{parameter: kind(**{name: values.pop(name) for name in names}), **values})
+            return command(
+                **{parameter: kind(**{name: values.pop(name) for name in names if name in values}), **values}
+            )
 
         decorated: Any = gathered
         for option in reversed(options):
@@ -94,6 +101,24 @@ def gather(parameter: str, kind: type, *options: Callable[[Command], Command]) -
         return decorated  # type: ignore[no-any-return]
 
     return decorate
+
+
+def setting(kind: type, field: str, flag: str, help: str, *, least: int = 1, none: str = "all") -> Callable[[Any], Any]:
+    """An option that sets a whole number of a dataclass, whose default it has and shows.
+
+    Args:
+        kind: The dataclass.
+        field: Which of its fields the option sets.
+        flag: The option, as `--epochs`.
+        help: What it means.
+        least: The smallest number that is accepted.
+        none: What help says of a default of None.
+    """
+    default = next(known.default for known in fields(kind) if known.name == field)
+    shown = none if default is None else True
+    return click.option(
+        flag, field, type=click.IntRange(least), metavar="N", default=default, show_default=shown, help=help
+    )
 
 
 @dataclass(frozen=True)
@@ -142,9 +167,12 @@ backbone_option = click.option(
     metavar="NAME",
     envvar="CPNER_BACKBONE",
     show_envvar=True,
-    help=f"{EMBEDDED}, a folder, or a T5 of the Hugging Face hub; default: the stored domains' or {EMBEDDED}.",
+    show_default=f"the stored domains' or {EMBEDDED}",
+    help=f"{EMBEDDED}, a folder, or a T5 of the Hugging Face hub.",
 )
-device_option = click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; default: a GPU where there is one.")
+device_option = click.option(
+    "--device", metavar="NAME", show_default="a GPU where there is one", help="cpu, cuda or cuda:N."
+)
 engine_options = gather("engine", Engine, store_option, backbone_option, device_option)
 reader_options = gather("engine", Reader, optional_store_option, backbone_option, device_option)
 
@@ -176,13 +204,15 @@ types_option = click.option(
     "types_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
+    show_default="their codes, as words",
     help='Words for the types, as TOML or JSON: lines such as ORG = "organization".',
 )
 from_option = click.option(
     "--from",
     "source_format",
     type=click.Choice(list(FORMATS)),
-    help="Format of the input; found out by its content if not given.",
+    show_default="found out by its content",
+    help="Format of the input.",
 )
 snap_option = click.option(
     "--snap", is_flag=True, help="Let entities of the train split that begin or end inside a word grow to its edge."
@@ -236,11 +266,27 @@ class TrainingOptions:
 training_options = gather(
     "training",
     TrainingOptions,
-    click.option("--shots", type=click.IntRange(min=1), metavar="K", help="Learn from K sentences for each type."),
-    click.option("--count", type=click.IntRange(min=1), metavar="N", help="Learn from N sentences in all."),
-    click.option("--seed", type=int, help="Of the sample and of the training."),
-    click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training sentences."),
-    click.option("--lr", type=float, help="Learning rate; default: 0.2, or 0.003 for a prefix from a network."),
+    click.option(
+        "--shots",
+        type=click.IntRange(min=1),
+        metavar="K",
+        show_default="all",
+        help="Learn from K sentences for each type.",
+    ),
+    click.option(
+        "--count", type=click.IntRange(min=1), metavar="N", show_default="all", help="Learn from N sentences in all."
+    ),
+    click.option("--seed", type=int, show_default="0", metavar="N", help="Of the sample and of the training."),
+    click.option(
+        "--epochs",
+        type=click.IntRange(min=1),
+        show_default="10, more if few sentences",
+        metavar="N",
+        help="Passes over the training sentences.",
+    ),
+    click.option(
+        "--lr", type=float, show_default="0.2, or 0.003 for a prefix from a network", metavar="X", help="Learning rate."
+    ),
     click.option(
         "--config",
         "config_file",
@@ -248,7 +294,7 @@ training_options = gather(
         metavar="FILE.toml",
         help="Settings of training; flags override them.",
     ),
-    click.option("--resume", is_flag=True, help="Go on from the last checkpoint of a run that was stopped."),
+    resume_option,
 )
 
 

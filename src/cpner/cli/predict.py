@@ -27,21 +27,25 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
 @click.command()
 @click.argument("text", required=False)
 @click.option("--domain", metavar="NAME", help="The stored domain whose entities to find.")
-@click.option("--types", callback=split_names, metavar="A,B", help="Find these types, or, without --domain, zero-shot.")
+@click.option("--types", callback=split_names, metavar="A,B", show_default="those of the domain",
+              help="Find these types; without --domain zero-shot.")  # fmt: skip
 @reader_options
 @click.option(
     "--input",
     "source",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     metavar="FILE|-",
+    show_default="standard input if there is no TEXT",
     help="Texts, one a line; - is standard input.",
 )
 @click.option(
     "--format",
     type=click.Choice(FORMATS),
-    help="Default: by the ending of --output; else table on a terminal, jsonl elsewhere.",
+    show_default="by the ending of --output; else table on a terminal, jsonl elsewhere",
+    help="How entities are written.",
 )
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write here instead.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              show_default="standard output", help="Where to write.")  # fmt: skip
 @batch_option
 @click.option(
     "--beams", type=click.IntRange(min=1), default=1, show_default=True, help="Outputs to search among; 1 is greedy."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cpner.cli.console import print_json, progress_bar
-from cpner.cli.options import json_option
+from cpner.cli.options import json_option, resume_option
 from cpner.progress import Progress
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_OF_SIZE = "that of --size"
 _IN_DATA = ("batch_pieces", "text_share")
 
 
@@ -45,26 +46,54 @@ def _parse_share(ctx: click.Context, parameter: click.Parameter, value: str | No
 
 
 @click.command()
-@click.option("--text", multiple=True, type=_FILE, metavar="FILE", help="Plain text, one paragraph a line; repeatable.")
-@click.option("--ner", type=_FOLDER, metavar="DIR", help="Labelled sentences, NAME.jsonl or NAME.jsonl.xz.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the run.")
-@click.option("--size", metavar="NAME", help="tiny, cpu or full; with its recipe.  [default: cpu]")
-@click.option("--start", metavar="NAME", help="Go on from this backbone: a folder, or cpner-mini.")
-@click.option("--shape", callback=_parse_shape, metavar="NAME=N,...", help="Sizes that differ: encoder_layers=6,...")
-@click.option("--steps", type=click.IntRange(min=1), help="Steps of the optimiser.")
-@click.option("--minutes", type=float, help="Spread the learning rate over this time, and stop then.")
-@click.option("--lr", type=float, help="Learning rate, relative to each parameter's size.")
-@click.option("--batch-pieces", type=click.IntRange(min=1), help="Source pieces of a batch.")
-@click.option("--accumulation", type=click.IntRange(min=1), metavar="N", help="Batches of a step.")
 @click.option(
-    "--text-share", callback=_parse_share, metavar="X|X:Y", help="Share of plain text; X:Y falls from X to Y."
+    "--text",
+    multiple=True,
+    type=_FILE,
+    metavar="FILE",
+    help="Plain text, one paragraph a line, .txt or .txt.xz; may be repeated.",
 )
-@click.option("--workers", type=click.IntRange(min=0), metavar="N", help="Processes that make batches.")
-@click.option("--compile/--no-compile", default=None, help="Compile the model; pays on a GPU.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of weights and batches.")
+@click.option("--ner", type=_FOLDER, metavar="DIR", help="Folder of labelled sentences, NAME.jsonl or NAME.jsonl.xz.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="Folder of the run."
+)
+@click.option("--size", metavar="NAME", show_default="cpu", help="tiny, cpu or full; with its recipe.")
+@click.option(
+    "--start", metavar="NAME", show_default="new weights", help="Go on from this backbone: a folder, or cpner-mini."
+)
+@click.option(
+    "--shape",
+    callback=_parse_shape,
+    metavar="NAME=N,...",
+    show_default=_OF_SIZE,
+    help="Sizes that differ: encoder_layers=6,...",
+)
+@click.option("--steps", type=click.IntRange(min=1), show_default=_OF_SIZE, metavar="N", help="Steps of the optimiser.")
+@click.option(
+    "--minutes", type=float, show_default="no limit", help="Spread the learning rate over this time, and stop then."
+)
+@click.option(
+    "--lr", type=float, show_default=_OF_SIZE, metavar="X", help="Learning rate, relative to each parameter's size."
+)
+@click.option("--batch-pieces", type=click.IntRange(min=1), show_default=_OF_SIZE, help="Source pieces of a batch.")
+@click.option(
+    "--accumulation", type=click.IntRange(min=1), metavar="N", show_default=_OF_SIZE, help="Batches of a step."
+)
+@click.option(
+    "--text-share",
+    callback=_parse_share,
+    metavar="X|X:Y",
+    show_default=_OF_SIZE,
+    help="Share of plain text; X:Y falls from X to Y.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=0), metavar="N", show_default=_OF_SIZE, help="Processes that make batches."
+)
+@click.option("--compile/--no-compile", default=None, show_default=_OF_SIZE, help="Compile the model; pays on a GPU.")
+@click.option("--seed", type=click.IntRange(min=0), show_default="0", metavar="N", help="Of weights and batches.")
 @click.option("--config", "config_file", type=_FILE, metavar="FILE.toml", help="Settings; flags override them.")
 @click.option("--prepare-only", is_flag=True, help="Make vocabulary and arrays, and stop.")
-@click.option("--resume", is_flag=True, help="Go on from the run's last checkpoint.")
+@resume_option
 @json_option
 def pretrain(
     text: tuple[Path, ...],

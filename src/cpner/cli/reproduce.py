@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
+from cpner.backbone import EMBEDDED
 from cpner.cli.console import print_json, report_line
-from cpner.cli.options import json_option
+from cpner.cli.options import device_option, gather, json_option, setting
 from cpner.errors import ConfigError
+from cpner.experiments.paper.budget import Budget
 from cpner.experiments.paper.cells import EXPERIMENTS, STRATEGIES, VARIANTS
 
 _AT_LEAST_1 = click.IntRange(min=1)
 _PLAIN = "plain"  # no variant, in a word
 
 
+_budget_options = gather(
+    "budget",
+    Budget,
+    setting(Budget, "epochs", "--epochs", "Of a target.", none="that of the training settings"),
+    setting(Budget, "sentences", "--count", "Training sentences of a target, at most."),
+    setting(Budget, "source_epochs", "--source-epochs", "Of a large source."),
+    setting(Budget, "source_sentences", "--source-sentences", "Of a source, at most."),
+    setting(Budget, "dev_sentences", "--dev-sentences", "For best epochs.", least=0),
+    setting(Budget, "test_sentences", "--test-sentences", "Score on the first so many only."),
+    setting(Budget, "dapt_steps", "--dapt-steps", "Of DAPT, in updates."),
+)
+
+
 @click.command()
 @click.argument("experiment", type=click.Choice([*EXPERIMENTS, "report"]))
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the public datasets; default: $CPNER_DATA.")
+@click.option("--data", type=click.Path(path_type=Path), envvar="CPNER_DATA", show_envvar=True,
+              metavar="DIR", help="Folder of the public datasets.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True,
-              help="Results: EXPERIMENT.json, pictures, and each cell in cells/.")  # fmt: skip
+              metavar="DIR", help="Results: EXPERIMENT.json, pictures, and each cell in cells/.")  # fmt: skip
 @click.option("--page", type=click.Path(path_type=Path, dir_okay=False), default="docs/results.md", show_default=True,
               help="What `report` writes; the pictures lie in a folder beside it.")  # fmt: skip
-@click.option("--backbone", default="cpner-mini", show_default=True, envvar="CPNER_BACKBONE", show_envvar=True,
-              help="Name or folder of a backbone.")  # fmt: skip
-@click.option("--device", metavar="NAME", help="cpu, cuda or cuda:N; default: GPUs where there are any.")
+@click.option("--backbone", default=EMBEDDED, show_default=True, envvar="CPNER_BACKBONE", show_envvar=True,
+              metavar="NAME", help="Name or folder of a backbone.")  # fmt: skip
+@device_option
 @click.option("--jobs", type=_AT_LEAST_1, default=1, show_default=True, help="Cells that run at a time, in processes.")
 @click.option("--seeds", type=_AT_LEAST_1, default=3, show_default=True, help="How many seeds, from 0.")
-@click.option("--target", "targets", multiple=True, help="Only cells of this target; may be repeated.")
-@click.option("--strategy", "strategies", multiple=True, type=click.Choice(list(STRATEGIES)),
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    show_default="all",
+    metavar="NAME",
+    help="Only cells of this target; may be repeated.",
+)
+@click.option("--strategy", "strategies", multiple=True, type=click.Choice(list(STRATEGIES)), show_default="all",
               help="Only cells of this strategy; may be repeated.")  # fmt: skip
-@click.option("--variant", "variants", multiple=True, type=click.Choice([name or _PLAIN for name in VARIANTS]),
+@click.option("--variant", "variants", multiple=True, show_default="all",
+              type=click.Choice([name or _PLAIN for name in VARIANTS]),
               help="Only cells of this variant; may be repeated.")  # fmt: skip
-@click.option("--epochs", type=_AT_LEAST_1, help="Of a target; default: that of the training settings.")
-@click.option("--count", type=_AT_LEAST_1, help="Training sentences of a target, at most; default: all.")
-@click.option("--source-epochs", type=_AT_LEAST_1, default=3, show_default=True, help="Of a large source.")
-@click.option("--source-sentences", type=_AT_LEAST_1, default=3000, show_default=True, help="Of a source, at most.")
-@click.option("--dev-sentences", type=click.IntRange(min=0), default=150, show_default=True, help="For best epochs.")
-@click.option("--test-sentences", type=_AT_LEAST_1, help="Score on the first so many only; default: all.")
-@click.option("--dapt-steps", type=_AT_LEAST_1, default=300, show_default=True, help="Of DAPT, in updates.")
-@click.option("--lr", type=float, help="Learning rate; default: that of the training settings.")
+@_budget_options
+@click.option("--lr", type=float, show_default="that of the training settings", metavar="X", help="Learning rate.")
 @json_option
 @click.pass_context
 def reproduce(
@@ -56,13 +73,7 @@ def reproduce(
     targets: tuple[str, ...],
     strategies: tuple[str, ...],
     variants: tuple[str, ...],
-    epochs: int | None,
-    count: int | None,
-    source_epochs: int,
-    source_sentences: int,
-    dev_sentences: int,
-    test_sentences: int | None,
-    dapt_steps: int,
+    budget: Budget,
     lr: float | None,
     as_json: bool,
 ) -> None:
@@ -97,13 +108,11 @@ def reproduce(
         from cpner.experiments.paper.report import write_page
 
         shown = write_page(out, page)
-        click.echo(f"wrote {page}, with results of {', '.join(shown) or 'no experiment'} in {out}", err=True)
+        click.echo(f"Wrote {page}, with results of {', '.join(shown) or 'no experiment'} in {out}", err=True)
         return
-    folder = data or (Path(os.environ["CPNER_DATA"]) if os.environ.get("CPNER_DATA") else None)
-    if folder is None or not folder.is_dir():
-        raise ConfigError(
-            f"no folder of public datasets at {folder}: give --data, or fetch them with `cpner corpora fetch`"
-        )
+    if data is None or not data.is_dir():
+        where = "" if data is None else f" at {data}"
+        raise ConfigError(f"no folder of public datasets{where}: give --data, or fetch them with `cpner corpora fetch`")
     cells = [
         cell
         for cell in EXPERIMENTS[experiment](range(seeds))
@@ -117,17 +126,15 @@ def reproduce(
         raise ConfigError(f"{experiment} has no cell with {told}")
     from cpner.experiments.paper.figures import draw
     from cpner.experiments.paper.grid import Grid, Setup
-    from cpner.experiments.paper.runner import Budget
     from cpner.experiments.paper.summary import summarise, write_summary
     from cpner.experiments.paper.tables import markdown
     from cpner.training import TrainingConfig
 
-    budget = Budget(source_sentences, source_epochs, epochs, count, dev_sentences, test_sentences, dapt_steps)
     config = TrainingConfig.from_flags(lr=lr)
-    grid = Grid(Setup(backbone, folder, out, budget, config, device), report_line)
+    grid = Grid(Setup(backbone, data, out, budget, config, device), report_line)
     summary = {**summarise(experiment, grid, grid.run(cells, jobs)), "command": _command(context, experiment)}
     for path in (write_summary(summary, out), *draw(summary, out)):
-        click.echo(f"wrote {path}", err=True)
+        click.echo(f"Wrote {path}", err=True)
     if as_json:
         print_json(summary)
     else:

@@ -20,8 +20,8 @@ from tokenizers.trainers import UnigramTrainer
 
 from cpner.corpus.words import split_words
 from cpner.errors import ConfigError
+from cpner.training.span_corruption import SENTINELS
 
-SENTINELS = 100
 _BYTES = [f"<0x{i:02X}>" for i in range(256)]
 _SPECIAL = ["<pad>", "</s>", "<unk>"]  # T5's ids 0, 1, 2
 _SIGNS = ["(", ")", ":", ","]  # the template's, without a word mark

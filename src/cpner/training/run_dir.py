@@ -23,10 +23,16 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cpner.corpus.sentence import Sentence
-from cpner.errors import TrainingError
+from cpner.errors import TrainingError, shorten
 from cpner.files import digest, replacing
 
 _TRAINED = r"(checkpoint|best-\d+)\.safetensors"
+_DIGESTS = {
+    "backbone": "backbone",
+    "start": "prefix at the start",
+    "train sentences": "train split",
+    "dev sentences": "dev split",
+}
 _LEFTOVER = rf"\.({_TRAINED}|run\.json|curve\.json|curve\.png)\.\w+"  # of a kill while writing
 
 
@@ -120,9 +126,9 @@ class RunDir:
             raise TrainingError(f"{path} can't be read ({error}); choose another run folder") from error
         changed = [name for name in {**known, **identity} if known.get(name) != identity.get(name)]
         if changed:
-            was, now = (_describe(side, changed) for side in (known, identity))
+            told = "; ".join(_difference(name, known.get(name), identity.get(name)) for name in changed)
             way = "Choose another run folder, or start over without resuming."
-            raise TrainingError(f"{self.path} holds another run: {was}; asked for {now}. {way}")
+            raise TrainingError(f"{self.path} holds another run, with {told}. {way}")
 
     def _write(self, name: str, data: bytes) -> None:
         with replacing(self.path / name, sync=True) as file:
@@ -135,8 +141,11 @@ class RunDir:
                 path.unlink(missing_ok=True)
 
 
-def _describe(identity: Mapping[str, Any], names: Sequence[str]) -> str:
-    return ", ".join(f"{name} {str(identity.get(name, 'none'))[:80]}" for name in names)
+def _difference(name: str, known: object, wanted: object) -> str:
+    """How two runs differ, in words; digests say nothing to a reader."""
+    if name in _DIGESTS:
+        return f"another {_DIGESTS[name]}"
+    return f"{name} {shorten(known)}, not {shorten(wanted)}"
 
 
 def digest_sentences(sentences: Iterable[Sentence]) -> str:

@@ -11,7 +11,7 @@ from cpner.instructor import Vocabulary
 
 Array = NDArray[Any]
 
-_SENTINELS = 100
+SENTINELS = 100
 
 
 class SpanCorruption:
@@ -30,7 +30,7 @@ class SpanCorruption:
         self.eos = vocabulary.eos
         self.starts_word = np.array([piece.startswith("▁") for piece in pieces])
         self.capital = np.array([piece.startswith("▁") and piece[1:2].isupper() for piece in pieces])
-        names = [f"<extra_id_{i}>" for i in range(_SENTINELS)]
+        names = [f"<extra_id_{i}>" for i in range(SENTINELS)]
         self.sentinels: list[int] = [vocabulary.tokenizer.convert_tokens_to_ids(name) for name in names]
 
     def __call__(self, pieces: Array, rng: np.random.Generator) -> tuple[list[int], list[int]]:
@@ -53,7 +53,7 @@ class SpanCorruption:
         capital = np.flatnonzero(self.capital[pieces] & (np.arange(len(pieces)) > 0))
         hidden = np.zeros(len(pieces), bool)
         spans = max(1, round(len(pieces) * self.noise / self.mean_span))
-        for _ in range(min(spans, _SENTINELS - 1)):
+        for _ in range(min(spans, SENTINELS - 1)):
             places = capital if len(capital) and rng.random() < self.biased else begins
             if not len(places):
                 break

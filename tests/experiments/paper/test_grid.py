@@ -13,11 +13,12 @@ import pytest
 
 from cpner.corpus import Corpus, Sentence, Span
 from cpner.errors import CorpusError
+from cpner.experiments.paper.budget import Budget
 from cpner.experiments.paper.cells import SEVERAL, STRATEGIES, VARIANTS, WITH_SOURCES, Cell
 from cpner.experiments.paper.figures import draw
 from cpner.experiments.paper.grid import Grid, Setup, is_outdated, read_spans, write_spans
 from cpner.experiments.paper.report import write_page
-from cpner.experiments.paper.runner import SHARED_LOOP, Budget
+from cpner.experiments.paper.runner import SHARED_LOOP
 from cpner.experiments.paper.statistics import spearman
 from cpner.experiments.paper.summary import cell_of, find_cases, read_summary, summarise, write_summary
 from cpner.experiments.paper.tables import markdown

@@ -22,8 +22,9 @@ from cpner.backbone.hardware import dtype_name
 from cpner.backbone.shape import PrefixConfig, config_dict
 from cpner.corpus import Span
 from cpner.evaluation import Evaluation, evaluate
+from cpner.experiments.paper.budget import Budget
 from cpner.experiments.paper.cells import BASELINES, Cell
-from cpner.experiments.paper.runner import SHARED_LOOP, Budget, Outcome, Runner, prefix_of
+from cpner.experiments.paper.runner import SHARED_LOOP, Outcome, Runner, prefix_of
 from cpner.files import digest, write_text
 from cpner.machine import commit, describe_machine, versions
 from cpner.progress import Progress, Report, ignore
