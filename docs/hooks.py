@@ -108,9 +108,9 @@ def sizes() -> str:
 
 def strategies() -> str:
     """The strategies of transfer."""
-    from cpner.transfer.strategies import STRATEGIES
+    from cpner.transfer.strategies import STRATEGIES, summary
 
-    return _table(("strategy", "what it does"), [(f"`{name}`", text) for name, text in STRATEGIES.items()])
+    return _table(("strategy", "what it does"), [(f"`{name}`", summary(name)) for name in STRATEGIES])
 
 
 MAKERS: dict[str, Callable[..., str]] = {

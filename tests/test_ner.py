@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import cpner
+from cpner import Mixing, Run
 from cpner.backbone.load import digest
 from cpner.backbone.prefix import common_start, fingerprint, start_fingerprint
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig, config_dict
@@ -41,7 +42,7 @@ def ner(trained: CPNER) -> CPNER:
 def copy_of(ner: CPNER) -> CPNER:
     copy = CPNER(ner.backbone)
     for name in ner.domains:
-        copy._known.keep(ner._known.find(name))
+        copy._domains.put(ner._domains.get(name))
     return copy
 
 
@@ -179,7 +180,7 @@ def test_evaluation_covers_zero_shot_and_free_generation(trained):
 def test_selection_weighs_stored_and_unstored_domains(ner, tiny, tmp_path: Path):
     ner.save(tmp_path, domains=["music"])
     other = CPNER(tiny, tmp_path)
-    other._known.keep(ner._known.find("news"))
+    other._domains.put(ner._domains.get("news"))
 
     selection = other.select("news", ["music"])
 
@@ -191,43 +192,44 @@ def test_selection_weighs_stored_and_unstored_domains(ner, tiny, tmp_path: Path)
 def test_collaboration_replaces_the_target_and_needs_no_source_afterwards(ner, tiny, tmp_path: Path, space):
     ner.add("third", common_start(tiny.t5.shape, SMALL), ["song"])
     sources = ["music", "third"] if space == "prefix" else ["music"]
-    before = fingerprint(ner._known.find("news").prefix)
+    before = fingerprint(ner.prefix("news"))
     ner.predict(TEXTS, "news")
 
-    ner.collaborate("news", sources, corpus(), QUICK, space=space)
+    ner.transfer("news", sources, corpus(), QUICK, mixing=Mixing(space=space))
 
     card = ner.card("news")
     assert card.strategy == "collaborate" and list(card.sources) == sources
     assert sum(card.sources.values()) == pytest.approx(1)
-    assert fingerprint(ner._known.find("news").prefix) != before
+    assert fingerprint(ner.prefix("news")) != before
     answer = ner.predict(TEXTS, "news")
     ner.save(tmp_path, domains=["news"])
     assert CPNER(tiny, tmp_path).predict(TEXTS, "news") == answer
 
 
 def test_parameters_survive_the_store_where_asked_for(ner, tiny, tmp_path: Path):
+    mixing = Mixing(space="parameters")
     ner.save(tmp_path / "with", domains=["news", "music"], reparameterisation=True)
     ner.save(tmp_path / "without", domains=["news", "music"])
 
-    kept = CPNER(tiny, tmp_path / "with").collaborate("news", ["music"], corpus(), QUICK, space="parameters")
+    kept = CPNER(tiny, tmp_path / "with").transfer("news", ["music"], corpus(), QUICK, mixing=mixing)
     assert fingerprint(kept.prefix) == fingerprint(
-        ner.collaborate("news", ["music"], corpus(), QUICK, space="parameters").prefix
+        ner.transfer("news", ["music"], corpus(), QUICK, mixing=mixing).prefix
     )
     with pytest.raises(PrefixMismatchError, match="without its reparameterisation"):
-        CPNER(tiny, tmp_path / "without").collaborate("news", ["music"], corpus(), QUICK, space="parameters")
+        CPNER(tiny, tmp_path / "without").transfer("news", ["music"], corpus(), QUICK, mixing=mixing)
 
 
 def test_fit_is_warm_up_selection_and_collaboration(trained, tiny, tmp_path: Path):
     whole, parts = copy_of(trained), copy_of(trained)
 
-    fitted = whole.fit("new", corpus(first=1), ["news", "music"], QUICK, prefix=SMALL, run_dir=tmp_path)
+    fitted = whole.fit("new", corpus(first=1), ["news", "music"], QUICK, prefix=SMALL, run=Run(tmp_path))
     parts.warm_up("new", corpus(first=1), QUICK, prefix=SMALL)
-    apart = parts.collaborate("new", ["news", "music"], corpus(first=1), QUICK)
+    apart = parts.transfer("new", ["news", "music"], corpus(first=1), QUICK)
 
     assert fingerprint(fitted.prefix) == fingerprint(apart.prefix)
     assert whole.card("new").sources == parts.card("new").sources
     assert {path.name for path in tmp_path.iterdir()} == {"warm-up", "collaborate"}
-    again = whole.fit("new", corpus(first=1), ["news", "music"], QUICK, prefix=SMALL, run_dir=tmp_path, resume=True)
+    again = whole.fit("new", corpus(first=1), ["news", "music"], QUICK, prefix=SMALL, run=Run(tmp_path, resume=True))
     assert fingerprint(again.prefix) == fingerprint(fitted.prefix)
 
 
@@ -283,9 +285,9 @@ def test_a_run_goes_on_where_it_was_stopped(tiny, tmp_path: Path):
     config = TrainingConfig(epochs=3, min_steps=0, lr=0.05, batch_sentences=2, save_seconds=0)
     whole = CPNER(tiny).warm_up("a", corpus(), config, prefix=SMALL)
     with pytest.raises(Stop):
-        CPNER(tiny).warm_up("a", corpus(), config, prefix=SMALL, run_dir=tmp_path, progress=stop)
+        CPNER(tiny).warm_up("a", corpus(), config, prefix=SMALL, run=Run(tmp_path, progress=stop))
 
-    resumed = CPNER(tiny).warm_up("a", corpus(), config, prefix=SMALL, run_dir=tmp_path, resume=True)
+    resumed = CPNER(tiny).warm_up("a", corpus(), config, prefix=SMALL, run=Run(tmp_path, resume=True))
 
     assert fingerprint(resumed.prefix) == fingerprint(whole.prefix)
 
@@ -299,7 +301,7 @@ def test_an_unknown_domain_is_named_with_the_one_meant(trained, tiny, tmp_path: 
         CPNER(tiny, tmp_path / "nowhere").predict("x", "a")
     for call in (
         lambda: trained.select("news", ["musik"]),
-        lambda: trained.collaborate("musik", ["news"], corpus()),
+        lambda: trained.transfer("musik", ["news"], corpus()),
         lambda: trained.fit("new", corpus(), ["musik"]),
         lambda: trained.card("musik"),
         lambda: trained.predict(TEXTS, ["news", "musik", "news", "news", "news"]),

@@ -20,25 +20,13 @@ def test_dapt_makes_a_domain_that_is_trained_on(corpus, store, tiny_folder, tmp_
     assert (trained.exit_code, trained.stderr) == (0, "")
 
 
-def test_dapt_writes_a_backbone(tiny_folder, corpus, tmp_path):
-    out = tmp_path / "new" / "backbone"
-    arguments = ("dapt", corpus, "--out", out, "--backbone", tiny_folder, "--steps", 2)
-
-    assert cpner(*arguments).exit_code == 0
-    predicted = cpner("predict", "--backbone", out, "--types", "person", "Joseph met Ada.")
-
-    assert (predicted.exit_code, predicted.stderr) == (0, "")
-    again = cpner(*arguments)
-    assert again.exit_code == 2 and "is there already" in again.stderr
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "give --domain and --store"),
+        ((), "--domain"),
         (("--domain", "x", "--store", "s"), "no text"),
         (("--domain", "x", "--store", "s", "--text", __file__), "a domain needs types"),
-        (("--out", "new", "--text", "nowhere.txt"), "nowhere.txt"),
+        (("--domain", "x", "--store", "s", "--text", "nowhere.txt"), "nowhere.txt"),
     ],
 )
 def test_dapt_says_what_is_wrong(arguments, said, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from cpner.cli import warm_up as warm_up_module
+from cpner.cli import training as training_module
 from cpner.store import Store
 from tests.support import cpner, environment, stored_prefix
 
@@ -83,7 +83,7 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(corpus, store, monkeypatch)
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(warm_up_module, "progress_bar", lambda: contextlib.nullcontext(stop))
+        patched.setattr(training_module, "progress_bar", lambda: contextlib.nullcontext(stop))
         stopped = cpner(*arguments, "--domain", "x")
     assert (stopped.exit_code, stopped.stdout) == (130, "")
     assert stopped.stderr.strip() == (

@@ -13,7 +13,7 @@ from cpner.backbone.prefix import common_start
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.errors import UnknownDomainError
 from cpner.store import Store, StoredDomain
-from cpner.store.domains import Domains, prefix_config
+from cpner.store.domains import Domains
 
 SMALL = PrefixConfig(2, ATTENTIONS)
 
@@ -53,12 +53,12 @@ def test_least_recently_used_domain_leaves(tiny: Any, store: Path, monkeypatch: 
     domains, read = Domains(tiny, store, on_device=2, in_memory=3), reads(monkeypatch)
 
     for name in ("d0", "d1", "d2", "d0", "d3"):  # d1 was used longest ago when d3 comes
-        domains.find(name)
+        domains.get(name)
     assert read == ["d0", "d1", "d2", "d3"]
     for name in ("d0", "d2", "d3"):
-        domains.find(name)
+        domains.get(name)
     assert read == ["d0", "d1", "d2", "d3"]
-    domains.find("d1")
+    domains.get("d1")
     assert read[4:] == ["d1"]
 
 
@@ -76,7 +76,7 @@ def test_a_domain_is_asked_for_as_its_card_says(tiny: Any, store: Path) -> None:
     first = domains.prompt("d0")
     changed = domain(domains, "d0")
 
-    domains.keep(replace(changed, card=replace(changed.card, types=["song"], options=False)))
+    domains.put(replace(changed, card=replace(changed.card, types=["song"], options=False)))
 
     assert domains.prompt("d1") is domains.prompt("d1")
     assert (first.types, domains.prompt("d0").types) == (["person"], ["song"])
@@ -86,7 +86,7 @@ def test_a_domain_is_asked_for_as_its_card_says(tiny: Any, store: Path) -> None:
 def test_what_is_not_saved_never_leaves(tiny: Any, store: Path) -> None:
     domains = Domains(tiny, store, on_device=1, in_memory=1)
     for i in range(4):
-        domains.keep(domain(domains, f"new{i}", 10.0 + i))
+        domains.put(domain(domains, f"new{i}", 10.0 + i))
     for i in range(6):
         domains.prefix(f"d{i}")
 
@@ -98,7 +98,7 @@ def test_what_is_not_saved_never_leaves(tiny: Any, store: Path) -> None:
 
 def test_saved_domain_can_leave_and_be_read_again(tiny: Any, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     domains, read = Domains(tiny, store, on_device=1, in_memory=1), reads(monkeypatch)
-    domains.keep(domain(domains, "new", 10.0))
+    domains.put(domain(domains, "new", 10.0))
     before = first_value(domains, "new")
 
     domains.save(None, None, reparameterisation=False)
@@ -111,30 +111,30 @@ def test_saved_domain_can_leave_and_be_read_again(tiny: Any, store: Path, monkey
 def test_saving_what_is_stored_keeps_its_reparameterisation(tiny: Any, store: Path) -> None:
     first = Domains(tiny, store)
     learnt = {"encoder": torch.ones(2)}
-    first.keep(replace(domain(first, "d0", 10.0), reparameterisation=learnt))
+    first.put(replace(domain(first, "d0", 10.0), reparameterisation=learnt))
     first.save(None, None, reparameterisation=True)
 
     Domains(tiny, store).save(None, ["d0"], reparameterisation=False)
 
-    kept = Domains(tiny, store).find("d0", whole=True).reparameterisation
+    kept = Domains(tiny, store).get("d0", whole=True).reparameterisation
     assert kept is not None and torch.equal(kept["encoder"], learnt["encoder"])
 
 
 def test_a_damaged_domain_is_left_out_of_all_that_fit(tiny: Any, store: Path) -> None:
     domains = Domains(tiny, store)
-    config = prefix_config(domains.card("d0"))
-    fitting, others = domains.fitting("d0", config)
-    (store / fitting[0] / "prefix.safetensors").write_bytes(b"")
+    config = domains.card("d0").config
+    fitting, others = domains.compatible("d0", config)
+    (store / fitting[0] / "domain.json").write_bytes(b"")
 
     with pytest.warns(UserWarning, match=f"'{fitting[0]}' is left out: .*damaged"):
-        assert Domains(tiny, store).fitting("d0", config) == (fitting[1:], others)
+        assert Domains(tiny, store).compatible("d0", config) == (fitting[1:], others)
 
 
 def test_a_new_domain_takes_the_place_of_the_stored_one(tiny: Any, store: Path) -> None:
     domains = Domains(tiny, store)
     old = first_value(domains, "d0")
 
-    domains.keep(domain(domains, "d0", 50.0))
+    domains.put(domain(domains, "d0", 50.0))
 
     assert first_value(domains, "d0") > 10 * old
 

@@ -1,4 +1,4 @@
-"""Domain-adaptive pre-training, of prefixes and of backbones."""
+"""Domain-adaptive pre-training, of prefixes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from cpner.backbone.load import digest, load
+from cpner.backbone.load import digest
 from cpner.backbone.prefix import common_start, fingerprint
 from cpner.corpus import Corpus
-from cpner.errors import BackboneError, ConfigError, TrainingError
+from cpner.errors import ConfigError, TrainingError
 from cpner.ner import CPNER
 from cpner.training import TrainingConfig
-from cpner.transfer import DaptConfig, dapt_backbone, dapt_prefix, write_tuned
+from cpner.transfer import DaptConfig, dapt_prefix
 from tests.support import SENTENCES, SMALL, TYPES
 
 LINES = [sentence.text for sentence in SENTENCES]
-QUICK = DaptConfig(steps=30, lines=4, lr=0.02, backbone_lr=0.01)
+QUICK = DaptConfig(steps=30, lines=4, lr=0.02)
 
 
 def test_a_prefix_learns_and_the_backbone_stays(tiny):
@@ -41,41 +41,12 @@ def test_the_seed_alone_decides(tiny):
     assert prints[0] == prints[1] != prints[2]
 
 
-def test_a_backbone_is_trained_as_a_copy_and_loads_again(tiny, tiny_folder: Path, tmp_path: Path):
-    before = digest(tiny.t5)
-
-    tuned = dapt_backbone(tiny, LINES, QUICK)
-    write_tuned(tuned, tmp_path / "tuned")
-
-    assert digest(tiny.t5) == before != tuned.fingerprint
-    assert not any(p.requires_grad for p in tuned.t5.parameters())
-    again = load(str(tmp_path / "tuned"), device="cpu", dtype=torch.float32)
-    assert again.fingerprint == tuned.fingerprint
-    from transformers import T5ForConditionalGeneration
-
-    theirs = T5ForConditionalGeneration.from_pretrained(tmp_path / "tuned", dtype=torch.float32)
-    torch.testing.assert_close(theirs.shared.weight, again.t5.embedding.weight)
-    with pytest.raises(BackboneError, match="is there already"):
-        write_tuned(tuned, tmp_path / "tuned")
-
-
-def test_a_backbone_that_can_not_be_written_leaves_nothing(tiny, tmp_path: Path, monkeypatch):
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("cpner.transfer.dapt.save_file", full)
-    with pytest.raises(BackboneError, match=r"tuned can't be written: .*No space left"):
-        write_tuned(tiny, tmp_path / "tuned")
-
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_domain_begins_at_its_text_and_goes_on_with_labels(tiny, tmp_path: Path):
     ner = CPNER(tiny, tmp_path)
     corpus = Corpus("c", {"train": SENTENCES}, types=TYPES)
 
     ner.dapt("c", LINES, TYPES, QUICK, prefix=SMALL)
-    start = ner._known.find("c").prefix
+    start = ner.prefix("c")
     assert (ner.card("c").strategy, ner.card("c").types) == ("dapt", TYPES)
     still = ner.transfer("c", [], corpus, TrainingConfig(epochs=1, min_steps=0, lr=1e-30), strategy="none")
 

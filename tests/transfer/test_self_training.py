@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cpner import Run
 from cpner.backbone.prefix import common_start
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.corpus import Corpus, Sentence, Span, split_words
@@ -45,7 +46,7 @@ def test_the_pupil_learns_what_the_teacher_found_and_the_labels(ner):
     both = Corpus("c", {"train": [*LABELLED.train, *taught], "dev": LABELLED.dev}, types=TYPES)
     seen = []
 
-    result = ner.self_train("d", [*TEXTS, "\n"], LABELLED, QUICK, least_score=0, progress=seen.append)
+    result = ner.self_train("d", [*TEXTS, "\n"], LABELLED, QUICK, least_score=0, run=Run(progress=seen.append))
 
     ner.warm_up("expected", both, QUICK, prefix=PREFIX)
     for name, part in ner.prefix("expected").parts.items():

@@ -15,7 +15,7 @@ from cpner.corpus import Corpus
 from cpner.errors import ConfigError, PrefixMismatchError
 from cpner.ner import CPNER
 from cpner.training import TrainingConfig
-from cpner.transfer import STRATEGIES, combine
+from cpner.transfer import STRATEGIES, Mixing, combine
 from tests.support import QUICK, SENTENCES, SMALL, corpus
 
 STILL = TrainingConfig(epochs=1, min_steps=0, lr=1e-30)  # trains nothing: shows where training begins
@@ -24,7 +24,7 @@ SOURCES = ["first", "second", "third"]
 
 
 def prefix(ner: CPNER, name: str) -> Prefix:
-    return ner._known.find(name).prefix
+    return ner.prefix(name)
 
 
 def close(first: Prefix, second: Prefix, atol: float = 4e-3) -> None:
@@ -118,7 +118,7 @@ def test_single_takes_the_source_with_most_weight(ner):
 def test_uniform_weighs_all_sources_alike(ner):
     expected = combine(prefix(ner, "target"), [prefix(ner, name) for name in SOURCES], [1 / 3] * 3)
 
-    transfer(ner, "uniform", STILL, temperature=0.01)
+    transfer(ner, "uniform", STILL, mixing=Mixing(temperature=0.01))
 
     assert ner.card("target").sources == pytest.approx(dict.fromkeys(SOURCES, 1 / 3))
     close(prefix(ner, "target"), expected)
@@ -141,38 +141,39 @@ def test_a_chain_begins_at_the_first_source_and_carries_one_prefix_on(ner):
 
 def test_zero_label_weighs_by_type_names_and_takes_no_sentence(ner):
     types = ["person", "song"]
-    result = ner.transfer("new", SOURCES, Corpus("new", {}, types=types), strategy="zero-label", temperature=0.05)
+    mixing = Mixing(temperature=0.05)
+    result = ner.transfer("new", SOURCES, Corpus("new", {}, types=types), strategy="zero-label", mixing=mixing)
 
     card = ner.card("new")
     assert (result.steps, card.types, card.statistics) == (0, types, {"splits": {}})
     ner.add("likeness", prefix(ner, "first"), types, config=SMALL)
-    weights = ner.select("likeness", SOURCES, alpha=1.0, temperature=0.05).weights
+    weights = ner.select("likeness", SOURCES, mixing=replace(mixing, alpha=1.0)).weights
     assert list(card.sources.values()) == pytest.approx(list(weights))
     close(prefix(ner, "new"), mix([prefix(ner, name) for name in SOURCES], weights))
 
 
 @pytest.mark.parametrize("vote_on", ["probabilities", "predictions"])
 def test_an_ensemble_holds_a_collaboration_with_each_source(ner, vote_on):
-    warm = ner._known.find("target")
+    warm = ner._domains.get("target")
     transfer(ner, "ensemble", vote=vote_on)
 
     card, members = ner.card("target"), apart(prefix(ner, "target"), 3)
     assert (card.members, card.vote, card.prefix["length"]) == (SOURCES, vote_on, 9)
     for name, member in zip(SOURCES, members, strict=True):
-        ner._known.keep(warm)
-        alone = ner.collaborate("target", [name], corpus(), QUICK)
+        ner._domains.put(warm)
+        alone = ner.transfer("target", [name], corpus(), QUICK)
         close(member, alone.prefix)
 
 
 def test_an_ensemble_without_sources_holds_a_training_for_each_seed(ner):
-    warm = ner._known.find("target")
+    warm = ner._domains.get("target")
     ner.transfer("target", [], corpus(), replace(QUICK, seed=2), strategy="ensemble", members=3)
 
     card, members = ner.card("target"), apart(prefix(ner, "target"), 3)
     assert (card.members, card.sources, card.seed) == (["seed 6", "seed 7", "seed 8"], {}, 2)
     assert len({fingerprint(member) for member in members}) == 3
     for seed, member in zip((6, 7, 8), members, strict=True):
-        ner._known.keep(warm)
+        ner._domains.put(warm)
         close(member, ner.transfer("target", [], corpus(), replace(QUICK, seed=seed), strategy="none").prefix)
 
 
@@ -192,7 +193,7 @@ def test_an_ensemble_can_not_be_a_source_of_single_prefixes(ner):
 
 @pytest.mark.parametrize("strategy", ["single", "ensemble", "collaborate"])
 def test_settings_of_sources_serve_every_strategy(ner, strategy):
-    transfer(ner, strategy, alpha=dict(zip(SOURCES, (0.1, 0.5, 0.9), strict=True)), top_k=2)
+    transfer(ner, strategy, mixing=Mixing(dict(zip(SOURCES, (0.1, 0.5, 0.9), strict=True)), top_k=2))
 
     used = {"single": 1, "ensemble": 3, "collaborate": 2}[strategy]
     assert sum(weight > 0 for weight in ner.card("target").sources.values()) == used
@@ -201,8 +202,8 @@ def test_settings_of_sources_serve_every_strategy(ner, strategy):
 @pytest.mark.parametrize("strategy", ["none", "collaborate", "zero-label", "chain"])
 def test_a_start_that_knows_no_options_is_asked_without_them(ner, strategy):
     for name in ("target", *SOURCES):
-        known = ner._known.find(name)
-        ner._known.keep(replace(known, card=replace(known.card, options=False)))
+        known = ner._domains.get(name)
+        ner._domains.put(replace(known, card=replace(known.card, options=False)))
 
     transfer(ner, strategy)
 
@@ -210,10 +211,10 @@ def test_a_start_that_knows_no_options_is_asked_without_them(ner, strategy):
 
 
 def test_zero_label_takes_a_weighting(ner):
-    transfer(ner, "zero-label", weighting="uniform")
+    transfer(ner, "zero-label", mixing=Mixing(weighting="uniform"))
 
     assert list(ner.card("target").sources.values()) == pytest.approx([1 / 3] * 3)
-    assert ner._known.find("target").reparameterisation is None
+    assert ner._domains.get("target").reparameterisation is None
 
 
 def test_an_ensemble_by_probabilities_does_not_generate_freely(ner):
@@ -223,8 +224,8 @@ def test_an_ensemble_by_probabilities_does_not_generate_freely(ner):
 
 
 def test_sums_and_equal_weights_are_choices_of_the_selector(ner):
-    summed = ner.select("target", SOURCES, weighting="sum")
-    equal = ner.select("target", SOURCES, weighting="uniform", top_k=2)
+    summed = ner.select("target", SOURCES, mixing=Mixing(weighting="sum"))
+    equal = ner.select("target", SOURCES, mixing=Mixing(weighting="uniform", top_k=2))
 
     if min(summed.total) > 0:
         assert summed.weights == pytest.approx([t / sum(summed.total) for t in summed.total])
@@ -241,7 +242,6 @@ def test_sums_and_equal_weights_are_choices_of_the_selector(ner):
         ({"strategy": "chain"}, "trains on the sentences of 'second' too"),
         ({"strategy": "ensemble", "sources": [], "members": 1}, "ensemble of 1 members"),
         ({"strategy": "ensemble", "vote": "hands"}, "no vote on 'hands'"),
-        ({"weighting": "median"}, "no weighting 'median'"),
         ({"sources": ["target"]}, "list of other domains"),
     ],
 )

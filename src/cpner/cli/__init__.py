@@ -26,7 +26,7 @@ COMMANDS = {
         "transfer": "Train a domain on, from the prefixes of others.",
         "fit": "Warm-up, selection and transfer in one.",
         "self-train": "Train a new prefix on what a domain finds in unlabelled text.",
-        "dapt": "Train a prefix, or a backbone, on unlabelled text of a domain.",
+        "dapt": "Train a prefix on unlabelled text of a domain.",
         "pretrain": "Train a backbone from text and labelled sentences.",
     },
     "Use": {

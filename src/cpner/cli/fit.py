@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli.console import progress_bar
 from cpner.cli.options import (
     CorpusOptions,
     Engine,
-    MixOptions,
     TrainingOptions,
     corpus_options,
     domain_option,
@@ -22,10 +20,11 @@ from cpner.cli.options import (
     prefix_config,
     training_options,
 )
-from cpner.cli.training import finish, run_folder
+from cpner.cli.training import train
+from cpner.transfer.mixing import Mixing
 
 if TYPE_CHECKING:
-    from cpner.ner import Sources
+    from cpner.store.domains import Sources
 
 
 @click.command()
@@ -42,7 +41,7 @@ def fit(
     domain: str,
     engine: Engine,
     sources: Sources,
-    mixing: MixOptions,
+    mixing: Mixing,
     training: TrainingOptions,
     length: int | None,
     as_json: bool,
@@ -58,20 +57,11 @@ def fit(
     corpus = training.sample(data.read())
     config = training.config()
     ner = engine.load(None if sources == "auto" or not sources else sources[0], create=True)
-    run_dir = run_folder(engine.store, domain, resume=training.resume)
-    with progress_bar() as progress:
-        result = ner.fit(
-            domain,
-            corpus,
-            sources,
-            config,
-            prefix=prefix_config(length),
-            alpha=mixing.alpha,
-            temperature=mixing.temperature,
-            top_k=mixing.top_k,
-            weighting=mixing.weighting,
-            run_dir=run_dir,
-            resume=training.resume,
-            progress=progress,
-        )
-    finish(ner, domain, result, engine.store, run_dir, as_json=as_json)
+    train(
+        ner,
+        domain,
+        engine.store,
+        lambda run: ner.fit(domain, corpus, sources, config, prefix=prefix_config(length), mixing=mixing, run=run),
+        resume=training.resume,
+        as_json=as_json,
+    )

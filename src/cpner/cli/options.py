@@ -17,6 +17,7 @@ from cpner.backbone import EMBEDDED
 from cpner.corpus import Corpus
 from cpner.corpus.formats import FORMATS
 from cpner.errors import ConfigError, StoreError
+from cpner.transfer.mixing import SPACES, WEIGHTINGS, Mixing
 
 if TYPE_CHECKING:
     from cpner.backbone.shape import PrefixConfig
@@ -91,9 +92,8 @@ def gather(parameter: str, kind: type, *options: Callable[[Command], Command]) -
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def gathered(**values: Any) -> Any:
-            return command(
-                **{parameter: kind(**{name: values.pop(name) for name in names if name in values}), **values}
-            )
+            given = {name: values.pop(name) for name in names if name in values}
+            return command(**{parameter: kind(**given), **values})
 
         decorated: Any = gathered
         for option in reversed(options):
@@ -298,19 +298,7 @@ training_options = gather(
 )
 
 
-@dataclass(frozen=True)
-class MixOptions:
-    """The options of commands that weigh sources (Eq. 7-8)."""
-
-    alpha: float
-    temperature: float
-    top_k: int | None
-    weighting: str
-
-
-mix_options = gather(
-    "mixing",
-    MixOptions,
+_select_options = (
     click.option(
         "--alpha",
         type=click.FloatRange(0, 1),
@@ -328,10 +316,30 @@ mix_options = gather(
     click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Use the K most similar sources only."),
     click.option(
         "--weighting",
-        type=click.Choice(["softmax", "sum", "uniform"]),
+        type=click.Choice(WEIGHTINGS),
         default="softmax",
         show_default=True,
         help="How likenesses become weights: Eq. 8, each divided by their sum, or all the same.",
+    ),
+)
+select_options = gather("mixing", Mixing, *_select_options)
+mix_options = gather(
+    "mixing",
+    Mixing,
+    *_select_options,
+    click.option(
+        "--share",
+        type=click.FloatRange(0, 1),
+        default=0.5,
+        show_default=True,
+        help="What the sources make up of the average (Eq. 10).",
+    ),
+    click.option(
+        "--space",
+        type=click.Choice(SPACES),
+        default="prefix",
+        show_default=True,
+        help="What is averaged: prefixes, or the parameters behind them, where the store has them.",
     ),
 )
 

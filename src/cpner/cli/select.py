@@ -12,17 +12,17 @@ from rich.text import Text
 from cpner.cli.console import print_json, print_rich
 from cpner.cli.options import (
     Engine,
-    MixOptions,
     engine_options,
     json_option,
-    mix_options,
+    select_options,
     sources_option,
     target_option,
 )
 from cpner.show.tables import figure_table
+from cpner.transfer.mixing import Mixing
 
 if TYPE_CHECKING:
-    from cpner.ner import Sources
+    from cpner.store.domains import Sources
     from cpner.transfer.selector import Selection
 
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 @target_option
 @sources_option
 @engine_options
-@mix_options
+@select_options
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png", help="Draw a heat map.")
 @json_option
 def select(
     target: str,
     sources: Sources,
     engine: Engine,
-    mixing: MixOptions,
+    mixing: Mixing,
     plot: Path | None,
     as_json: bool,
 ) -> None:
@@ -52,14 +52,7 @@ def select(
       cpner select --target music --sources auto --store store
     """
     ner = engine.load(target)
-    selection = ner.select(
-        target,
-        sources,
-        alpha=mixing.alpha,
-        temperature=mixing.temperature,
-        top_k=mixing.top_k,
-        weighting=mixing.weighting,
-    )
+    selection = ner.select(target, sources, mixing=mixing)
     if plot:
         draw(selection, plot)
         click.echo(f"Wrote {plot}", err=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from cpner.cli.console import progress_bar
 from cpner.cli.options import (
     CorpusOptions,
     Engine,
@@ -19,7 +18,7 @@ from cpner.cli.options import (
     text_option,
     training_options,
 )
-from cpner.cli.training import finish, run_folder
+from cpner.cli.training import train
 
 
 @click.command()
@@ -56,18 +55,13 @@ def self_train(
     config = training.config()
     lines = list(read_lines(texts))
     ner = engine.load(domain)
-    run_dir = run_folder(engine.store, domain, resume=training.resume)
-    with progress_bar() as progress:
-        result = ner.self_train(
-            domain,
-            lines,
-            corpus,
-            config,
-            least_score=least_score,
-            run_dir=run_dir,
-            resume=training.resume,
-            progress=progress,
-        )
+    train(
+        ner,
+        domain,
+        engine.store,
+        lambda run: ner.self_train(domain, lines, corpus, config, least_score=least_score, run=run),
+        resume=training.resume,
+        as_json=as_json,
+    )
     learnt = ner.card(domain).metrics["pseudo_labelled"]
     click.echo(f"Learnt from {learnt:,} of {len(lines):,} lines without labels", err=True)
-    finish(ner, domain, result, engine.store, run_dir, as_json=as_json)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli.console import progress_bar
 from cpner.cli.options import (
     CorpusOptions,
     Engine,
-    MixOptions,
     TrainingOptions,
     engine_options,
     json_option,
@@ -22,23 +21,40 @@ from cpner.cli.options import (
     training_options,
     type_names_option,
 )
-from cpner.cli.training import finish, run_folder
+from cpner.cli.training import train
 from cpner.corpus import Corpus
 from cpner.store.card import VOTES
+from cpner.transfer.mixing import Mixing
+from cpner.transfer.strategies import STRATEGIES, summary
 
 if TYPE_CHECKING:
-    from cpner.ner import Sources
+    from cpner.store.domains import Sources
 
-# What each strategy does is told by `cpner.transfer.strategies.STRATEGIES`, which is slow to import.
-_STRATEGIES = ("collaborate", "none", "single", "uniform", "chain", "ensemble", "zero-label")
+_HELP = f"""Train a stored domain on, from the prefixes of stored source domains, and store it again.
+
+CORPUS is the target's. Each source counts as much as the selector says (see `cpner select`); no source is
+needed afterwards.
+
+\b
+Strategies:
+{indent(chr(10).join(f"{name:<12} {summary(name)}" for name in STRATEGIES), "  ")}
+
+\b
+Example:
+  cpner transfer sample:music --target music --sources news,politics --store store
+  cpner transfer sample:music --target music --sources news,politics --strategy ensemble --store store
+  cpner transfer sample:music --target music --strategy ensemble --members 4 --store store
+  cpner transfer sample:music --target music --sources news,art --strategy chain --corpus-of art=data/art --store s
+  cpner transfer --target food --type-names dish,restaurant --sources news --strategy zero-label --store store
+"""
 
 
-@click.command()
+@click.command(help=_HELP)
 @optional_corpus_options
 @target_option
 @optional_sources_option
 @engine_options
-@click.option("--strategy", type=click.Choice(_STRATEGIES), default="collaborate", show_default=True,
+@click.option("--strategy", type=click.Choice(list(STRATEGIES)), default="collaborate", show_default=True,
               help="How the sources are used; see above.")  # fmt: skip
 @click.option("--corpus-of", "corpora", multiple=True, metavar="NAME=CORPUS",
               help="Where the sentences of a source are; chain needs them for all sources but the first.")  # fmt: skip
@@ -48,8 +64,6 @@ _STRATEGIES = ("collaborate", "none", "single", "uniform", "chain", "ensemble", 
               help="How many trainings an ensemble without sources has.")  # fmt: skip
 @type_names_option
 @mix_options
-@click.option("--share", type=click.FloatRange(0, 1), default=0.5, show_default=True,
-              help="What the sources make up of the average (Eq. 10).")  # fmt: skip
 @training_options
 @json_option
 def transfer(
@@ -62,34 +76,11 @@ def transfer(
     vote: str,
     members: int,
     type_names: tuple[str, ...],
-    mixing: MixOptions,
-    share: float,
+    mixing: Mixing,
     training: TrainingOptions,
     as_json: bool,
 ) -> None:
-    """Train a stored domain on, from the prefixes of stored source domains, and store it again.
-
-    CORPUS is the target's. Each source counts as much as the selector says (see `cpner select`); no source is
-    needed afterwards.
-
-    \b
-    Strategies:
-      collaborate  average the sources, weighed by the selector, with the target, and train on
-      none         train the target on, without a source
-      single       collaborate with the source that the selector weighs most
-      uniform      the same with equal weights for all sources
-      chain        train the first source's prefix on the second source, and so on, then on the target
-      ensemble     collaborate with each source alone, or without any train on with several seeds; all decide together
-      zero-label   average the sources by the names of the target's types; takes no sentence of the target
-
-    \b
-    Example:
-      cpner transfer sample:music --target music --sources news,politics --store store
-      cpner transfer sample:music --target music --sources news,politics --strategy ensemble --store store
-      cpner transfer sample:music --target music --strategy ensemble --members 4 --store store
-      cpner transfer sample:music --target music --sources news,art --strategy chain --corpus-of art=data/art --store s
-      cpner transfer --target food --type-names dish,restaurant --sources news --strategy zero-label --store store
-    """
+    """Train a stored domain on by one of several strategies."""
     if not sources and strategy not in ("none", "ensemble"):
         raise click.UsageError(f"strategy {strategy} needs --sources A,B or --sources auto")
     if strategy == "zero-label" and not type_names and not data.corpus:
@@ -105,9 +96,11 @@ def transfer(
     config = training.config()
     known = target in open_store(engine.store) or not sources
     ner = engine.load(target if known else None if sources == "auto" else sources[0])
-    run_dir = run_folder(engine.store, target, resume=training.resume)
-    with progress_bar() as progress:
-        result = ner.transfer(
+    train(
+        ner,
+        target,
+        engine.store,
+        lambda run: ner.transfer(
             target,
             sources,
             corpus,
@@ -116,24 +109,20 @@ def transfer(
             corpora=named,
             vote=vote,
             members=members,
-            alpha=mixing.alpha,
-            temperature=mixing.temperature,
-            top_k=mixing.top_k,
-            weighting=mixing.weighting,
-            share=share,
-            run_dir=run_dir,
-            resume=training.resume,
-            progress=progress,
-        )
-    finish(ner, target, result, engine.store, run_dir, as_json=as_json)
+            mixing=mixing,
+            run=run,
+        ),
+        resume=training.resume,
+        as_json=as_json,
+    )
 
 
 def _pairs(given: tuple[str, ...]) -> dict[str, str]:
     """`NAME=CORPUS` as names and places."""
-    pairs = [each.partition("=") for each in given]
-    for each, (name, sign, place) in zip(given, pairs, strict=True):
+    pairs = [pair.partition("=") for pair in given]
+    for pair, (name, sign, place) in zip(given, pairs, strict=True):
         if not (name and sign and place):
             raise click.BadParameter(
-                f"{each!r} is not NAME=CORPUS, as politics=data/politics", param_hint="--corpus-of"
+                f"{pair!r} is not NAME=CORPUS, as politics=data/politics", param_hint="--corpus-of"
             )
     return {name: place for name, _, place in pairs}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from cpner.cli.console import progress_bar
 from cpner.cli.options import (
     CorpusOptions,
     Engine,
@@ -17,7 +16,7 @@ from cpner.cli.options import (
     prefix_config,
     training_options,
 )
-from cpner.cli.training import finish, run_folder
+from cpner.cli.training import train
 
 
 @click.command("warm-up")
@@ -43,15 +42,11 @@ def warm_up(
     corpus = training.sample(data.read())
     config = training.config()
     ner = engine.load(create=True)
-    run_dir = run_folder(engine.store, domain, resume=training.resume)
-    with progress_bar() as progress:
-        result = ner.warm_up(
-            domain,
-            corpus,
-            config,
-            prefix=prefix_config(length),
-            run_dir=run_dir,
-            resume=training.resume,
-            progress=progress,
-        )
-    finish(ner, domain, result, engine.store, run_dir, as_json=as_json)
+    train(
+        ner,
+        domain,
+        engine.store,
+        lambda run: ner.warm_up(domain, corpus, config, prefix=prefix_config(length), run=run),
+        resume=training.resume,
+        as_json=as_json,
+    )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from cpner.backbone.load import Backbone
     from cpner.backbone.prefix import Prefix
+    from cpner.backbone.shape import PrefixConfig
 
 FORMAT = 1  # of domain.json and the tensor files; raised when older versions of cpner could misread them
 NAME_LENGTH = 64  # characters
@@ -77,6 +78,15 @@ class DomainCard:
     members: list[str] = field(default_factory=list)
     vote: str = "probabilities"
     shapes: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def config(self) -> PrefixConfig:
+        """The settings of the prefix."""
+        from cpner.backbone.shape import PrefixConfig
+
+        known = {row.name for row in dataclasses.fields(PrefixConfig)}
+        plain = {"start_logit": 0.0}  # of a card that does not tell it
+        return PrefixConfig(**plain | {name: value for name, value in self.prefix.items() if name in known})
 
     def __post_init__(self) -> None:
         for name, kind in wrong_kinds(self):
@@ -266,3 +276,16 @@ class StoredDomain:
     card: DomainCard
     prefix: Prefix
     reparameterisation: dict[str, Tensor] | None = None
+
+    @property
+    def config(self) -> PrefixConfig:
+        """The settings of its prefix."""
+        return self.card.config
+
+    def as_stored(self) -> StoredDomain:
+        """The domain as a store gives it back: its prefix on the CPU in bfloat16, so that saving changes nothing."""
+        import torch
+
+        prefix = self.prefix.to("cpu").to(torch.bfloat16)
+        shapes = {kind: list(part.shape) for kind, part in prefix.parts.items()}
+        return dataclasses.replace(self, card=dataclasses.replace(self.card, shapes=shapes), prefix=prefix)

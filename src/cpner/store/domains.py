@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
-
-import torch
+from typing import Any, Literal, TypeVar
 
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, start_fingerprint
@@ -23,6 +22,7 @@ from cpner.store.store import Store
 
 ON_DEVICE = 64  # prefixes that stay on the device
 IN_MEMORY = 1024  # stored domains that stay in memory, a megabyte each
+Sources = Sequence[str] | Literal["auto"]
 T = TypeVar("T")
 
 
@@ -42,7 +42,9 @@ class Domains:
     def __init__(
         self, backbone: Backbone, store: Path | None, *, on_device: int = ON_DEVICE, in_memory: int = IN_MEMORY
     ) -> None:
-        self.backbone, self.store = backbone, store
+        self.backbone = backbone
+        self.store = store
+        self._lock = threading.RLock()
         self._unsaved: dict[str, StoredDomain] = {}
         self._stored = _Recent[StoredDomain](in_memory)
         self._on_device = _Recent[Prefix](on_device)
@@ -51,7 +53,8 @@ class Domains:
     def names(self) -> list[str]:
         """All names, sorted."""
         stored = [] if self.store is None or not self.store.is_dir() else Store(self.store).names()
-        return sorted({*self._unsaved, *self._stored, *stored})
+        with self._lock:
+            return sorted({*self._unsaved, *self._stored, *stored})
 
     def card(self, name: str) -> DomainCard:
         """What is known of a domain.
@@ -59,24 +62,27 @@ class Domains:
         Raises:
             UnknownDomainError: there is no such domain.
         """
-        domain = self._unsaved.get(name) or self._stored.get(name)
+        with self._lock:
+            domain = self._unsaved.get(name) or self._stored.get(name)
         return domain.card if domain else self._store_of(name).card(name)
 
-    def find(self, name: str, *, whole: bool = False) -> StoredDomain:
+    def get(self, name: str, *, whole: bool = False) -> StoredDomain:
         """A domain; `whole` is with its reparameterisation, if that was kept.
 
         Raises:
             UnknownDomainError: there is no such domain.
             PrefixMismatchError: it was made for another backbone.
         """
-        if name in self._unsaved:
-            return self._unsaved[name]
-        domain = self._stored.get(name)
-        if domain is None or (whole and domain.reparameterisation is None):
-            store = self._store_of(name)
-            check_fits(store.card(name), self.backbone)
-            domain = self._stored.put(name, store.load(name, reparameterisation=whole))
-        return domain
+        with self._lock:
+            if name in self._unsaved:
+                return self._unsaved[name]
+            domain = self._stored.get(name)
+            if domain is None or (whole and domain.reparameterisation is None):
+                store = self._store_of(name)
+                check_fits(store.card(name), self.backbone)
+                domain = self._stored.put(name, store.load(name, reparameterisation=whole))
+                self._forget_made(name)
+            return domain
 
     def check_name(self, name: str) -> None:
         """Check that a domain can have this name, before it is trained for hours.
@@ -88,13 +94,20 @@ class Domains:
         if self.store is not None and self.store.is_dir():
             Store(self.store).check_place(name)
 
-    def single(self, name: str, *, whole: bool = False) -> StoredDomain:
-        """A domain as the start of a training, or a source of one: no ensemble. The rest is as in `find`.
+    def get_single(self, name: str, *, whole: bool = False, instead: StoredDomain | None = None) -> StoredDomain:
+        """A domain as the start of a training, or a source of one: no ensemble.
+
+        Args:
+            whole: with its reparameterisation, if that was kept.
+            instead: the domain of its name, whatever is known under that.
 
         Raises:
-            PrefixMismatchError: it is an ensemble, too.
+            UnknownDomainError: there is no such domain.
+            PrefixMismatchError: it was made for another backbone, or is an ensemble.
         """
-        domain = self.find(name, whole=whole)
+        if instead is not None and instead.card.name == name:
+            return instead
+        domain = self.get(name, whole=whole)
         if domain.card.members:
             raise PrefixMismatchError(
                 f"domain {name!r} is an ensemble of {len(domain.card.members)} prefixes, which no training starts from "
@@ -104,25 +117,46 @@ class Domains:
 
     def prefix(self, name: str) -> Prefix:
         """A domain's prefix on the backbone's device."""
-        prefix = self._on_device.get(name)
-        if prefix is None:
-            prefix = self.find(name).prefix.to(self.backbone.device).to(self.backbone.dtype)
-            self._on_device.put(name, prefix)
-        return prefix
+        with self._lock:
+            prefix = self._on_device.get(name)
+            if prefix is None:
+                prefix = self.get(name).prefix.to(self.backbone.device).to(self.backbone.dtype)
+                self._on_device.put(name, prefix)
+            return prefix
 
     def prompt(self, name: str) -> Instructor:
         """How a domain's entities are asked for."""
-        return self._prompts.get(name) or self._prompts.put(name, prompt_of(self.find(name).card, self.backbone))
+        with self._lock:
+            return self._prompts.get(name) or self._prompts.put(name, prompt_of(self.get(name).card, self.backbone))
 
-    def keep(self, domain: StoredDomain) -> None:
-        """Take a new domain into memory, its prefix in the dtype of the store, so that saving changes no output."""
+    def put(self, domain: StoredDomain) -> None:
+        """Take a new domain into memory, in place of what was known under its name; `save` stores it."""
         name = domain.card.name
-        self._unsaved[name] = replace(domain, prefix=domain.prefix.to("cpu").to(torch.bfloat16))
-        self._on_device.pop(name, None)
-        self._prompts.pop(name, None)
+        with self._lock:
+            self._unsaved[name] = domain.as_stored()
+            self._forget_made(name)
+
+    def remove(self, name: str) -> None:
+        """Forget a domain, and delete it from the store if it is there.
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+            StoreError: it can't be deleted.
+        """
+        with self._lock:
+            unsaved = self._unsaved.pop(name, None)
+            self._stored.pop(name, None)
+            self._forget_made(name)
+            if unsaved is None or self._is_stored(name):
+                self._store_of(name).remove(name)
 
     def save(self, store: Path | None, names: Iterable[str] | None, *, reparameterisation: bool) -> None:
-        """Store domains; see `CPNER.save`.
+        """Store domains.
+
+        Args:
+            store: folder; made if it doesn't exist. None takes the one that domains are read from.
+            names: which; None for all that are not stored yet.
+            reparameterisation: keep P and its network too.
 
         Raises:
             ConfigError: there is no folder to save to.
@@ -131,41 +165,91 @@ class Domains:
         folder = store or self.store
         if folder is None:
             raise ConfigError("no store to save to: name a folder")
-        kept = [
-            self.find(name, whole=reparameterisation) for name in (sorted(self._unsaved) if names is None else names)
-        ]
-        opened = Store(folder, create=True)
-        self.store = self.store or folder
-        for domain in kept:
-            name = domain.card.name
-            if folder == self.store and name not in self._unsaved and name in opened:
-                continue  # as it is; what was kept of its reparameterisation stays
-            opened.save(domain if reparameterisation else StoredDomain(domain.card, domain.prefix))
-            if folder == self.store:
-                self._unsaved.pop(name, domain)
-                self._stored.put(name, domain)
+        with self._lock:
+            asked = sorted(self._unsaved) if names is None else names
+            domains = [self.get(name, whole=reparameterisation) for name in asked]
+            opened = Store(folder, create=True)
+            self.store = self.store or folder
+            for domain in domains:
+                name = domain.card.name
+                if folder == self.store and name not in self._unsaved and name in opened:
+                    continue  # as it is; what was kept of its reparameterisation stays
+                opened.save(domain if reparameterisation else replace(domain, reparameterisation=None))
+                if folder == self.store:
+                    self._unsaved.pop(name, None)
+                    self._stored.put(name, domain)
 
     def reload(self) -> None:
         """Read stored domains anew when they are next used; what is not saved stays."""
-        self._stored.clear()
-        for name in set(self._on_device) - set(self._unsaved):
-            del self._on_device[name]
-        self._prompts.clear()
+        with self._lock:
+            for name in self._stored:
+                self._forget_made(name)
+            self._stored.clear()
 
-    def fitting(self, target: str, config: PrefixConfig) -> tuple[list[str], list[str]]:
-        """All other domains: those whose prefixes fit the backbone and a prefix configuration, and the rest."""
-        names: list[str] = []
+    def sources(self, target: str, names: Sources) -> list[str]:
+        """The source domains of a target, each once; "auto" is all that fit the target, stored or not yet there.
+
+        Raises:
+            ConfigError: there is none that fits, or one is named twice or is the target.
+        """
+        if names == "auto":
+            prefix = self.card(target).config if target in self.names() else PrefixConfig()
+            names, others = self.compatible(target, prefix)
+            if not names:
+                raise ConfigError(_no_source(others) if others else f"{target!r} is alone: no domain to learn from")
+        if isinstance(names, str) or target in names or len(set(names)) < len(names):
+            raise ConfigError(f"sources {names!r} of {target!r} must be a list of other domains, each named once")
+        return list(names)
+
+    def sources_to_fit(
+        self, target: str, names: Sources, prefix: PrefixConfig | None
+    ) -> tuple[PrefixConfig, list[str]]:
+        """The prefix of a domain that is to be warmed up, and the sources that have its shape.
+
+        Args:
+            names: of sources; "auto" takes all that fit, and warns where domains are there and none does.
+            prefix: None takes that of the first source named, or the defaults.
+
+        Raises:
+            UnknownDomainError: there is no such source.
+            ConfigError: a source is named twice or is the target.
+            PrefixMismatchError: a source is an ensemble, or does not fit the prefix or the backbone.
+        """
+        if names == "auto":
+            prefix = prefix or PrefixConfig()
+            fitting, others = self.compatible(target, prefix)
+            if others and not fitting:
+                warnings.warn(f"{_no_source(others)}; a source that is named gives its shape", stacklevel=3)
+            return prefix, fitting
+        domains = [self.get_single(name) for name in self.sources(target, names)]
+        if prefix is None:
+            prefix = domains[0].config if domains else PrefixConfig()
+        for domain in domains:
+            self.check_shape(domain.card.name, domain.prefix, prefix)
+        return prefix, [domain.card.name for domain in domains]
+
+    def compatible(self, target: str, config: PrefixConfig) -> tuple[list[str], list[str]]:
+        """All other domains: those whose prefixes fit the backbone and a prefix configuration, and the rest.
+
+        Cards tell which; no tensors are loaded.
+        """
+        shapes = {kind: list(part_shape(self.backbone.t5.shape, config, kind)) for kind in config.attentions}
+        fitting: list[str] = []
         others: list[str] = []
         for name in self.names():
+            if name == target:
+                continue
             try:
-                if name != target:
-                    self.check_shape(name, self.single(name).prefix, config)
-                    names.append(name)
-            except PrefixMismatchError:
-                others.append(name)
+                card = self.card(name)
+            except UnknownDomainError:  # it was removed just now
+                continue
             except StoreError as error:
                 warnings.warn(f"{name!r} is left out: {error}", stacklevel=3)
-        return names, others
+                continue
+            ours = card.backbone_fingerprint == self.backbone.fingerprint
+            fits = ours and card.shapes == shapes and not card.members
+            (fitting if fits else others).append(name)
+        return fitting, others
 
     def check_shape(self, name: str, prefix: Prefix, config: PrefixConfig) -> None:
         """Check that a prefix has the shape that a configuration gives on this backbone.
@@ -181,28 +265,33 @@ class Domains:
                 f"the prefix of {name!r} has shapes {got}; this backbone and these prefix settings give {expected}"
             )
 
-    def new_card(self, name: str, types: Sequence[str], prefix: PrefixConfig) -> DomainCard:
-        """The card of a domain on this backbone, before anything is known of its training."""
+    def new_card(self, name: str, types: Sequence[str], prefix: PrefixConfig, **facts: Any) -> DomainCard:
+        """The card of a domain on this backbone; `facts` are fields that tell of its training."""
+        untrained = {"statistics": {}, "sources": {}, "strategy": "added", "metrics": {}, "seed": 0}
         return DomainCard(
+            **{**untrained, **facts},
             name=name,
             types=list(types),
             backbone=self.backbone.name,
             backbone_fingerprint=self.backbone.fingerprint,
             prefix=config_dict(prefix),
             start_fingerprint=start_fingerprint(self.backbone.t5.shape, prefix),
-            statistics={},
-            sources={},
-            strategy="added",
-            metrics={},
-            seed=0,
             versions=versions(),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
+    def _forget_made(self, name: str) -> None:
+        """Forget what was made of a domain that is no more."""
+        self._on_device.pop(name, None)
+        self._prompts.pop(name, None)
+
+    def _is_stored(self, name: str) -> bool:
+        return self.store is not None and self.store.is_dir() and name in Store(self.store)
+
     def _store_of(self, name: str) -> Store:
         """The store, which holds this domain."""
-        if self.store is not None and self.store.is_dir() and name in (store := Store(self.store)):
-            return store
+        if self.store is not None and self._is_stored(name):
+            return Store(self.store)
         known = self.names()
         where = "" if self.store is None else f" in {self.store}"
         listed = ", ".join(known[:20]) + (" ..." if len(known) > 20 else "")
@@ -239,8 +328,8 @@ def prompt_of(card: DomainCard, backbone: Backbone, types: Sequence[str] | None 
     return Instructor(backbone.vocabulary, types or card.types, instruction=card.instruction, options=card.options)
 
 
-def prefix_config(card: DomainCard) -> PrefixConfig:
-    """The prefix settings of a card."""
-    known = {field.name for field in fields(PrefixConfig)}
-    plain = {"start_logit": 0.0}  # of a card that does not tell it
-    return PrefixConfig(**plain | {name: value for name, value in card.prefix.items() if name in known})
+def _no_source(others: Sequence[str]) -> str:
+    return (
+        f"{len(others)} stored domain{'s' * (len(others) > 1)} can't be a source, as ensembles or prefixes of another "
+        f"shape or backbone: {others[0]!r}"
+    )

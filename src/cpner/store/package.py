@@ -50,8 +50,13 @@ def pack(domain: StoredDomain, dtype: str | None) -> dict[str, bytes]:
         state = _own(domain.reparameterisation)
         _check_finite(state, where / REPARAMETERISATION)
         files[REPARAMETERISATION] = save(state, metadata)
-    text = write_json(card, {file: _sha256(data) for file, data in files.items()})
+    text = write_json(card, {file: sha256_of(data) for file, data in files.items()})
     return {CARD: text, README: readme(card).encode(), **files}
+
+
+def digest(domain: StoredDomain, dtype: str | None = "bfloat16") -> str:
+    """What names the contents of a domain as a store holds them, tensors and card; `Store.digest` gives the same."""
+    return sha256_of(pack(domain, dtype)[CARD])
 
 
 def unpack(read: Callable[[str], bytes], where: Path, name: str | None, whole: bool) -> StoredDomain:
@@ -62,7 +67,7 @@ def unpack(read: Callable[[str], bytes], where: Path, name: str | None, whole: b
 
     def tensors(file: str) -> dict[str, Tensor]:
         data = read(file)
-        if _sha256(data) != sha256.get(file):
+        if sha256_of(data) != sha256.get(file):
             raise StoreError(f"{where / file} is damaged: its sha256 is not the one in {CARD}")
         return _parse(data, where / file)
 
@@ -135,5 +140,6 @@ def read_zip(path: Path, max_bytes: int) -> dict[str, bytes]:
     return files
 
 
-def _sha256(data: bytes) -> str:
+def sha256_of(data: bytes) -> str:
+    """64 hexadecimal digits that name these bytes."""
     return hashlib.sha256(data).hexdigest()

@@ -32,7 +32,7 @@ from cpner.store.card import (
     is_name,
     read_json,
 )
-from cpner.store.package import CARD, FILES, IMPORT_BYTES, PREFIX, pack, read_zip, unpack
+from cpner.store.package import CARD, FILES, IMPORT_BYTES, PREFIX, pack, read_zip, sha256_of, unpack
 
 if TYPE_CHECKING:
     pass
@@ -124,6 +124,15 @@ class Store:
             part = self._part()
             os.rename(self._find(name), part)
             shutil.rmtree(part, ignore_errors=True)
+
+    def digest(self, name: str) -> str:
+        """What names a domain's contents, tensors and card: 64 hexadecimal digits.
+
+        Raises:
+            UnknownDomainError: no such domain.
+            StoreError: its domain.json is missing.
+        """
+        return self._read(name, lambda folder: sha256_of(_read_file(folder / CARD)))
 
     def size_bytes(self, name: str) -> int:
         """What a domain's files take up together, in bytes.

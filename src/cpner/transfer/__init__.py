@@ -1,29 +1,50 @@
-"""Transfer between domains: selection, collaboration and its rivals, text without labels (section 3.4)."""
+"""Transfer between domains: selection, collaboration and its rivals, text without labels (section 3.4).
 
-from cpner.transfer.collaborate import check_collaboration, collaboration_start, combine, combine_parameters
-from cpner.transfer.dapt import DaptConfig, dapt_backbone, dapt_prefix, write_tuned
-from cpner.transfer.selector import WEIGHTINGS, DualQuery, Selection, alpha_of_each, check_selection, select_domains
-from cpner.transfer.self_training import pseudo_label
-from cpner.transfer.strategies import STRATEGIES, check_strategy, gather, untrained
+Names load their modules when they are first used, so that the settings need no torch.
+"""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cpner.transfer.collaborate import collaboration_start, combine, combine_parameters
+    from cpner.transfer.dapt import DaptConfig, dapt_prefix
+    from cpner.transfer.mixing import Mixing
+    from cpner.transfer.selector import DualQuery, Selection, select_domains
+    from cpner.transfer.self_training import pseudo_label
+    from cpner.transfer.strategies import STRATEGIES
+
+_HOMES = {
+    "DaptConfig": "dapt",
+    "DualQuery": "selector",
+    "Mixing": "mixing",
+    "STRATEGIES": "strategies",
+    "Selection": "selector",
+    "collaboration_start": "collaborate",
+    "combine": "collaborate",
+    "combine_parameters": "collaborate",
+    "dapt_prefix": "dapt",
+    "pseudo_label": "self_training",
+    "select_domains": "selector",
+}
 __all__ = [
     "STRATEGIES",
-    "WEIGHTINGS",
     "DaptConfig",
     "DualQuery",
+    "Mixing",
     "Selection",
-    "alpha_of_each",
-    "check_collaboration",
-    "check_selection",
-    "check_strategy",
     "collaboration_start",
     "combine",
     "combine_parameters",
-    "dapt_backbone",
     "dapt_prefix",
-    "gather",
     "pseudo_label",
     "select_domains",
-    "untrained",
-    "write_tuned",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"cpner.transfer.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'cpner.transfer' has no attribute {name!r}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,20 +13,8 @@ from cpner.backbone.prefix import Prefix, mix
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import PrefixConfig
 from cpner.errors import ConfigError, PrefixMismatchError
-
-SPACES = ("prefix", "parameters")
-
-
-class Warm(Protocol):
-    """A domain that was warmed up, as the store gives it."""
-
-    @property
-    def prefix(self) -> Prefix:
-        """Baked, each part [L, 2, H, K, D]."""
-
-    @property
-    def reparameterisation(self) -> dict[str, Tensor] | None:
-        """P, its network if it has one, and the start; None where they were not kept."""
+from cpner.transfer.domain import Warm
+from cpner.transfer.mixing import Mixing
 
 
 def collaboration_start(
@@ -37,8 +24,7 @@ def collaboration_start(
     weights: Sequence[float],
     *,
     prefix: PrefixConfig | None = None,
-    space: str = "prefix",
-    share: float = 0.5,
+    mixing: Mixing | None = None,
 ) -> Reparameterisation:
     """Put the weighted sources into the target's prefix (Eq. 9, 10).
 
@@ -47,47 +33,33 @@ def collaboration_start(
         sources: the domains to learn from, by name.
         weights: S_total of each source (Eq. 8), in the same order.
         prefix: the settings of the target's prefix, which the sources share; None takes the defaults.
-        space: "prefix" averages the baked prefixes and gives a fresh P that starts at that average;
-            "parameters" averages P and its network themselves, as Eq. 9-10 are written.
-        share: what the sources make up of the average, 0 to 1; 1/2 is the paper's.
+        mixing: its `share` and `space` are used; None takes the paper's share, and baked prefixes.
 
     Returns:
         What is to be trained on (Eq. 4). It holds what the sources gave: none of them is needed at prediction.
 
     Raises:
-        ConfigError: a setting is out of its range.
+        ConfigError: there is no source, or not a weight for each.
         PrefixMismatchError: the prefixes differ in shape; or in the space of parameters: something to average was
             not kept, or the starts differ.
     """
-    check_collaboration(space, share)
     if len(weights) != len(sources) or not sources:
         raise ConfigError(
             f"collaboration of {len(sources)} sources by {len(weights)} weights; expected a weight for each, and at "
             "least 1 source"
         )
-    shape, prefix = backbone.t5.shape, prefix or PrefixConfig()
-    if space == "prefix":
-        start = combine(target.prefix, [source.prefix for source in sources.values()], weights, share)
-        return Reparameterisation(shape, prefix, start)
-    average = Reparameterisation(shape, prefix)
+    mixing = mixing or Mixing()
+    prefix = prefix or PrefixConfig()
+    if mixing.space == "prefix":
+        start = combine(target.prefix, [source.prefix for source in sources.values()], weights, mixing.share)
+        return Reparameterisation(backbone.t5.shape, prefix, start)
+    average = Reparameterisation(backbone.t5.shape, prefix)
     states = [_state(name, warm) for name, warm in [("the target", target), *sources.items()]]
     try:
-        average.load_state_dict(combine_parameters(states[0], states[1:], weights, share))
+        average.load_state_dict(combine_parameters(states[0], states[1:], weights, mixing.share))
     except RuntimeError as error:
         raise PrefixMismatchError("the target's prefix was trained with other prefix settings") from error
     return average
-
-
-def check_collaboration(space: str, share: float) -> None:
-    """Check the settings of `collaboration_start`.
-
-    Raises:
-        ConfigError: there is no such space, or the share is out of its range.
-    """
-    if space not in SPACES or not 0 <= share <= 1:
-        raise ConfigError(
-            f"collaboration with space={space!r} and share={share}; expected one of {', '.join(SPACES)}, and 0 to 1"
-        )
 
 
 def combine(target: Prefix, sources: Sequence[Prefix], weights: Sequence[float], share: float = 0.5) -> Prefix:
@@ -140,7 +112,7 @@ def warn_of_starts(target: str, starts: Mapping[str, str]) -> None:
     if others:
         warnings.warn(
             f"{others[0]!r} and {target!r} were warmed up from different starts: their average may be worth little",
-            stacklevel=3,
+            stacklevel=5,  # who called CPNER.transfer
         )
 
 

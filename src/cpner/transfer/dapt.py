@@ -1,29 +1,21 @@
 """Domain-adaptive pre-training: span corruption on unlabelled text of a domain (section 4.2, "Introducing DAPT").
 
-Of the prefix alone, with the backbone frozen, so that it still serves all domains; or of the backbone, as the paper's
-rivals do, which makes another backbone that serves this domain.
+Of the prefix alone, with the backbone frozen, so that it still serves all domains. The paper's rivals train the
+backbone: `cpner pretrain --start` does that.
 """
 
 from __future__ import annotations
 
-import copy
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
-from cpner.backbone.checkpoint import hugging_face_state
-from cpner.backbone.load import Backbone, locate
-from cpner.backbone.prefix import Prefix
+from cpner.backbone.load import Backbone
+from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import PrefixConfig
 from cpner.backbone.start import fresh
 from cpner.corpus.words import split_words
@@ -49,7 +41,6 @@ class DaptConfig(Settings):
     lines: int = 16  # lines of text in a batch
     pieces: int = 96  # of a line, at most; of a longer one some part is taken
     lr: float | None = None  # highest step size of AdamW for a prefix, none as in warm-up; it falls as a cosine to zero
-    backbone_lr: float = 3e-4  # the same for a whole backbone, which small steps keep able
     clip: float = 1.0  # largest norm of all gradients together
     noise: float = 0.15  # share of text that is hidden (T5's)
     mean_span: int = 3  # mean pieces of a hidden span (T5's)
@@ -60,7 +51,7 @@ class DaptConfig(Settings):
     ranges: ClassVar = {
         at_least(1): ("steps", "lines", "pieces", "mean_span"),
         at_least(0): ("lr", "seed"),
-        above(0): ("backbone_lr", "clip", "noise"),
+        above(0): ("clip", "noise"),
         between(0, 1): ("biased",),
     }
     unset_by_zero = ("lr",)
@@ -88,55 +79,13 @@ def dapt_prefix(
     config = config or DaptConfig()
     started = time.monotonic()
     trained = fresh(backbone, prefix).to(backbone.device)
-    group = Group(dict(trained.named_parameters()), config.lr or trained.lr)
-    curve = _train(backbone, group, trained, lines, config, progress)
+    curve = _train(backbone, trained, lines, config, progress)
     return TrainingResult.of(trained, Course(curve, None, 1, 1, config.steps, time.monotonic() - started))
-
-
-def dapt_backbone(
-    backbone: Backbone, lines: Iterable[str], config: DaptConfig | None = None, *, progress: Report | None = None
-) -> Backbone:
-    """Train a copy of a backbone on text, in float32; the given one stays as it is.
-
-    Args, Raises: as in `dapt_prefix`.
-    """
-    config = config or DaptConfig()
-    tuned = Backbone(backbone.name, copy.deepcopy(backbone.t5).float(), backbone.vocabulary, backbone.window)
-    tuned.t5.requires_grad_(True)
-    group = Group(dict(tuned.t5.named_parameters()), config.backbone_lr)
-    _train(tuned, group, None, lines, config, progress)
-    return replace(tuned, t5=tuned.t5.to(backbone.dtype))
-
-
-def write_tuned(backbone: Backbone, folder: Path) -> None:
-    """Write a tuned backbone as a folder that `load` and `transformers` read, all or nothing.
-
-    Weights are in bfloat16, configuration and tokenizer are copied.
-
-    Raises:
-        BackboneError: the folder is there already, or can't be written.
-    """
-    if folder.exists():
-        raise BackboneError(f"{folder} is there already: choose a new folder for the backbone")
-    state = {name: tensor.to("cpu", torch.bfloat16) for name, tensor in hugging_face_state(backbone.t5).items()}
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as beside:
-            made = Path(beside) / folder.name
-            made.mkdir()
-            for file in locate(backbone.name).iterdir():
-                if file.suffix in (".json", ".model", ".txt") and not file.name.endswith(".index.json"):
-                    shutil.copy2(file, made)
-            save_file(state, made / "model.safetensors", metadata={"format": "pt"})
-            made.rename(folder)
-    except (OSError, SafetensorError) as error:
-        raise BackboneError(f"{folder} can't be written: {error}") from error
 
 
 def _train(
     backbone: Backbone,
-    group: Group,
-    prefix: Callable[[], Prefix] | None,
+    trained: Reparameterisation,
     lines: Iterable[str],
     config: DaptConfig,
     progress: Report | None,
@@ -148,7 +97,7 @@ def _train(
 
     def loss(batch: Batch) -> Tensor:
         rows = batch.source.shape[0]
-        return cross_entropy(backbone.t5, batch, None if prefix is None else prefix().expand(rows))
+        return cross_entropy(backbone.t5, batch, trained().expand(rows))
 
     def count(step: Step[Batch]) -> None:
         losses.append(step.loss)
@@ -161,6 +110,7 @@ def _train(
             progress(Progress(step.number, config.steps, f"DAPT, loss {latest:.3f}"))
 
     batches = ((step / config.steps, text.batch(step).to(backbone.device)) for step in range(config.steps))
+    group = Group(dict(trained.named_parameters()), config.lr or trained.lr)
     optimise(adamw([group]), loss, batches, ramp=0, clip=config.clip, after=count)
     return curve
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from cpner.backbone.prefix import Prefix
-from cpner.errors import ConfigError, PrefixMismatchError
-
-WEIGHTINGS = ("softmax", "sum", "uniform")
+from cpner.backbone.load import Backbone
+from cpner.backbone.prefix import Prefix, mix
+from cpner.backbone.start import quiet_start
+from cpner.errors import PrefixMismatchError
+from cpner.transfer.domain import Domain
+from cpner.transfer.mixing import Mixing
 
 
 class DualQuery(NamedTuple):
@@ -25,6 +27,17 @@ class DualQuery(NamedTuple):
     name: str
     type_embeddings: Tensor
     prefix: Prefix
+
+    @classmethod
+    def of(cls, domain: Domain, backbone: Backbone) -> DualQuery:
+        """What the selector compares of a trained domain.
+
+        Reading: Eq. 6 compares prefixes; here it compares what training changed of their start, for the start that all
+        domains share would make any two alike.
+        """
+        start = quiet_start(backbone, domain.config)
+        change = mix([domain.prefix, start], [1.0, -1.0])  # Eq. 6
+        return cls(domain.card.name, backbone.embed_types(domain.card.types), change)
 
 
 @dataclass(frozen=True)
@@ -55,89 +68,56 @@ class Selection:
     top_k: int | None = None
     weighting: str = "softmax"
 
+    @property
+    def by_source(self) -> dict[str, float]:
+        """The weight of each source, by its name."""
+        return dict(zip(self.sources, self.weights, strict=True))
+
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
-def select_domains(
-    target: DualQuery,
-    sources: Sequence[DualQuery],
-    *,
-    alpha: float | Sequence[float] | Mapping[str, float] = 0.5,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    weighting: str = "softmax",
-) -> Selection:
+def select_domains(target: DualQuery, sources: Sequence[DualQuery], mixing: Mixing | None = None) -> Selection:
     """Weigh I source domains by their likeness to the target (Eq. 5-8).
 
     Args:
         sources: from 1 domain; each has its own number of types, all share the target's prefix shape.
-        alpha: share of the entity similarity in the total, 0 to 1: for all sources, for each in order, or by name.
-        temperature: above 0; below 1 sharpens the weights, above 1 evens them out. 1 is the paper's.
-        top_k: how many of the sources keep a weight, the largest; None: all.
-        weighting: "softmax" of the totals (Eq. 8); "sum", each total divided by their sum, as in the authors' code;
-            or "uniform", as if there were no selector. The last two have no temperature.
+        mixing: how to weigh; None takes the paper's settings.
 
     Returns:
         Both similarities, their total, and the weights that Eq. 9 uses.
 
     Raises:
-        ConfigError: no source is named, or a setting is out of its range.
+        ConfigError: no source is named, or a setting does not suit the sources.
         PrefixMismatchError: a source's prefix has another shape than the target's.
-
-    Reading: Eq. 6 leaves the vectors open; here each layer of each kind of attention is one vector of keys and values.
     """
-    names = [source.name for source in sources]
-    check_selection(names, alpha=alpha, temperature=temperature, top_k=top_k, weighting=weighting)
-    alphas = list(alpha_of_each(alpha, names).values())
-    entity = torch.stack([entity_similarity(target, source) for source in sources])  # [I] Eq. 5
-    prefix = torch.stack([prefix_similarity(target, source) for source in sources])  # [I] Eq. 6
-    share = torch.tensor(alphas, dtype=torch.float64)
-    total = share * entity + (1 - share) * prefix  # Eq. 7
-    kept = total.topk(top_k or len(sources)).indices
-    weights = torch.zeros_like(total).index_copy(0, kept, _weigh(total[kept], temperature, weighting))
+    mixing = mixing or Mixing()
+    alphas = mixing.resolve([source.name for source in sources])
+    alpha = torch.tensor(list(alphas.values()), dtype=torch.float64)  # [I]
+    entity = torch.stack([entity_similarity(target, source) for source in sources])  # [I]
+    prefix = torch.stack([prefix_similarity(target, source) for source in sources])  # [I]
+    total = alpha * entity + (1 - alpha) * prefix  # Eq. 7
+    largest = total.topk(mixing.top_k or len(sources)).indices
+    weights = torch.zeros_like(total).index_copy(0, largest, _weigh(total[largest], mixing))
     return Selection(
         target=target.name,
-        sources=tuple(source.name for source in sources),
+        sources=tuple(alphas),
         entity_similarity=tuple(entity.tolist()),
         prefix_similarity=tuple(prefix.tolist()),
         total=tuple(total.tolist()),
         weights=tuple(weights.tolist()),
-        alpha=tuple(alphas),
-        temperature=temperature,
-        top_k=top_k,
-        weighting=weighting,
+        alpha=tuple(alphas.values()),
+        temperature=mixing.temperature,
+        top_k=mixing.top_k,
+        weighting=mixing.weighting,
     )
-
-
-def check_selection(
-    sources: Sequence[str],
-    *,
-    alpha: float | Sequence[float] | Mapping[str, float],
-    temperature: float,
-    top_k: int | None,
-    weighting: str,
-) -> None:
-    """Check the settings of `select_domains`, given the names of the sources.
-
-    Raises:
-        ConfigError: no source is named, or a setting is out of its range.
-    """
-    if weighting not in WEIGHTINGS:
-        raise ConfigError(f"no weighting {weighting!r} of sources; expected one of {', '.join(WEIGHTINGS)}")
-    if not sources or not temperature > 0 or not (top_k is None or 1 <= top_k <= len(sources)):
-        raise ConfigError(
-            f"selection among {len(sources)} sources with temperature={temperature} and top_k={top_k}; "
-            "expected at least 1 source, a temperature above 0, and top_k from 1 to the number of sources"
-        )
-    alpha_of_each(alpha, sources)
 
 
 def entity_similarity(target: DualQuery, source: DualQuery) -> Tensor:
     """Cosine of the mean type embeddings (Eq. 5), in [-1, 1]."""
-    a, b = (query.type_embeddings.double().cpu().mean(0) for query in (target, source))
-    return cosine_similarity(a, b, dim=0).clamp(-1, 1)
+    pooled = [query.type_embeddings.double().cpu().mean(0) for query in (target, source)]  # Pool: [d] each
+    return cosine_similarity(pooled[0], pooled[1], dim=0).clamp(-1, 1)  # Eq. 5
 
 
 def prefix_similarity(target: DualQuery, source: DualQuery) -> Tensor:
@@ -145,8 +125,11 @@ def prefix_similarity(target: DualQuery, source: DualQuery) -> Tensor:
 
     Raises:
         PrefixMismatchError: the prefixes differ in shape or in the attentions they serve.
+
+    Reading: Eq. 6 leaves the vectors open; here each layer of each kind of attention is one vector of keys and values.
     """
-    ours, theirs = target.prefix.parts, source.prefix.parts
+    ours = target.prefix.parts
+    theirs = source.prefix.parts
     shapes = [{name: tuple(part.shape) for name, part in parts.items()} for parts in (ours, theirs)]
     if shapes[0] != shapes[1]:
         raise PrefixMismatchError(
@@ -157,31 +140,13 @@ def prefix_similarity(target: DualQuery, source: DualQuery) -> Tensor:
         cosine_similarity(ours[name].double().cpu().flatten(1), theirs[name].double().cpu().flatten(1), dim=1)
         for name in ours
     ]
-    return torch.cat(layers).mean().clamp(-1, 1)
+    return torch.cat(layers).mean().clamp(-1, 1)  # Eq. 6
 
 
-def _weigh(total: Tensor, temperature: float, weighting: str) -> Tensor:
-    """Weights [I] of the kept sources; their sum is 1."""
-    if weighting == "softmax":
-        return (total / temperature).softmax(dim=0)  # Eq. 8
-    if weighting == "sum" and bool((total > 0).all()):
+def _weigh(total: Tensor, mixing: Mixing) -> Tensor:
+    """Weights of sources by their totals; their sum is 1."""
+    if mixing.weighting == "softmax":
+        return (total / mixing.temperature).softmax(dim=0)  # Eq. 8
+    if mixing.weighting == "sum" and bool((total > 0).all()):
         return total / total.sum()
     return torch.full_like(total, 1 / len(total))  # a negative total divided by the sum would be no weight
-
-
-def alpha_of_each(alpha: float | Sequence[float] | Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
-    """One alpha for each source, by name, in order.
-
-    Raises:
-        ConfigError: there are more or fewer than sources, or one is out of its range.
-    """
-    if isinstance(alpha, Mapping):
-        missing = sorted(set(names) ^ set(alpha))
-        if missing:
-            raise ConfigError(f"alpha must name each source once; {missing[0]!r} is missing or no source")
-        alphas = [float(alpha[name]) for name in names]
-    else:
-        alphas = [float(alpha)] * len(names) if isinstance(alpha, int | float) else [float(a) for a in alpha]
-    if len(alphas) != len(names) or not all(0 <= a <= 1 for a in alphas):
-        raise ConfigError(f"alpha={alpha} is out of range; expected one number from 0 to 1, or one for each source")
-    return dict(zip(names, alphas, strict=True))

@@ -11,18 +11,18 @@ from cpner.corpus.sentence import Prediction, Sentence
 
 
 def pseudo_label(
-    sentences: Iterable[Sentence], found: Iterable[Sequence[Prediction]], least_score: float
+    sentences: Sequence[Sentence], predictions: Iterable[Sequence[Prediction]], least_score: float
 ) -> list[Sentence]:
     """Sentences with the entities that a teacher found in them.
 
     Args:
         sentences: their own entities are not looked at.
-        found: for each sentence what the teacher found.
+        predictions: for each sentence what the teacher found.
         least_score: sentences with an entity of a lower score, in [0, 1], are left out: one wrong entity teaches more
             wrong than a whole sentence less costs.
     """
     return [
-        sentence.with_spans(f.span for f in own)
-        for sentence, own in zip(sentences, found, strict=True)
-        if all(f.score >= least_score for f in own)
+        sentence.with_spans(prediction.span for prediction in predicted)
+        for sentence, predicted in zip(sentences, predictions, strict=True)
+        if all(prediction.score >= least_score for prediction in predicted)
     ]

@@ -158,7 +158,9 @@ class _Demo:
 
     def _warm_up(self, name: str, corpus: Corpus, extra_steps: int = 0) -> TrainingResult:
         config = self._training(len(corpus.train), self.config.warm_up_steps + extra_steps)
-        result = self.ner.warm_up(name, corpus, config, progress=self._report(name))
+        from cpner.training.run import Run
+
+        result = self.ner.warm_up(name, corpus, config, run=Run(progress=self._report(name)))
         self.ner.save(self.store.path)
         self.done += 1
         return result
@@ -173,7 +175,11 @@ class _Demo:
             _copy(self.store, warm, name)
             top = 1 if kind == SINGLE else None
             config = self._training(size, self.config.transfer_steps)
-            result = self.ner.collaborate(name, self._chosen(warm, top), sample, config, progress=self._report(name))
+            from cpner.training.run import Run
+
+            chosen = self._chosen(warm, top)
+            run = Run(progress=self._report(name))
+            result = self.ner.transfer(name, chosen, sample, config, run=run)
             self.ner.save(self.store.path)
             self.done += 1
         spans = self.ner.recognise(self.target.test, name)

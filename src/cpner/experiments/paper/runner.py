@@ -23,7 +23,7 @@ from cpner.experiments.paper.cells import MIT, PUBLISHED_SHOTS, Cell
 from cpner.experiments.paper.search import search
 from cpner.ner import CPNER
 from cpner.training import TrainingConfig
-from cpner.transfer import DaptConfig, combine
+from cpner.transfer import DaptConfig, Mixing, combine
 
 SHARED_LOOP = "that of warm-up"  # what records of tuned cells say; those of a loop of their own say nothing
 
@@ -104,7 +104,7 @@ class Runner:
             return Outcome(corpus, ner.recognise(corpus.test, types=corpus.types))
         config = self._config(cell)
         facts: dict[str, Any] = {}
-        mixing: dict[str, Any] = dict(_MIXING.get(cell.variant, {}))
+        mixing = _MIXING.get(cell.variant, Mixing())
         strategy, sources = cell.strategy, cell.sources
         if strategy == "floor":
             ner.warm_up(name, corpus, config)
@@ -113,11 +113,11 @@ class Runner:
             sources, config = (_chain_name(cell),), _twice(config)
         elif strategy == "search":
             facts["search"] = search(ner, name, sources, corpus.dev)
-            mixing |= {key: facts["search"][key] for key in ("alpha", "temperature", "share")}
+            mixing = replace(mixing, **{key: facts["search"][key] for key in ("alpha", "temperature", "share")})
             strategy = "collaborate"
         elif strategy in ("seeds", *_TAUGHT):
             strategy = "ensemble"
-        result = ner.transfer(name, sources, corpus, config, strategy=strategy, **mixing)
+        result = ner.transfer(name, sources, corpus, config, strategy=strategy, mixing=mixing)
         if cell.strategy in _TAUGHT:
             result = ner.self_train(name, self._unlabelled(cell, corpus), corpus, config)
         card = ner.card(name)
@@ -207,11 +207,11 @@ class Runner:
 
 
 _TAUGHT = ("self-training", "sources-teach")  # by an ensemble of seeds, of sources
-_MIXING: dict[str, dict[str, Any]] = {
-    "no-entity-similarity": {"alpha": 0.0},
-    "no-prefix-similarity": {"alpha": 1.0},
-    "sum": {"weighting": "sum"},
-    "parameters": {"space": "parameters"},
+_MIXING = {
+    "no-entity-similarity": Mixing(alpha=0.0),
+    "no-prefix-similarity": Mixing(alpha=1.0),
+    "sum": Mixing(weighting="sum"),
+    "parameters": Mixing(space="parameters"),
 }
 
 

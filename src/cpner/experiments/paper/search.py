@@ -9,7 +9,7 @@ from typing import Any
 from cpner.corpus import Sentence
 from cpner.evaluation import evaluate
 from cpner.ner import CPNER
-from cpner.transfer import combine
+from cpner.transfer import Mixing, combine
 
 ALPHAS = (0.0, 0.5, 1.0)
 TEMPERATURES = (1.0, 0.1, 0.02)
@@ -40,7 +40,7 @@ def search(
     tried: list[dict[str, float]] = []
     types = ner.card(target).types
     for alpha, temperature in product(alphas, temperatures) if dev else ():
-        weights = ner.select(target, sources, alpha=alpha, temperature=temperature).weights
+        weights = ner.select(target, sources, mixing=Mixing(alpha, temperature)).weights
         for share in shares:
             start = combine(ner.prefix(target), [ner.prefix(name) for name in sources], weights, share)
             ner.add("search", start, types)

@@ -1,0 +1,259 @@
+"""Recognition with the domains of a store: what a server needs, without any training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Self, overload
+
+import torch
+
+from cpner.backbone import EMBEDDED
+from cpner.backbone.load import Backbone, load
+from cpner.backbone.prefix import Prefix
+from cpner.corpus import Corpus
+from cpner.corpus.sentence import Entity, Prediction, Sentence
+from cpner.errors import ConfigError, CorpusError
+from cpner.evaluation import Evaluation, evaluate
+from cpner.instructor import Instructor
+from cpner.progress import Report
+from cpner.recognition.beam import beam_search
+from cpner.recognition.recognise import Task
+from cpner.recognition.vote import recognise_all
+from cpner.store import DomainCard
+from cpner.store.domains import Domains, prompt_of
+from cpner.training import check_types
+
+Names = str | None | Sequence[str | None]
+
+
+class Recogniser:
+    """Finds entities with any number of domains on one backbone.
+
+    Args:
+        backbone: the frozen model that all domains share.
+        store: folder of stored domains; read when a domain is first used.
+    """
+
+    def __init__(self, backbone: Backbone, store: str | Path | None = None) -> None:
+        self.backbone = backbone
+        self._domains = Domains(backbone, None if store is None else Path(store))
+
+    @classmethod
+    def load(
+        cls,
+        backbone: str = EMBEDDED,
+        *,
+        store: str | Path | None = None,
+        device: str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Self:
+        """Load a backbone, and the domains of a store when they are used.
+
+        Args:
+            backbone: "cpner-mini", a folder with a T5 checkpoint, or a repository of the Hugging Face hub.
+            store: folder of stored domains; need not exist yet.
+            device: None picks CUDA where there is one.
+            dtype: bfloat16 or float32; None is the one that the device is faster in.
+
+        Raises:
+            BackboneError: there is no such backbone, or it is none that cpner can read.
+        """
+        return cls(load(backbone, device=device, dtype=dtype), store)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.backbone.name!r} on {self.backbone.device}, {len(self.domains)} domains)"
+
+    @property
+    def domains(self) -> list[str]:
+        """Names of all domains, in memory and in the store, sorted."""
+        return self._domains.names()
+
+    @property
+    def store(self) -> Path | None:
+        """Folder of the stored domains, if there is one."""
+        return self._domains.store
+
+    def card(self, name: str) -> DomainCard:
+        """What is known of a domain.
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+        """
+        return self._domains.card(name)
+
+    def prefix(self, name: str) -> Prefix:
+        """A domain's baked prefix on the CPU, each part [L, 2, H, K, D].
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+            PrefixMismatchError: it was made for another backbone.
+        """
+        return self._domains.get(name).prefix
+
+    @overload
+    def predict(  # type: ignore[overload-overlap]
+        self,
+        text: str,
+        domain: str | None = None,
+        *,
+        types: Sequence[str] | None = None,
+        batch_size: int = 32,
+        beams: int = 1,
+    ) -> list[Entity]: ...
+
+    @overload
+    def predict(
+        self,
+        text: Sequence[str],
+        domain: Names = None,
+        *,
+        types: Sequence[str] | None = None,
+        batch_size: int = 32,
+        beams: int = 1,
+    ) -> list[list[Entity]]: ...
+
+    def predict(
+        self,
+        text: str | Sequence[str],
+        domain: Names = None,
+        *,
+        types: Sequence[str] | None = None,
+        batch_size: int = 32,
+        beams: int = 1,
+    ) -> list[Entity] | list[list[Entity]]:
+        """Find the entities of texts.
+
+        Args:
+            text: one text or several, of any length.
+            domain: whose prefix to use: one domain for all, or one for each text. None needs `types`: zero-shot, the
+                backbone alone is told what to look for.
+            types: look for these types instead of the domain's.
+            batch_size: sentences decoded at once.
+            beams: outputs that the search keeps for each sentence; 1 is greedy search, more are slower.
+
+        Returns:
+            The entities of the text (or of each text), with offsets in characters and scores in [0, 1].
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+            ConfigError: neither a domain nor types, or as many domains as texts are not there.
+            CorpusError: a text is no Unicode.
+            PrefixMismatchError: the domain was made for another backbone.
+        """
+        texts = [text] if isinstance(text, str) else list(text)
+        odd = next((t for t in texts if not isinstance(t, str)), None)
+        if odd is not None or (isinstance(text, str) and not isinstance(domain, str | None)):
+            raise ConfigError(f"predict takes a text and a domain, or lists of them; got {odd or domain!r}")
+        sentences = [sentence_of(text) for text in texts]
+        predictions = self.recognise(sentences, domain, types=types, batch_size=batch_size, beams=beams)
+        entities = [
+            [sentence.entity(prediction.span, prediction.score) for prediction in predicted]
+            for sentence, predicted in zip(sentences, predictions, strict=True)
+        ]
+        return entities[0] if isinstance(text, str) else entities
+
+    def recognise(
+        self,
+        sentences: Sequence[Sentence],
+        domain: Names = None,
+        *,
+        types: Sequence[str] | None = None,
+        batch_size: int = 32,
+        beams: int = 1,
+        free: bool = False,
+        progress: Report | None = None,
+    ) -> list[list[Prediction]]:
+        """Find the entities of sentences as spans of their words, with scores.
+
+        Args:
+            domain: whose prefix to use: one domain for all, or one for each sentence. None needs `types`: zero-shot.
+            types: look for these types instead of the domain's.
+            batch_size: sentences decoded at once.
+            beams: outputs that the search keeps for each sentence; 1 is greedy search, more are slower.
+            free: generate without the grammar, greedily; the scores are then 1.
+            progress: called after every batch.
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+            ConfigError: neither a domain nor types, or as many domains as sentences are not there.
+            PrefixMismatchError: the domain was made for another backbone.
+        """
+        names = [domain] * len(sentences) if domain is None or isinstance(domain, str) else list(domain)
+        if len(names) != len(sentences) or batch_size < 1:
+            raise ConfigError(
+                f"{len(names)} domains for {len(sentences)} texts with batch_size={batch_size}; "
+                "expected one domain for all or one for each, and at least 1"
+            )
+        if beams < 1 or (free and beams > 1):
+            raise ConfigError(f"beams={beams} with free={free}; expected at least 1, and 1 without the grammar")
+        if types is not None:
+            check_types(types, ())
+        prompts = {name: self._prompt(name, types) for name in dict.fromkeys(names)}
+        tasks = [Task(sentence, prompts[name], name) for sentence, name in zip(sentences, names, strict=True)]
+        prefixes = {name: self._domains.prefix(name) for name in prompts if name is not None}
+        cards = {name: self._domains.get(name).card for name in prefixes}
+        search = None if beams == 1 else partial(beam_search, beams=beams)
+        return recognise_all(
+            self.backbone, tasks, prefixes, cards, batch_size=batch_size, free=free, search=search, progress=progress
+        )
+
+    def evaluate(
+        self,
+        corpus: Corpus,
+        domain: str | None,
+        split: str = "test",
+        *,
+        types: Sequence[str] | None = None,
+        free: bool = False,
+        batch_size: int = 32,
+        progress: Report | None = None,
+    ) -> Evaluation:
+        """Score a domain on a split of a corpus.
+
+        Args:
+            domain: None scores the backbone alone, zero-shot, on the corpus's types.
+            split: "train", "dev" or "test".
+            types: look for these types instead of the domain's.
+            free: generate without the grammar, to see what it is worth.
+            batch_size: sentences decoded at once.
+            progress: called after every batch.
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+            CorpusError: the corpus has no such split.
+        """
+        if split not in corpus.splits:
+            raise CorpusError(f"corpus {corpus.name!r} has no split {split!r}; it has {', '.join(corpus.splits)}")
+        gold = corpus.splits[split]
+        types = list(types or (corpus.types if domain is None else self.card(domain).types))
+        predictions = self.recognise(gold, domain, types=types, batch_size=batch_size, free=free, progress=progress)
+        return evaluate(gold, predictions, types)
+
+    def reload(self) -> None:
+        """Read stored domains anew when they are next used; what is not saved stays."""
+        self._domains.reload()
+
+    def _prompt(self, name: str | None, types: Sequence[str] | None) -> Instructor:
+        """How to ask for a domain's entities, or for these types."""
+        if name is None:
+            if types is None:
+                raise ConfigError("neither a domain nor types to look for: name one of them")
+            return Instructor(self.backbone.vocabulary, types)
+        return self._domains.prompt(name) if types is None else prompt_of(self.card(name), self.backbone, types)
+
+
+def sentence_of(text: str) -> Sentence:
+    """The words of a text.
+
+    Raises:
+        CorpusError: it is no Unicode.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise CorpusError(
+            f"character {error.start} of a text is half of a surrogate pair, which is no letter"
+        ) from error
+    return Sentence.from_text(text)
