@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from cpner.corpus.formats import open_lines
 from cpner.errors import CorpusError
 from cpner.pretraining import leaks
 from cpner.pretraining.leaks import check_leaks, normalise
-from cpner.pretraining.text import open_lines
 from tests.support import cpner
 
 LONG = "In 1843 , Ada Lovelace published notes on Babbage 's engine ."

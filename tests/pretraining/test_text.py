@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cpner.corpus.formats import open_lines
 from cpner.corpus.words import split_words
 from cpner.errors import FileError
 from cpner.pretraining.prepare import Prepared
-from cpner.pretraining.text import encode_text, in_turn, open_lines
+from cpner.pretraining.text import encode_text, in_turn
 from cpner.training.span_corruption import SpanCorruption
 
 

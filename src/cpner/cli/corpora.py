@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.cli.console import print_json, print_rich, progress_bar
-from cpner.cli.options import CorpusOptions, from_option, json_option, types_option
+from cpner.cli.options import CorpusOptions, corpus_options, json_option
 from cpner.corpus import Corpus, sample_names
 from cpner.corpus.fetch import fetch as fetch_datasets
-from cpner.corpus.formats import FORMATS, get_format
+from cpner.corpus.formats import FORMATS, WRITTEN, get_written
 from cpner.corpus.public import datasets
 from cpner.show.tables import figure_table
 
@@ -25,10 +25,11 @@ _ROWS = {
     "longest": "longest sentence (words)",
     "entities": "entities",
 }
-_FORMAT_HELP = "conll: a word and its tag a line; jsonl: text with character offsets; tokens: words with word offsets."
-
 format_option = click.option(
-    "--format", type=click.Choice(list(FORMATS)), show_default="conll if OUT ends so, else jsonl", help=_FORMAT_HELP
+    "--format",
+    type=click.Choice(list(WRITTEN)),
+    show_default="conll if OUT ends so, else jsonl",
+    help="Of what is written; cpner corpora formats shows them.",
 )
 
 
@@ -83,32 +84,51 @@ def list_(as_json: bool) -> None:
 
 
 @corpora.command()
-@click.argument("source", metavar="CORPUS")
-@types_option
-@from_option
 @json_option
-def stats(source: str, types_file: Path | None, source_format: str | None, as_json: bool) -> None:
+def formats(as_json: bool) -> None:
+    """List the formats that corpora are read and written in, with an example of each.
+
+    \b
+    Example:
+      cpner corpora formats
+    """
+    if as_json:
+        table = {
+            name: {"about": f.about, "written": f.write is not None, "example": f.example}
+            for name, f in FORMATS.items()
+        }
+        print_json(table)
+        return
+    for name, entry in FORMATS.items():
+        click.secho(f"{name}: {entry.about}{'' if entry.write else ' (only read)'}", bold=True)
+        click.echo(f"  {entry.example}")
+
+
+@corpora.command()
+@corpus_options
+@json_option
+def stats(data: CorpusOptions, as_json: bool) -> None:
     """Count the sentences, words and entities of CORPUS, by split and type.
 
     \b
     Example:
       cpner corpora stats data/ai --json
     """
-    corpus = CorpusOptions(source, types_file, source_format).read()
+    corpus = data.read()
     statistics = corpus.statistics()
     if as_json:
         print_json(statistics)
     else:
         print_rich(_statistics_table(corpus, statistics["splits"]))
+        for split, origin in corpus.origins.items():
+            click.echo(f"{split}: {origin}")
 
 
 @corpora.command()
-@click.argument("source", metavar="CORPUS")
+@corpus_options
 @click.argument("out", type=click.Path(path_type=Path))
 @format_option
-@from_option
-@types_option
-def convert(source: str, out: Path, format: str | None, source_format: str | None, types_file: Path | None) -> None:
+def convert(data: CorpusOptions, out: Path, format: str | None) -> None:
     """Write CORPUS to OUT in another format.
 
     OUT is a folder, or, if the corpus has one split, a file with an ending, or - for standard output. Types are
@@ -119,11 +139,11 @@ def convert(source: str, out: Path, format: str | None, source_format: str | Non
       cpner corpora convert data/mit_movie movie-jsonl --format jsonl
       cpner corpora convert data/ai/test.txt - | head
     """
-    _write(CorpusOptions(source, types_file, source_format).read(), source, out, format)
+    _write(data.read(), data.corpus or "", out, format)
 
 
 @corpora.command()
-@click.argument("source", metavar="CORPUS")
+@corpus_options
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--shots", type=click.IntRange(min=1), metavar="K", help="Take K sentences for each type.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Take N sentences in all.")
@@ -131,17 +151,8 @@ def convert(source: str, out: Path, format: str | None, source_format: str | Non
     "--seed", type=int, default=0, show_default=True, metavar="N", help="Which sample; the same seed gives the same."
 )
 @format_option
-@from_option
-@types_option
 def sample(
-    source: str,
-    out: Path,
-    shots: int | None,
-    count: int | None,
-    seed: int,
-    format: str | None,
-    source_format: str | None,
-    types_file: Path | None,
+    data: CorpusOptions, out: Path, shots: int | None, count: int | None, seed: int, format: str | None
 ) -> None:
     """Write CORPUS to OUT with a few sentences of its train split; dev and test stay whole.
 
@@ -149,8 +160,8 @@ def sample(
     Example:
       cpner corpora sample data/music music-20 --shots 20 --seed 1
     """
-    corpus = CorpusOptions(source, types_file, source_format).read().sample(shots=shots, count=count, seed=seed)
-    _write(corpus, source, out, format)
+    corpus = data.read().sample(shots=shots, count=count, seed=seed)
+    _write(corpus, data.corpus or "", out, format)
 
 
 @corpora.command()
@@ -191,8 +202,8 @@ def _write(corpus: Corpus, source: str, out: Path, format: str | None) -> None:
     if out == Path("-"):
         if len(corpus.splits) > 1:
             raise click.UsageError(f"standard output can't hold the splits {', '.join(corpus.splits)}; name a folder")
-        for line in get_format(format).write(next(iter(corpus.splits.values()))):
-            click.echo(line)
+        for data in get_written(format).chunks(next(iter(corpus.splits.values()))):
+            click.echo(data, nl=False)
         return
     for file in corpus.write(out, format):
         click.echo(f"Wrote {file}", err=True)

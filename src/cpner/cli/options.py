@@ -15,7 +15,7 @@ import click
 
 from cpner.backbone import EMBEDDED
 from cpner.corpus import Corpus
-from cpner.corpus.formats import FORMATS
+from cpner.corpus.formats import FORMATS, OVERLAPS, Options
 from cpner.errors import ConfigError, StoreError
 from cpner.transfer.mixing import SPACES, WEIGHTINGS, Mixing
 
@@ -34,6 +34,11 @@ def split_names(ctx: click.Context, parameter: click.Parameter, value: str | Non
     if value is not None and not names:
         raise click.BadParameter("expected one or more names, with commas between them", ctx, parameter)
     return tuple(names)
+
+
+def split_list(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Split `a,b` into texts, in order, the same ones too."""
+    return tuple(part.strip() for part in value.split(",")) if value else ()
 
 
 def split_sources(
@@ -184,7 +189,10 @@ class CorpusOptions:
     corpus: str | None
     types_file: Path | None
     source_format: str | None
-    snap: bool = False
+    snap: bool
+    columns: tuple[str, ...]
+    overlaps: str
+    tag_names: tuple[str, ...]
 
     def read(self, path: str | None = None) -> Corpus:
         """Read the corpus, or another of the same kind; what was mended is told on standard error."""
@@ -193,7 +201,8 @@ class CorpusOptions:
             raise click.UsageError("Missing argument 'CORPUS'.")
         types = read_types(self.types_file) if self.types_file else None
         snap: Literal["outward"] | None = "outward" if self.snap else None
-        corpus = Corpus.read(place, format=self.source_format, types=types, snap=snap)
+        options = Options(self.columns or None, self.overlaps, self.tag_names or None)
+        corpus = Corpus.read(place, format=self.source_format, types=types, snap=snap, options=options)
         for line in corpus.repairs.lines():
             click.echo(line, err=True)
         return corpus
@@ -217,17 +226,38 @@ from_option = click.option(
 snap_option = click.option(
     "--snap", is_flag=True, help="Let entities of the train split that begin or end inside a word grow to its edge."
 )
-corpus_options, optional_corpus_options = (
-    gather(
+columns_option = click.option(
+    "--columns", callback=split_names, metavar="WORDS,TAGS", help="Columns of a table, by number from 1 or by name."
+)
+overlaps_option = click.option(
+    "--overlaps",
+    type=click.Choice(OVERLAPS),
+    default="error",
+    show_default=True,
+    help="Of entities that overlap: refuse them, keep the longest, or keep the first.",
+)
+tag_names_option = click.option(
+    "--tag-names", callback=split_list, metavar="O,B-X,...", help="Names of tags that a file has as numbers, from 0."
+)
+
+
+def corpus_argument(metavar: str, *, required: bool = True) -> Callable[[Command], Command]:
+    """The argument that names a corpus, with the options of how to read it, as `data`."""
+    return gather(
         "data",
         CorpusOptions,
         click.argument("corpus", metavar=metavar, required=required),
         types_option,
         from_option,
         snap_option,
+        columns_option,
+        overlaps_option,
+        tag_names_option,
     )
-    for metavar, required in (("CORPUS", True), ("[CORPUS]", False))
-)
+
+
+corpus_options = corpus_argument("CORPUS")
+optional_corpus_options = corpus_argument("[CORPUS]", required=False)
 type_names_option = click.option(
     "--type-names", callback=split_names, metavar="A,B", help="The types in words, where no CORPUS tells them."
 )
@@ -395,7 +425,7 @@ def text_option(*, required: bool) -> Callable[[Any], Any]:
 
 def read_lines(files: Iterable[Path]) -> Iterator[str]:
     """The lines of the files that are not blank, in turn."""
-    from cpner.pretraining.text import open_lines
+    from cpner.corpus.formats import open_lines
 
     for file in files:
         yield from filter(None, (line.strip() for line in open_lines(file)))

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cpner.corpus import sampling
-from cpner.corpus.formats import get_format, read_file
+from cpner.corpus.formats import Format, Options, get_written, parse
 from cpner.corpus.repairs import Repairs
 from cpner.corpus.samples import find_sample
 from cpner.corpus.sentence import Sentence, Span
 from cpner.corpus.splits import SPLITS, find_splits, has_known_ending, is_split_name, split_of
-from cpner.corpus.type_names import check_words, name_types
+from cpner.corpus.type_names import TypeNameError, check_words, name_types
 from cpner.errors import ConfigError, CorpusError
-from cpner.files import write_text
+from cpner.files import replacing
 
 _SAMPLE = "sample:"
 
@@ -55,11 +55,13 @@ class Corpus:
         self.types = list(dict.fromkeys(types)) if types is not None else found
         for type_ in self.types:
             check_words(type_)
-        missing = [type_ for type_ in found if type_ not in self.types]
+        known = set(self.types)
+        missing = [type_ for type_ in found if type_ not in known]
         if missing:
             raise CorpusError(f"corpus {name!r} has entities of type {missing[0]!r}; its types are {self.types}")
         self.type_names = dict(type_names) if type_names is not None else {type_: type_ for type_ in self.types}
         self.repairs = Repairs(repairs)
+        self.origins: dict[str, str] = {}
 
     @classmethod
     def from_sentences(
@@ -88,6 +90,7 @@ class Corpus:
         types: Mapping[str, str] | None = None,
         name: str | None = None,
         snap: Literal["outward"] | None = None,
+        options: Options | None = None,
     ) -> Corpus:
         """Read a corpus from a folder, a file, or the sample domains.
 
@@ -101,24 +104,31 @@ class Corpus:
             name: What to call the corpus; None takes the name of the folder or file.
             snap: "outward" lets entities of the train split that begin or end inside a word grow to the word's edge;
                 None leaves them unreachable, as they always are in dev and test.
+            options: Columns, overlaps and names of tags, where a file leaves a choice.
 
         Raises:
             CorpusError: Something can't be read; the message says where and why.
             ConfigError: No such format.
         """
         found, called = _find(path)
-        files = find_splits(found) if found.is_dir() else {split_of(found) or "train": found}
         repairs = Repairs()
-        splits = {split: read_file(file, format, repairs) for split, file in files.items()}
-        codes = set(_types_by_frequency(splits.values()))
-        names = name_types(codes, types, repairs)
+        files = find_splits(found, repairs) if found.is_dir() else {split_of(found) or "train": [found]}
+        splits: dict[str, list[Sentence]] = {}
+        origins = {}
+        for split, paths in files.items():
+            parts = [parse(path, format, repairs, options) for path in paths]
+            splits[split] = [sentence for sentences, _, _ in parts for sentence in sentences]
+            origins[split] = f"{paths[0].name}: {parts[0][1].name} ({parts[0][2]})"
+        names = _names(splits, files, types, repairs)
         for sentences in splits.values():
             for sentence in sentences:  # these were made just now and nobody else holds them
                 sentence.spans = tuple(Span(start, end, names[code]) for start, end, code in sentence.spans)
                 sentence.unreachable = tuple(e._replace(type=names[e.type]) for e in sentence.unreachable)
         if snap and "train" in splits:
             splits["train"] = _snap(splits["train"], repairs)
-        return cls(name or called, splits, type_names=names, repairs=repairs)
+        corpus = cls(name or called, splits, type_names=names, repairs=repairs)
+        corpus.origins = origins
+        return corpus
 
     @property
     def train(self) -> list[Sentence]:
@@ -185,20 +195,28 @@ class Corpus:
             CorpusError: Several splits for one file, or a word or a folder that this format can't be written to.
             ConfigError: No such format.
         """
-        written = get_format(format)
-        files = self._files(Path(path), written.suffix)
+        written = get_written(format)
+        target = Path(path)
+        files = self._files(target, written)
         lost = sum(len(sentence.unreachable) for sentences in self.splits.values() for sentence in sentences)
         if lost and written.words:
             warnings.warn(f"{format} has no place for {lost} entities inside words: left out", stacklevel=2)
+        made = []
         for split, file in files.items():
-            write_text(file, written.write(self.splits[split]))
-        return list(files.values())
+            for ending in (*written.beside, None):
+                place = file if ending is None else file.with_suffix(ending)
+                with replacing(place) as out:
+                    out.writelines(written.chunks(self.splits[split], ending))
+                made.append(place)
+        return made
 
-    def _files(self, path: Path, suffix: str) -> dict[str, Path]:
+    def _files(self, path: Path, written: Format) -> dict[str, Path]:
         if path.is_dir() or not has_known_ending(path):
-            files = {split: path / f"{split}{suffix}" for split in self.splits}
+            files = {split: path / f"{split}{written.suffix}" for split in self.splits}
+            endings = [written.suffix, *written.beside]
+            own = {file.with_suffix(ending) for file in files.values() for ending in endings}
             before = {file for file in path.iterdir() if split_of(file)} if path.is_dir() else set()
-            others = sorted(file.name for file in before - set(files.values()))
+            others = sorted(file.name for file in before - own)
             if others:
                 raise CorpusError(f"already holds {', '.join(others)}; choose an empty folder", path=path)
             return files
@@ -226,7 +244,26 @@ def _find(path: str | os.PathLike[str]) -> tuple[Path, str]:
     resolved = found.resolve()
     if found.is_dir():
         return found, resolved.name
-    return found, resolved.parent.name if is_split_name(found.stem) else found.stem
+    return found, resolved.parent.name if is_split_name(found) else found.stem
+
+
+def _names(
+    splits: Mapping[str, list[Sentence]],
+    files: Mapping[str, list[Path]],
+    types: Mapping[str, str] | None,
+    repairs: Repairs,
+) -> dict[str, str]:
+    """The words for the codes of the files.
+
+    Raises:
+        CorpusError: A code can't be named; the file is told.
+    """
+    counts = {split: _count_types([sentences]) for split, sentences in splits.items()}
+    try:
+        return name_types(sum(counts.values(), Counter()), types, repairs)
+    except TypeNameError as error:
+        path = next((files[split][0] for split, own in counts.items() if error.code in own), None)
+        raise CorpusError(str(error), path=path) from error
 
 
 def _snap(sentences: list[Sentence], repairs: Repairs) -> list[Sentence]:
@@ -237,8 +274,12 @@ def _snap(sentences: list[Sentence], repairs: Repairs) -> list[Sentence]:
     return snapped
 
 
+def _count_types(splits: Iterable[list[Sentence]]) -> Counter[str]:
+    return Counter(entity.type for sentences in splits for sentence in sentences for entity in sentence.gold)
+
+
 def _types_by_frequency(splits: Iterable[list[Sentence]]) -> list[str]:
-    counts = Counter(entity.type for sentences in splits for sentence in sentences for entity in sentence.gold)
+    counts = _count_types(splits)
     return sorted(counts, key=lambda type_: (-counts[type_], type_))
 
 

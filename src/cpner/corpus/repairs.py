@@ -26,12 +26,14 @@ class Repairs(Counter[str]):
     Attributes:
         places: Where something was done first, of what stands in a line of its own.
         notes: What was not mended, since no reader can, and only told.
+        words: The words that a file of cpner's own gives for types of it.
     """
 
     def __init__(self, counts: Mapping[str, int] | None = None) -> None:
         super().__init__({what: times for what, times in (counts or {}).items() if times})
         self.places: dict[str, Place] = dict(getattr(counts, "places", {}))
         self.notes: set[str] = set(getattr(counts, "notes", ()))
+        self.words: dict[str, str] = dict(getattr(counts, "words", {}))
 
     def mend(self, what: str, place: Place | None = None, times: int = 1) -> None:
         """Count what was mended or left out."""

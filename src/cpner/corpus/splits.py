@@ -1,10 +1,13 @@
-"""Which file of a corpus holds which split, by its name."""
+"""Which files of a corpus hold which split, by their names."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
+from cpner.corpus.formats import unpacked_name
+from cpner.corpus.repairs import Repairs
 from cpner.errors import CorpusError
 
 SPLITS = ("train", "dev", "test")
@@ -16,6 +19,20 @@ _SPLIT_OF = {
 _WORD_IN_NAME = re.compile(r"[a-z]+")
 _GLUED = re.compile(r"[a-z](train|dev|valid|testa|testb|test)$")  # engtrain, restauranttest
 _ENDINGS = re.compile(r"\.(txt|bio|bioes|bilou|iob[12]?|conllu?|ner|tsv|data|json|jsonl|ndjson)")
+_OTHER_ENDINGS = re.compile(r"\.(csv|spacy|parquet|arrow)")  # of corpora too, where no file has one of the first
+_NO_CORPUS = re.compile(
+    r"\.(md|py|sh|ipynb|toml|ya?ml|cfg|ini|log|html?|pdf|png|svg|zip|tar|pt|pth|bin|safetensors|ann)"
+)
+_SHARD = re.compile(r"-(\d+)-of-\d+$")  # train-00000-of-00002.parquet
+
+
+class _Candidate(NamedTuple):
+    """A file that may hold a split."""
+
+    split: str
+    whole_word: bool  # whether the split is a word of its own in the name
+    rank: int  # of the ending: 0 known, 1 of other corpora, 2 unknown
+    path: Path
 
 
 def split_of(path: Path) -> str | None:
@@ -23,19 +40,22 @@ def split_of(path: Path) -> str | None:
     return (_split_by_word(path) or (None,))[0]
 
 
-def is_split_name(stem: str) -> bool:
-    """Whether a file's name without its ending says the split and nothing else."""
-    return stem.lower() in _SPLIT_OF
+def is_split_name(path: Path) -> bool:
+    """Whether a file's name without its endings says the split and nothing else."""
+    return Path(unpacked_name(path)).stem in _SPLIT_OF
 
 
 def has_known_ending(path: Path) -> bool:
     """Whether a file's ending is one of a corpus (".txt", ".jsonl"), or the name of a split ("eng.testa")."""
-    ending = path.suffix.lower()
-    return _ENDINGS.fullmatch(ending) is not None or ending[1:] in _SPLIT_OF
+    return _rank(path) < 2 and bool(path.suffix)
 
 
-def find_splits(folder: Path) -> dict[str, Path]:
-    """Find the file of each split in a folder, by their names.
+def find_splits(folder: Path, repairs: Repairs) -> dict[str, list[Path]]:
+    """Find the files of each split in a folder, by their names; several where they are numbered parts of one.
+
+    Args:
+        folder: Where to look, not in folders inside; but for brat's files, which may lie in a folder for each split.
+        repairs: Gains a count for each file that speaks of a split and is left out.
 
     Raises:
         CorpusError: No file names a split, or two name the same.
@@ -44,34 +64,55 @@ def find_splits(folder: Path) -> dict[str, Path]:
         paths = sorted(folder.iterdir())
     except OSError as error:
         raise CorpusError(f"can't be read: {error.strerror or error}", path=folder) from error
-    found: dict[str, list[tuple[bool, Path]]] = {}
+    found: dict[str, list[_Candidate]] = {}
     for path in paths:
-        split = _split_by_word(path) if _is_readable(path) else None
-        if split:
-            found.setdefault(split[0], []).append((split[1], path))
-    if not found:
+        split = _split_by_word(path) if path.is_file() and not path.name.startswith(".") else None
+        if split and not _NO_CORPUS.fullmatch(path.suffix.lower()):
+            found.setdefault(split[0], []).append(_Candidate(*split, _rank(path), path))
+    pairs = _pairs_of_brat(folder, paths) if not found else {}
+    if not found and not pairs:
         names = ", ".join(path.name for path in paths[:8]) or "nothing"
         raise CorpusError(f"no file for train, dev or test (as train.txt or dev.jsonl); found {names}", path=folder)
-    return {split: _only(found[split], split, folder) for split in SPLITS if split in found}
+    return pairs or {split: _best(found[split], split, folder, repairs) for split in SPLITS if split in found}
 
 
-def _is_readable(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".") and (not path.suffix or has_known_ending(path))
+def _rank(path: Path) -> int:
+    ending = Path(unpacked_name(path)).suffix
+    if not ending or _ENDINGS.fullmatch(ending) or ending[1:] in _SPLIT_OF:
+        return 0
+    return 1 if _OTHER_ENDINGS.fullmatch(ending) else 2
 
 
 def _split_by_word(path: Path) -> tuple[str, bool] | None:
     """The split and whether it is a word of its own in the name."""
-    name = path.name.lower()
+    name = unpacked_name(path)
     for word in reversed(_WORD_IN_NAME.findall(name)):
         if word in _SPLIT_OF:
             return _SPLIT_OF[word], True
-    glued = _GLUED.search(path.stem.lower())
+    glued = _GLUED.search(Path(name).stem)
     return (_SPLIT_OF[glued[1]], False) if glued else None
 
 
-def _only(candidates: list[tuple[bool, Path]], split: str, folder: Path) -> Path:
-    best = [path for own_word, path in candidates if own_word] or [path for _, path in candidates]
-    if len(best) > 1:
+def _best(candidates: list[_Candidate], split: str, folder: Path, repairs: Repairs) -> list[Path]:
+    rank = min(candidate.rank for candidate in candidates)
+    usual = [candidate for candidate in candidates if candidate.rank == rank]
+    best = [c.path for c in usual if c.whole_word] or [c.path for c in usual]
+    for candidate in candidates:
+        if candidate.rank > rank:
+            repairs.note(f"file {candidate.path.name!r} left out: {best[0].name!r} is the {split} split")
+    if len(best) > 1 and not all(_SHARD.search(Path(unpacked_name(path)).stem) for path in best):
         names = ", ".join(path.name for path in best)
         raise CorpusError(f"more than one file for {split}: {names}; read one of them by its path", path=folder)
-    return best[0]
+    return best
+
+
+def _pairs_of_brat(folder: Path, paths: list[Path]) -> dict[str, list[Path]]:
+    """The files of entities by split: all of a folder are the train split, or a folder for each split has its own."""
+    here = [path for path in paths if path.suffix == ".ann"]
+    if here:
+        return {"train": here}
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        if path.is_dir() and path.name.lower() in _SPLIT_OF:
+            found.setdefault(_SPLIT_OF[path.name.lower()], []).extend(sorted(path.glob("*.ann")))
+    return {split: found[split] for split in SPLITS if found.get(split)}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 import warnings
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import regex
 
@@ -11,8 +13,10 @@ from cpner.corpus.public import names_of_dataset
 from cpner.corpus.repairs import Repairs
 from cpner.errors import CorpusError, did_you_mean
 
-_RESERVED = regex.compile(r"[():\p{Cc}]")  # the template of the target owns these, and terminals obey controls
+_RESERVED = regex.compile(r"[():\p{Cc}\p{Cs}]")  # the template of the target owns these, and terminals obey controls
 _SEAMS = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})|[\s_\-/():.]+")  # politicalParty, TVShow
+_FORMLESS = regex.compile(r"[\s_\-\p{Cf}\p{Pd}]+")
+_SURROGATE = regex.compile(r"\p{Cs}")
 _WELL_KNOWN = {
     "per": "person",
     "pers": "person",
@@ -35,49 +39,83 @@ _WELL_KNOWN = {
 }
 
 
+class TypeNameError(CorpusError):
+    """A type can't be named; `code` is what the files call it."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def name_types(
     codes: Iterable[str], names: Mapping[str, str] | None = None, repairs: Repairs | None = None
 ) -> dict[str, str]:
-    """Give each type of a corpus its words, no two the same.
+    """Give each type of a corpus its words.
 
-    A name that the user gives wins, then the own names of the public dataset whose types these are,
-    then well-known codes and the general rule of `words_of`. Of two codes that would get the same words the one
-    that is spelt so keeps them.
+    A name that the user gives wins, and may be given to several codes, which then are one type. Next come the names
+    that the files themselves give (`Repairs.words`), the own names of the public dataset whose types these are, and
+    well-known codes and the general rule of `words_of`. Codes that differ in case, blanks, hyphens or invisible signs
+    alone are one type, called as the most frequent is. Of two other codes that would get the same words the one that
+    is spelt so keeps them, else the more frequent.
 
     Args:
-        codes: The types as the files have them.
+        codes: The types as the files have them; a Counter tells how often.
         names: The user's words for some of them.
-        repairs: Gains a count for each code that could not have the words of the rules.
+        repairs: Gains a count for each code that is read as another, or could not have the words of the rules.
 
     Raises:
-        CorpusError: A name is empty or holds ':' or a parenthesis, or the user gives two codes the same.
+        TypeNameError: A name is empty or holds ':' or a parenthesis.
     """
-    given, ordered = dict(names or {}), sorted(set(codes))
-    unnamed = [code for code in ordered if code not in given]
-    for code in given:
-        if code not in ordered and (hint := did_you_mean(code, unnamed)):  # others may be meant for other corpora
-            warnings.warn(f"a name is given for the type {code!r}, which no entity has.{hint}", stacklevel=3)
-    own = names_of_dataset(ordered)
-    taken: dict[str, str] = {}  # words: code
-    for code in ordered:
-        if code in given:
-            other = taken.setdefault(check_words(given[code], code), code)
-            if other != code:
-                raise CorpusError(
-                    f"{other!r} and {code!r} are both named {given[code]!r}; each type needs its own name"
-                )
-    rest = {code: own.get(code) or words_of(code) for code in unnamed}
-    for code in sorted(rest, key=lambda code: (rest[code] != code, code)):
+    given = dict(names or {})
+    counts = codes if isinstance(codes, Counter) else Counter(dict.fromkeys(codes, 1))
+    ordered = sorted(counts, key=lambda code: (-counts[code], code))
+    told = repairs if repairs is not None else Repairs()
+    _warn_of_unused(given, ordered)
+    result = {code: check_words(given[code], code) for code in ordered if code in given}
+    leaders = _leaders(ordered, given, told)
+    own = {**names_of_dataset(sorted(leader for leader in counts if leaders[leader] == leader)), **told.words}
+    rest = {code: own.get(code) or words_of(code) for code in ordered if leaders[code] == code and code not in given}
+    taken = {words: code for code, words in reversed(result.items())}
+    for code in sorted(rest, key=lambda code: (rest[code] != code, -counts[code], code)):
         words = _free(rest[code], code, taken)
         taken[check_words(words, code)] = code
-        if words != rest[code] and repairs is not None:
-            repairs[f"type {code!r} named {words!r}: {rest[code]!r} is {taken[rest[code]]!r}"] += 1
-    by_code = {code: words for words, code in taken.items()}
-    return {code: by_code[code] for code in ordered}
+        result[code] = words
+        if words != rest[code]:
+            told.note(f"type {code!r} named {words!r}: {rest[code]!r} is {taken[rest[code]]!r}")
+    return {code: result[leaders[code]] for code in sorted(counts)}
+
+
+def _warn_of_unused(given: Mapping[str, str], codes: Sequence[str]) -> None:
+    unnamed = sorted(code for code in codes if code not in given)
+    for code in given:
+        if code not in codes and (hint := did_you_mean(code, unnamed)):  # others may be meant for other corpora
+            warnings.warn(f"a name is given for the type {code!r}, which no entity has.{hint}", stacklevel=4)
+
+
+def _leaders(ordered: Sequence[str], given: Mapping[str, str], repairs: Repairs) -> dict[str, str]:
+    """For each code the one that it is read as: itself, or a more frequent one that differs in nothing but form."""
+    first: dict[str, str] = {}
+    for code in sorted(ordered, key=lambda code: code not in given):
+        first.setdefault(_form(code), code)
+    leaders = {code: code if code in given else first[_form(code)] for code in ordered}
+    for code, leader in leaders.items():
+        if code != leader:
+            repairs.mend(f"type {code!r} read as {leader!r}, from which it differs in case, blanks or hyphens alone")
+    return leaders
+
+
+def _form(code: str) -> str:
+    """A code without case, blanks, hyphens and invisible signs."""
+    return _FORMLESS.sub("", unicodedata.normalize("NFKC", code).casefold()) or code
 
 
 def words_of(code: str) -> str:
-    """Turn a code into words: parted at capitals, underscores and hyphens, lower case, well-known codes spelt out."""
+    """Turn a code into words: parted at capitals, underscores and hyphens, lower case, well-known codes spelt out.
+
+    A code with blanks is in words and stays as it is.
+    """
+    if " " in code and can_name_type(code):  # it stands in words already
+        return code
     words = " ".join(part for part in _SEAMS.split(code) if part).lower()
     return _WELL_KNOWN.get(words, words)
 
@@ -91,14 +129,16 @@ def check_words(words: str, code: str = "") -> str:
     """Return the words of a type as they are, if they can stand in the target's template.
 
     Raises:
-        CorpusError: They are empty, have blanks at an end or in a row, or hold ':', a parenthesis or a control
+        TypeNameError: They are empty, have blanks at an end or in a row, or hold ':', a parenthesis or a control
             character.
     """
     if not can_name_type(words):
-        of_code = f" for the type {code!r}" if code and code != words else ""
-        raise CorpusError(
-            f"{words!r}{of_code} can't name a type; expected words with single blanks between them, "
-            "without ':' and parentheses"
+        of_code = f" for the type {code[:80]!r}" if code and code != words else ""
+        shown = ascii(words[:80]) if _SURROGATE.search(words) else repr(words[:80])
+        raise TypeNameError(
+            f"{shown}{of_code} can't name a type; expected words with single blanks between them, "
+            "without ':' and parentheses",
+            code or words,
         )
     return words
 

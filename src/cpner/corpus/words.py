@@ -40,6 +40,9 @@ _WORD = regex.compile(
     regex.VERBOSE | regex.VERSION1,
 )
 
+_INK = regex.compile(rf"[^{WHITE}]")
+_BLANK = regex.compile(rf"[{WHITE}]")
+
 
 def split_words(text: str, cuts: Iterable[int] = ()) -> list[tuple[int, int]]:
     """Split a text into words.
@@ -64,3 +67,19 @@ def split_words(text: str, cuts: Iterable[int] = ()) -> list[tuple[int, int]]:
             i += 1
         words.append((start, end))
     return words
+
+
+def strip_white(text: str) -> str:
+    """A text without white space, and signs without width, at its ends."""
+    start, end = ink(text, 0, len(text))
+    return text[start:end]
+
+
+def ink(text: str, start: int, end: int) -> tuple[int, int]:
+    """The part of a text without white space at its ends; an empty one where there is nothing else."""
+    first = _INK.search(text, start, end)
+    if first is None:
+        return start, start
+    while _BLANK.match(text, end - 1):
+        end -= 1
+    return first.start(), end

@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from cpner.corpus import Corpus
+from cpner.corpus.formats import open_lines
 from cpner.errors import ConfigError, CorpusError
 from cpner.files import replacing
 from cpner.pretraining.pool import labelled_files, labelled_texts
-from cpner.pretraining.text import Array, open_lines
+from cpner.pretraining.text import Array
 from cpner.progress import Progress, Report, ignore
 
 _SPLITS = ("dev", "test")

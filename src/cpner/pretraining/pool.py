@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from cpner.corpus.formats._records import Mark, check_inside, in_order
+from cpner.corpus.formats import Options, open_lines
+from cpner.corpus.formats._records import check_inside, in_order
 from cpner.corpus.repairs import Place, Repairs
-from cpner.corpus.sentence import Sentence
+from cpner.corpus.sentence import Mark, Sentence
 from cpner.errors import CorpusError
 from cpner.files import replacing
 from cpner.pretraining.renaming import GROUP_OF
-from cpner.pretraining.text import Array, open_lines
+from cpner.pretraining.text import Array
 
 _COMPLETE = ("few-nerd-66types", "multiconer2-en")  # files that list every type of the groups in `renaming.GROUPS`
 
@@ -201,10 +202,10 @@ class _Reader:
             place = Place(path, number)
             try:
                 record = json.loads(line)
-                marks = [Mark(e["start"], e["end"], e["type"]) for e in record["entities"]]
+                marks: list[Mark] = [(e["start"], e["end"], e["type"]) for e in record["entities"]]
                 for mark in marks:
                     check_inside(mark, len(record["text"]), place, "character")
-                self._add(record["text"], in_order(marks, place, "character", Repairs()))
+                self._add(record["text"], in_order(marks, place, "character", Repairs(), Options()))
             except CorpusError:
                 raise
             except (ValueError, KeyError, TypeError) as error:

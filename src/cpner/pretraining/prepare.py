@@ -13,13 +13,14 @@ from torch import Tensor
 
 from cpner.backbone.checkpoint import read_tokenizer
 from cpner.backbone.load import locate
+from cpner.corpus.formats import open_lines
 from cpner.errors import ConfigError
 from cpner.files import replacing, replacing_folder
 from cpner.instructor import Vocabulary
 from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.pool import Pool, labelled_files, labelled_texts, read_pool
 from cpner.pretraining.start import lexicon
-from cpner.pretraining.text import Text, encode_text, in_turn, open_lines
+from cpner.pretraining.text import Text, encode_text, in_turn
 from cpner.pretraining.tokenizer import save_tokenizer, train_tokenizer
 
 _MADE_WITH = ("start", "vocabulary", "vocabulary_lines", "text_lines")  # settings that the arrays depend on

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import lzma
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -12,34 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cpner.corpus.formats import open_lines
 from cpner.corpus.words import split_words
-from cpner.errors import FileError
-from cpner.files import check_utf8
 from cpner.instructor import Vocabulary
 
 Array = NDArray[Any]
 Text = tuple[Array, Array]  # flat piece ids, and [lines + 1] where each line begins
 _LINES = 2000  # that a process encodes at a time
 _LOWER = 10  # every tenth line is lower-cased, as spoken queries are
-
-
-def open_lines(path: Path) -> Iterator[str]:
-    """Lines of a text file, packed with xz or plain.
-
-    Raises:
-        FileError: the file can't be read, or is not UTF-8.
-    """
-    opener = lzma.open if path.suffix == ".xz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8") as lines:
-            yield from lines
-    except UnicodeDecodeError as error:
-        with opener(path, "rb") as raw:
-            for number, line in enumerate(raw, 1):
-                check_utf8(line, path, number)
-        raise FileError(f"can't be read: {error}", path=path) from error
-    except (OSError, EOFError, lzma.LZMAError) as error:
-        raise FileError(f"can't be read: {error}", path=path) from error
 
 
 def in_turn(streams: Sequence[tuple[int, Iterator[str]]]) -> Iterator[str]:

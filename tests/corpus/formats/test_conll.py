@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,8 @@ from hypothesis import example, given
 
 from cpner.corpus import Corpus, Sentence, Span
 from cpner.corpus.formats._tags import decode
-from cpner.corpus.formats.conll import read as read_conll
+from cpner.corpus.formats import parse
+from cpner.corpus.repairs import Repairs
 from cpner.errors import CorpusError, FileError
 from tests.strategies import corpora, word_sentences
 
@@ -195,7 +195,7 @@ def test_all_schemes_decode_to_the_same_entities(sentences):
             tags[start:end] = [f"U-{type_}"] if end - start == 1 else [f"B-{type_}", *inner, f"L-{type_}"]
         return tags
 
-    repairs: Counter[str] = Counter()
+    repairs = Repairs()
 
     assert decode([bilou(s) for s in sentences], repairs) == [list(s.spans) for s in sentences]
     assert not +repairs
@@ -204,4 +204,4 @@ def test_all_schemes_decode_to_the_same_entities(sentences):
 def test_reader_says_nothing_of_types(write):
     path = write("train.txt", "EU B-ORG\n")
 
-    assert read_conll(path, path.read_text(), Counter())[0].spans == (Span(0, 1, "ORG"),)
+    assert parse(path, "conll", Repairs())[0][0].spans == (Span(0, 1, "ORG"),)

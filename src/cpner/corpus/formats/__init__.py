@@ -2,32 +2,112 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-from cpner.corpus.formats import conll, jsonl, tokens
-from cpner.corpus.formats._text import read_text
+from cpner.corpus.formats import (
+    brat,
+    conll,
+    conllu,
+    csv,
+    docbin,
+    doccano,
+    gliner,
+    huggingface,
+    jsonl,
+    label_studio,
+    prodigy,
+    spacy,
+    tokens,
+)
+from cpner.corpus.formats._file import File, open_lines, unpacked_name
+from cpner.corpus.formats._format import Format
+from cpner.corpus.formats._options import OVERLAPS, Options
 from cpner.corpus.repairs import Repairs
 from cpner.corpus.sentence import Sentence
-from cpner.errors import ConfigError, CorpusError, did_you_mean
+from cpner.errors import ConfigError, did_you_mean
 
+__all__ = [
+    "FORMATS",
+    "OVERLAPS",
+    "WRITTEN",
+    "File",
+    "Format",
+    "Options",
+    "detect",
+    "get_format",
+    "get_written",
+    "open_lines",
+    "parse",
+    "unpacked_name",
+]
 
-class Format(NamedTuple):
-    """One way to write a corpus: its reader, its writer and the ending of its files."""
-
-    read: Callable[[Path, str, Repairs], list[Sentence]]
-    write: Callable[[Iterable[Sentence]], Iterator[str]]
-    suffix: str
-    words: bool = False  # its entities are words, so that one inside a word can't be written
-
-
-FORMATS = {
-    "conll": Format(conll.read, conll.write, ".conll", words=True),
-    "jsonl": Format(jsonl.read, jsonl.write, ".jsonl"),
-    "tokens": Format(tokens.read, tokens.write, ".jsonl", words=True),
-}
+# In this order files are tried; those with rules of their own first. To add a format: a module, and a row here.
+_ALL = (
+    Format(
+        "docbin", "spaCy's DocBin, by spaCy itself", "(binary)",
+        docbin.sniff, docbin.read, docbin.write, ".spacy", binary=True, words=True,
+    ),
+    Format(
+        "huggingface", "words and tags of datasets: JSON lines, parquet, arrow",
+        '{"tokens": ["Vane", "left"], "ner_tags": ["B-person", "O"]}',
+        huggingface.sniff, huggingface.read, huggingface.write, words=True,
+    ),
+    Format(
+        "brat", "a text in NAME.txt, its entities in NAME.ann", "T1\tperson 0 4\tVane",
+        brat.sniff, brat.read, brat.write, ".txt", beside={".ann": brat.write_marks},
+    ),
+    Format(
+        "label-studio", "the exports JSON and JSON-MIN",
+        '[{"data": {"text": "Vane left."}, "annotations": [{"result": [{"type": "labels", "value": '
+        '{"start": 0, "end": 4, "labels": ["person"]}}]}]}]',
+        label_studio.sniff, label_studio.read, label_studio.write, ".json",
+    ),
+    Format(
+        "prodigy", "spans, tokens and an answer",
+        '{"text": "Vane left.", "spans": [{"start": 0, "end": 4, "label": "person"}], "answer": "accept"}',
+        prodigy.sniff, prodigy.read, prodigy.write,
+    ),
+    Format(
+        "doccano", "text with triples", '{"text": "Vane left.", "label": [[0, 4, "person"]]}',
+        doccano.sniff, doccano.read, doccano.write,
+    ),
+    Format(
+        "spacy", "JSON of spaCy: documents, pairs, paragraphs", '["Vane left.", {"entities": [[0, 4, "person"]]}]',
+        spacy.sniff, spacy.read,
+    ),
+    Format(
+        "gliner2", "mentions without offsets",
+        '{"input": "Vane left.", "output": {"entities": {"person": ["Vane"]}}}', gliner.sniff2, gliner.read2,
+    ),
+    Format(
+        "gliner", "words with inclusive ends",
+        '[{"tokenized_text": ["Vane", "left"], "ner": [[0, 0, "person"]]}]',
+        gliner.sniff, gliner.read, gliner.write, ".json", words=True,
+    ),
+    Format(
+        "tokens", "words with word offsets or tags", '{"tokens": ["Vane", "left"], "spans": [[0, 1, "person"]]}',
+        tokens.sniff, tokens.read, tokens.write, words=True,
+    ),
+    Format(
+        "jsonl", "text with character offsets",
+        '{"text": "Vane left.", "entities": [{"start": 0, "end": 4, "type": "person"}]}',
+        jsonl.sniff, jsonl.read, jsonl.write,
+    ),
+    Format(
+        "conllu", "ten columns and NER= in the last", "1\tVane\t_\t_\t_\t_\t_\t_\t_\tNER=B-person",
+        conllu.sniff, conllu.read,
+    ),
+    Format(
+        "csv", "a word and its tag a row, with commas", "Vane,B-person",
+        csv.sniff, csv.read, csv.write, ".csv", words=True,
+    ),
+    Format(
+        "conll", "a word and its tag a line", "Vane\tB-person",
+        conll.sniff, conll.read, conll.write, ".conll", words=True,
+    ),
+)  # fmt: skip
+FORMATS = {format_.name: format_ for format_ in sorted(_ALL, key=lambda format_: format_.name)}
+WRITTEN = {name: format_ for name, format_ in FORMATS.items() if format_.write}
 
 
 def get_format(name: str) -> Format:
@@ -41,49 +121,44 @@ def get_format(name: str) -> Format:
     return FORMATS[name]
 
 
-def read_file(path: Path, format: str | None, repairs: Repairs) -> list[Sentence]:
+def get_written(name: str) -> Format:
+    """Look up a format that can be written.
+
+    Raises:
+        ConfigError: There is none of this name.
+    """
+    if name in WRITTEN:
+        return WRITTEN[name]
+    get_format(name)
+    raise ConfigError(f"{name} is only read; written are {', '.join(WRITTEN)}")
+
+
+def detect(file: File) -> tuple[Format, str]:
+    """Tell a file's format, and why it is that one.
+
+    Raises:
+        CorpusError: A JSON record could be of two formats, or the file is no text.
+    """
+    for format_ in _ALL:
+        reason = format_.sniff(file)
+        if reason is not None:
+            return format_, reason
+    raise AssertionError("conll takes what no other format does")
+
+
+def parse(
+    path: Path, name: str | None, repairs: Repairs, options: Options | None = None
+) -> tuple[list[Sentence], Format, str]:
     """Read a file of a known or, with None, a detected format; types stay the codes of the file.
+
+    Returns:
+        The sentences, the format, and why it is that one.
 
     Raises:
         CorpusError: The file can't be read.
         ConfigError: No such format.
     """
-    chosen = get_format(format) if format else None
-    text = read_text(path)
-    return (chosen or FORMATS[detect(path, text)]).read(path, text, repairs)
-
-
-def detect(path: Path, text: str) -> str:
-    """Tell a file's format by its first record.
-
-    Raises:
-        CorpusError: A JSON record could be of either format.
-    """
-    start = text.lstrip()
-    record = _first_record(start) if start[0] in "[{" else None
-    if record is None:  # a CoNLL file can begin with the word "{"; a broken JSON file gets its error from its reader
-        return "jsonl" if path.suffix.lower() in {".jsonl", ".json", ".ndjson"} else "conll"
-    if tokens.token_key(record) is None:
-        return "tokens" if tokens.word_lists(record) and "text" not in record else "jsonl"
-    if "text" in record and not any(key in record for key in (*tokens.TAG_KEYS, "tokenized_text", "ner")):
-        raise CorpusError(
-            "the first record has both words and 'text', so offsets could count either; "
-            "name the format: 'jsonl' (characters) or 'tokens' (words)",
-            path=path,
-        )
-    return "tokens"
-
-
-def _first_record(start: str) -> dict[str, object] | None:
-    """The record that a JSON file begins with, alone or in a list; None where something else goes on in its line."""
-    listed = start[0] == "["
-    begin = start[1:].lstrip() if listed else start
-    try:
-        record, end = json.JSONDecoder().raw_decode(begin)
-    except (ValueError, RecursionError):
-        return None
-    rest = begin[end:].partition("\n")[0].strip()
-    if listed:
-        rest = rest.removeprefix("]").removeprefix(",").strip()
-    over = not rest or (listed and rest[0] == "{")  # or the next record of the list
-    return record if isinstance(record, dict) and over else None
+    chosen = get_format(name) if name else None
+    file = File(path)
+    format_, reason = (chosen, "as asked") if chosen else detect(file)
+    return format_.read(file, options or Options(), repairs), format_, reason

@@ -1,4 +1,7 @@
-"""Tags of words (IOB1, IOB2, BIOES, BILOU, plain IO) to entities and back."""
+"""Tags of words to entities and back.
+
+Schemes: IOB1, IOB2, IOE1, IOE2, BIOES, BILOU, BMES, BMEWO and plain IO; tags without a type, and tags in lower case.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,39 @@ from collections.abc import Iterable, Sequence
 from cpner.corpus.repairs import Repairs
 from cpner.corpus.sentence import Sentence, Span
 
-_TAG = re.compile(r"O|[BIESLU]-\S.*")
+BARE = "entity"  # the type of tags without one
+_TAG = re.compile(r"O|[BIESLUMW](?:-\S.*)?")
+_LOWER = re.compile(r"o|[bieslumw](?:-\S.*)?")
+_TWO = re.compile(r"[|,;][BIESLUMW]-\S")
+_SAME = str.maketrans("MLUW", "IESS")  # letters of other schemes
 _OPENING_I = "entity that began with I- without B-"
 _OPENING_E = "entity that began with E- or L- without B-"
 _UNCLOSED = "entity without its closing E- or L-"
 
 
 def is_tag(tag: str) -> bool:
-    """Whether this is O or one of B, I, E, S, L, U with a hyphen and a type."""
+    """Whether this is O or one of B, I, E, S, L, U, M, W alone or with a hyphen and a type."""
     return _TAG.fullmatch(tag) is not None
+
+
+def is_lower_tag(tag: str) -> bool:
+    """Whether this would be a tag in capitals."""
+    return _LOWER.fullmatch(tag) is not None
+
+
+def is_typed(tag: str) -> bool:
+    """Whether a tag names a type."""
+    return len(tag) > 2
+
+
+def holds_two(tag: str) -> bool:
+    """Whether a column holds two tags, of entities that overlap."""
+    return _TWO.search(tag) is not None
+
+
+def first_of_two(tag: str) -> str:
+    """The tag before the second in a column."""
+    return _TWO.split(tag)[0]
 
 
 def decode(sentences: Sequence[Sequence[str]], repairs: Repairs) -> list[list[Span]]:
@@ -29,10 +56,16 @@ def decode(sentences: Sequence[Sequence[str]], repairs: Repairs) -> list[list[Sp
         sentences: The tags of each sentence; all pass `is_tag`.
         repairs: Gains a count of what was mended.
     """
-    letters = {tag[0] for tags in sentences for tag in set(tags)} - {"O"}
-    i_opens = letters <= {"I"} or (letters <= {"B", "I"} and all(map(_is_iob1, sentences)))
-    closes = bool(letters & {"E", "L", "S", "U"})
-    return [_decode_one(tags, i_opens, closes, repairs) for tags in sentences]
+    known = {tag: _parts(tag) for tags in sentences for tag in set(tags)}
+    letters = {letter for letter, _ in known.values()} - {"O"}
+    if any(tag != "O" and not is_typed(tag) for tag in known):
+        repairs.note(f"file whose tags name no type: called {BARE!r}")
+    parted = [[known[tag] for tag in tags] for tags in sentences]
+    ends = bool(letters & {"E", "S"})
+    ends_alone = "E" in letters and letters <= {"I", "E"}  # IOE1, IOE2
+    i_opens = ends_alone or letters <= {"I"} or (letters <= {"B", "I"} and all(map(_is_iob1, parted)))
+    closes = ends and not (ends_alone and all(map(_is_ioe1, parted)))
+    return [_decode_one(tags, i_opens, ends_alone, closes, repairs) for tags in parted]
 
 
 def encode(sentence: Sentence) -> list[str]:
@@ -43,17 +76,30 @@ def encode(sentence: Sentence) -> list[str]:
     return tags
 
 
-def _is_iob1(tags: Iterable[str]) -> bool:
+Tag = tuple[str, str]  # letter of IOBES, type
+
+
+def _parts(tag: str) -> Tag:
+    return tag[0].translate(_SAME), tag[2:] or ("" if tag == "O" else BARE)
+
+
+def _is_iob1(tags: Iterable[Tag]) -> bool:
     """Whether each B- only parts an entity from one of the same type just before it."""
-    previous = ""
-    for tag in tags:
-        if tag[0] == "B" and previous[2:] != tag[2:]:
+    previous = ("O", "")
+    for letter, type_ in tags:
+        if letter == "B" and previous[1] != type_:
             return False
-        previous = tag
+        previous = (letter, type_)
     return True
 
 
-def _decode_one(tags: Sequence[str], i_opens: bool, closes: bool, repairs: Repairs) -> list[Span]:
+def _is_ioe1(tags: Sequence[Tag]) -> bool:
+    """Whether each E- only parts an entity from one of the same type just behind it."""
+    following = [*tags[1:], ("O", "")]
+    return all(letter != "E" or type_ == after for (letter, type_), (_, after) in zip(tags, following, strict=True))
+
+
+def _decode_one(tags: Sequence[Tag], i_opens: bool, e_opens: bool, closes: bool, repairs: Repairs) -> list[Span]:
     spans: list[Span] = []
     start, open_type = 0, ""  # an empty type: no entity is open
 
@@ -63,21 +109,20 @@ def _decode_one(tags: Sequence[str], i_opens: bool, closes: bool, repairs: Repai
             spans.append(Span(start, end, open_type))
             open_type = ""
 
-    for i, tag in enumerate(tags):
-        if tag == "O" and not open_type:
+    for i, (letter, type_) in enumerate(tags):
+        if letter == "O" and not open_type:
             continue
-        letter, type_ = tag[0], tag[2:]
-        goes_on = letter in "IEL" and type_ == open_type
+        goes_on = letter in "IE" and type_ == open_type
         if not goes_on:
-            repairs[_UNCLOSED] += closes and bool(open_type)
+            repairs.mend(_UNCLOSED, times=int(closes and bool(open_type)))
             close(i)
             if letter == "O":
                 continue
             start, open_type = i, type_
-            repairs[_OPENING_I] += letter == "I" and not i_opens
-            repairs[_OPENING_E] += letter in "EL"
-        if letter in "ELSU":
+            repairs.mend(_OPENING_I, times=int(letter == "I" and not i_opens))
+            repairs.mend(_OPENING_E, times=int(letter == "E" and not e_opens))
+        if letter in "ES":
             close(i + 1)
-    repairs[_UNCLOSED] += closes and bool(open_type)
+    repairs.mend(_UNCLOSED, times=int(closes and bool(open_type)))
     close(len(tags))
     return spans

@@ -1,66 +1,127 @@
-"""CoNLL: one word a line, its tag in the first or the last column, an empty line after each sentence.
+"""CoNLL: one word a line and its tag in a column, an empty line after each sentence.
 
-Every dialect is read: two or more columns, tabs or blanks between them, all tag schemes of `tags`,
-`-DOCSTART-` lines, a running number before the word, comment lines before a sentence. Which layout a file
-has is decided by the whole of it: the one in which most lines have the usual number of columns and a tag
-where the tag belongs. A word that looks like a tag ("O", "B-52") so never counts against its neighbours.
+Every dialect is read: two or more columns, tabs or blanks between them, all tag schemes of `_tags`, running numbers
+and names of documents before the words, several columns of tags, comment lines before a sentence.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from cpner.corpus.formats import _tags as tags
-from cpner.corpus.repairs import Repairs
+from cpner.corpus.formats._columns import Layout, find_layout, language_of
+from cpner.corpus.formats._file import File
+from cpner.corpus.formats._options import Options
+from cpner.corpus.formats._records import shorten, types_in_words
+from cpner.corpus.formats._sentences import at_least_one, sentence_of_words
+from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Sentence
-from cpner.errors import CorpusError
+from cpner.corpus.type_names import can_name_type
+from cpner.corpus.words import strip_white
+from cpner.errors import ConfigError, CorpusError
 
 _BLANKS = " \t\r"
 _DOCUMENT = "-DOCSTART-"
+_TYPES, _BETWEEN = "# types = ", " | "  # a comment with the names that no rule gives
 Line = tuple[int, str]  # number in the file, content
-Place = tuple[int, int]  # block, line in it
+Spot = tuple[int, int]  # block, line in it
+
+
+class Table(NamedTuple):
+    """Lines of sentences, split into columns.
+
+    Attributes:
+        blocks: The lines of each sentence: number in the file, and columns.
+        comments: The lines that may be comments.
+    """
+
+    blocks: list[list[tuple[int, list[str]]]]
+    comments: set[Spot]
 
 
 class _Reading(NamedTuple):
-    """A file's lines split into columns: how many there are, and which holds what."""
+    """A table with its layout, and the lines that don't fit it."""
 
-    rows: list[list[list[str]]]
-    width: int
-    tag: int
-    word: int
-    misfits: list[Place]
+    table: Table
+    layout: Layout
+    misfits: list[Spot]
 
 
-def read(path: Path, text: str, repairs: Repairs) -> list[Sentence]:
+def sniff(file: File) -> str:
+    """Any text that no other format takes."""
+    return f"{len(file.text.lstrip().partition(chr(10))[0].split())} columns"
+
+
+def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     """Read the sentences of a CoNLL file; types stay the codes of the file.
-
-    Args:
-        path: Named in errors.
-        text: The content of the file.
-        repairs: Gains a count of what was mended.
 
     Raises:
         CorpusError: A line has too few or too many columns, or a tag that is none.
     """
+    text = file.text
+    repairs.mend("byte order mark left out", times=file.marks)
     blocks = list(_blocks(text, repairs))
     comments = _possible_comments(blocks)
-    reading = _best_reading(blocks, comments)
-    for place in reading.misfits:
-        if place not in comments:
-            raise _misfit(reading, place, path, blocks[place[0]][place[1]][0])
-    for block, line in reversed(reading.misfits):
-        del reading.rows[block][line]
-    repairs["comment line left out"] += len(reading.misfits)
-    rows = [block for block in reading.rows if block]
-    if not rows:
-        raise CorpusError("holds no sentence", path=path)
-    words = [[row[reading.word] for row in block] for block in rows]
-    spans = tags.decode([[row[reading.tag] for row in block] for block in rows], repairs)
-    return [Sentence.from_words(*both) for both in zip(words, spans, strict=True)]
+    by_blanks = Table([[(number, _split_at_blanks(line)) for number, line in block] for block in blocks], comments)
+    reading = _fit(by_blanks, options)
+    if not comments.issuperset(reading.misfits):
+        by_tabs = Table([[(number, _split_at_tabs(line)) for number, line in block] for block in blocks], comments)
+        at_tabs = _fit(by_tabs, options)
+        if at_tabs.layout.width > 1 and len(at_tabs.misfits) <= len(reading.misfits):
+            reading = at_tabs
+    return sentences_of(reading, file.path, options, repairs)
+
+
+def read_table(table: Table, path: Path, options: Options, repairs: Repairs) -> list[Sentence]:
+    """Read the sentences of lines that are split into columns already.
+
+    Raises:
+        CorpusError: A line has too few or too many columns, or a tag that is none.
+    """
+    return sentences_of(_fit(table, options), path, options, repairs)
+
+
+def sentences_of(reading: _Reading, path: Path, options: Options, repairs: Repairs) -> list[Sentence]:
+    """Decode the tags of a whole file and make its sentences."""
+    (blocks, comments), layout, misfits = reading
+    for i, j in misfits:
+        if (i, j) not in comments:
+            raise _misfit(reading, (i, j), path)
+    left_out = set(misfits)
+    for i, j in misfits:
+        _note_types(blocks[i][j][1], repairs)
+    repairs.mend("comment line left out", times=len(left_out))
+    rows = [[line for j, line in enumerate(block) if (i, j) not in left_out] for i, block in enumerate(blocks)]
+    rows = [block for block in rows if block]
+    found = [[_tag(row[layout.tag], layout, Place(path, number), options, repairs) for number, row in b] for b in rows]
+    words = [[row[layout.word] for _, row in block] for block in rows]
+    language = language_of([word for sentence in words for word in sentence])
+    if language:
+        repairs.mend(f"language {language!r} before a word left out", times=sum(map(len, words)))
+        words = [[word[len(language) :] for word in sentence] for sentence in words]
+    if layout.other_tags is not None:
+        repairs.note(
+            f"column {layout.other_tags + 1} has tags too: those of column {layout.tag + 1} are read (columns chooses)",
+            Place(path, rows[0][0][0]),
+        )
+    sentences = []
+    for block, texts, spans in zip(rows, words, tags.decode(found, repairs), strict=True):
+        sentence = sentence_of_words(texts, spans, Place(path, block[0][0]), repairs, options)
+        if sentence is not None:
+            sentences.append(sentence)
+    return at_least_one(sentences, path)
+
+
+def _note_types(comment: Sequence[str], repairs: Repairs) -> None:
+    """Take the names of types that a comment of cpner's own gives as they are."""
+    line = " ".join(comment)
+    if line.startswith(_TYPES):
+        names = line.removeprefix(_TYPES).split(_BETWEEN)
+        repairs.words.update((name.replace(" ", "_"), name) for name in names if can_name_type(name))
 
 
 def write(sentences: Iterable[Sentence]) -> Iterator[str]:
@@ -69,21 +130,28 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
     Raises:
         CorpusError: A word can't stand in such a file.
     """
+    sentences = list(sentences)
+    types = types_in_words(sentences, "_")
+    if types:
+        yield f"{_TYPES}{_BETWEEN.join(types)}"
     for sentence in sentences:
         for word, tag in zip(sentence.word_texts, tags.encode(sentence), strict=True):
-            if word == _DOCUMENT or any(sign in word for sign in " \t\r\n"):
-                raise CorpusError(f"the word {word!r} can't stand in a CoNLL file; write 'jsonl' or 'tokens'")
+            if word == _DOCUMENT or any(sign in word for sign in " \t\r\n") or word != strip_white(word):
+                raise CorpusError(f"the word {shorten(word)} can't stand in a CoNLL file; write 'jsonl' or 'tokens'")
             yield f"{word}\t{tag.replace(' ', '_')}"
         yield ""
 
 
 def _blocks(text: str, repairs: Repairs) -> Iterator[list[Line]]:
-    """The lines of each sentence; lines of documents and empty ones part them."""
+    """The lines of each sentence; lines of documents and those of white space part them."""
     block: list[Line] = []
     for number, raw in enumerate(text.split("\n"), 1):
-        line = raw.strip(_BLANKS)
-        if line is not raw and len(line) != len(raw):
-            repairs["line with blanks at an end"] += 1
+        line = raw.strip(" \r").rstrip(_BLANKS)
+        if len(line) != len(raw):
+            repairs.mend("line with blanks at an end")
+        if line and not strip_white(line):
+            repairs.mend("line of white space read as an empty one")
+            line = ""
         if line and not (_DOCUMENT in line and _DOCUMENT in line.split()[:2]):
             block.append((number, line))
         elif block:
@@ -93,23 +161,13 @@ def _blocks(text: str, repairs: Repairs) -> Iterator[list[Line]]:
         yield block
 
 
-def _possible_comments(blocks: list[list[Line]]) -> set[Place]:
+def _possible_comments(blocks: list[list[Line]]) -> set[Spot]:
     """The lines with "#" before the first word of a sentence: comments unless they have a tag where it belongs."""
     return {
         (i, j)
         for i, block in enumerate(blocks)
         for j, _ in enumerate(itertools.takewhile(lambda line: line[1][0] == "#", block))
     }
-
-
-def _best_reading(blocks: list[list[Line]], comments: set[Place]) -> _Reading:
-    """Split lines at all blanks, or at tabs only where that leaves fewer misfits (words or types with blanks)."""
-    reading = _read_columns([[_split_at_blanks(line) for _, line in block] for block in blocks], comments)
-    if not comments.issuperset(reading.misfits):
-        at_tabs = _read_columns([[_split_at_tabs(line) for _, line in block] for block in blocks], comments)
-        if at_tabs.width > 1 and len(at_tabs.misfits) < len(reading.misfits):
-            return at_tabs
-    return reading
 
 
 def _split_at_blanks(line: str) -> list[str]:
@@ -120,54 +178,79 @@ def _split_at_tabs(line: str) -> list[str]:
     return [column.strip(" ") for column in line.split("\t")]
 
 
-def _read_columns(rows: list[list[list[str]]], comments: set[Place]) -> _Reading:
-    """Find the layout that most lines fit; on a tie the one with more O, then the tag last."""
+def _fit(table: Table, options: Options) -> _Reading:
+    """Find the layout that most lines fit."""
+    rows = [[row for _, row in block] for block in table.blocks]
     widths = Counter(len(row) for block in rows for row in block)
-    counted = widths - Counter(len(rows[i][j]) for i, j in comments) or widths
+    counted = widths - Counter(len(rows[i][j]) for i, j in table.comments) or widths
     width = max(counted, key=counted.__getitem__, default=1)
+    plain = [[row for j, row in enumerate(block) if (i, j) not in table.comments] for i, block in enumerate(rows)]
+    usual = plain if any(len(row) == width for block in plain for row in block) else rows
+    layout = find_layout(usual, width, _asked(options, width))
     if width == 1:
-        return _Reading(rows, width, 0, 0, [(i, j) for i, block in enumerate(rows) for j, _ in enumerate(block)])
-    values = {
-        column: Counter(row[column] for block in rows for row in block if len(row) == width) for column in (-1, 0)
-    }
-    valid = {column: {value for value in values[column] if tags.is_tag(value)} for column in values}
-    tag = max(values, key=lambda column: (sum(values[column][v] for v in valid[column]), values[column]["O"]))
-    word = 1 if tag == 0 or (width > 2 and _is_numbered(rows, width, comments)) else 0
-    good = valid[tag]
+        return _Reading(table, layout, [(i, j) for i, block in enumerate(rows) for j, _ in enumerate(block)])
+    valid = tags.is_lower_tag if layout.lower else tags.is_tag
+    good = {value for block in rows for value in {row[layout.tag] for row in block if len(row) == width}}
+    good = {value for value in good if valid(strip_white(value))}
     misfits = [
         (i, j)
         for i, block in enumerate(rows)
         for j, row in enumerate(block)
-        if len(row) != width or row[tag] not in good or not row[word]
+        if len(row) != width or row[layout.tag] not in good or not row[layout.word]
     ]
-    return _Reading(rows, width, tag, word, misfits)
+    return _Reading(table, layout, misfits)
 
 
-def _is_numbered(rows: list[list[list[str]]], width: int, comments: set[Place]) -> bool:
-    """Whether the first column only counts the words of each sentence, from 0 or 1."""
-    longest = 0
-    for i, block in enumerate(rows):
-        numbers = [row[0] for j, row in enumerate(block) if len(row) == width and (i, j) not in comments]
-        first = int(numbers[:1] == ["1"])
-        if numbers != [str(first + n) for n in range(len(numbers))]:
-            return False
-        longest = max(longest, len(numbers))
-    return longest > 1
+def _asked(options: Options, width: int) -> tuple[int, int] | None:
+    """The columns that the user names, from 0.
+
+    Raises:
+        ConfigError: They are no numbers of columns that there are.
+    """
+    if options.columns is None:
+        return None
+    if not all(column.isdecimal() and 1 <= int(column) <= width for column in options.columns):
+        names = ",".join(options.columns)
+        raise ConfigError(f"columns {names!r}; expected numbers from 1 to {width}: that of the words, that of the tags")
+    word, tag = (int(column) - 1 for column in options.columns)
+    return word, tag
 
 
-def _misfit(reading: _Reading, place: Place, path: Path, line: int) -> CorpusError:
-    row = reading.rows[place[0]][place[1]]
-    if reading.width == 1:
-        message = f"a word alone: {row[0][:60]!r}; expected a word and a tag, as CoNLL has them, or JSON lines"
-    elif len(row) != reading.width:
+def _tag(raw: str, layout: Layout, place: Place, options: Options, repairs: Repairs) -> str:
+    """A tag without white space at its end, in capitals, and the first of two."""
+    tag = strip_white(raw)
+    if tag != raw:
+        repairs.mend("white space at the end of a tag left out", place)
+    if layout.lower:
+        repairs.mend("tag in lower case read", place)
+        tag = tag[0].upper() + tag[1:]
+    if tags.holds_two(tag):
+        if options.overlaps == "error":
+            raise place.error(
+                f"{shorten(tag)} is two tags in one column, of entities that overlap; keep one of the two"
+            )
+        repairs.note("second tag in a column left out", place)
+        tag = tags.first_of_two(tag)
+    return tag
+
+
+def _misfit(reading: _Reading, spot: Spot, path: Path) -> CorpusError:
+    layout = reading.layout
+    line, row = reading.table.blocks[spot[0]][spot[1]]
+    if layout.width == 1:
+        message = f"a word alone: {shorten(row[0])}; expected a word and a tag, as CoNLL has them, or JSON lines"
+    elif len(row) != layout.width:
         message = (
-            f"{len(row)} column{'s' * (len(row) != 1)} where the other lines have {reading.width}; "
+            f"{len(row)} column{'s' * (len(row) != 1)} where the other lines have {layout.width}; "
             "expected a word and its tag, with tabs between the columns if words hold blanks"
         )
-    elif not row[reading.word]:
+    elif not row[layout.word]:
         message = "the column of the word is empty; expected a word and its tag"
     else:
-        side = "first" if reading.tag == 0 else "last"
-        tag = row[reading.tag]
-        message = f"{tag!r} in the {side} column is no tag; expected O or one of B, I, E, S, L, U with '-' and a type"
+        side = {0: "first", layout.width - 1: "last"}.get(layout.tag, f"{layout.tag + 1}.")
+        tag = row[layout.tag]
+        message = (
+            f"{shorten(tag)} in the {side} column is no tag; "
+            "expected O or one of B, I, E, S, L, U, M, W with '-' and a type"
+        )
     return CorpusError(message, path=path, line=line)

@@ -2,26 +2,33 @@
 
 Offsets count words; `end` is exclusive, but inclusive in GLiNER's files, which are known by their keys:
 "tokenized_text" for the words or "ner" for the entities. Each record read so is counted among the repairs.
+Tags may be numbers where their names are known.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cpner.corpus.formats import _tags as tags
+from cpner.corpus.formats._file import File
+from cpner.corpus.formats._options import Options
 from cpner.corpus.formats._records import (
+    ENTITY_KEYS,
     Record,
-    check_inside,
+    are_strings,
     check_unicode,
     entity_key,
-    in_order,
-    marks,
+    gold,
+    raw_marks,
     records,
+    shorten,
+    show,
     show_keys,
+    types_in_words,
 )
+from cpner.corpus.formats._sentences import at_least_one, sentence_of_words
 from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import CorpusError
@@ -30,46 +37,69 @@ TOKEN_KEYS = ("tokens", "tokenized_text", "words")
 TAG_KEYS = ("ner_tags", "tags")
 
 
-def read(path: Path, text: str, repairs: Repairs) -> list[Sentence]:
-    """Read the sentences of a file.
+class Words(NamedTuple):
+    """The words of a record, and its entities or, where it has them, its tags."""
 
-    Args:
-        path: Named in errors.
-        text: The content of the file.
-        repairs: Gains a count of what was mended.
+    place: Place
+    words: list[str]
+    spans: list[Span]
+    tags: list[str] | None = None
+
+
+def sniff(file: File) -> str | None:
+    """Tell a file by its keys.
+
+    Raises:
+        CorpusError: The first record has both words and a text, so that offsets could count either.
+    """
+    record = file.record
+    key = token_key(record)
+    if key is None:
+        return "words" if word_lists(record) and "text" not in record else None
+    if "text" in record and tag_key(record) is None and not any(k in record for k in ("tokenized_text", "ner")):
+        raise CorpusError(
+            "the first record has both words and 'text', so offsets could count either; "
+            "name the format: 'jsonl' (characters) or 'tokens' (words)",
+            path=file.path,
+        )
+    return f"words under {key!r}"
+
+
+def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
+    """Read the sentences of a file.
 
     Raises:
         CorpusError: A line is no such record, or its entities overlap or leave the sentence.
     """
-    words: list[list[str]] = []
-    spans: list[list[Span]] = []
-    tagged: dict[int, list[str]] = {}  # by sentence: the tags' scheme shows only in all of them together
-    for place, record in records(path, text):
-        found = _words(record, place, repairs)
-        if not found:
-            repairs["empty sentence left out"] += 1
-            continue
-        key = next((key for key in TAG_KEYS if key in record), None)
-        if key:
-            tagged[len(words)] = _tags(record, key, len(found), place)
-        words.append(found)
-        spans.append([] if key else _spans(record, len(found), place, repairs))
-    if not words:
-        raise CorpusError("holds no sentence", path=path)
-    for i, decoded in zip(tagged, tags.decode(list(tagged.values()), repairs), strict=True):
-        spans[i] = decoded
-    return [Sentence.from_words(*both) for both in zip(words, spans, strict=True)]
+    found = (words_of(r, place, options, repairs) for place, r in gold(records(file.path, file.text), repairs))
+    return at_least_one(sentences_of(found, options, repairs), file.path)
+
+
+def sentences_of(found: Iterable[Words], options: Options, repairs: Repairs) -> list[Sentence]:
+    """The sentences of records, of whose tags the scheme shows only in all together."""
+    records_ = list(found)
+    decoded = iter(tags.decode([one.tags for one in records_ if one.tags is not None], repairs))
+    sentences = []
+    for place, words, spans, own_tags in records_:
+        entities = spans if own_tags is None else next(decoded)
+        sentence = sentence_of_words(words, entities, place, repairs, options)
+        if sentence is not None:
+            sentences.append(sentence)
+    return sentences
 
 
 def write(sentences: Iterable[Sentence]) -> Iterator[str]:
     """The lines of a file: the words of each sentence and its entities with exclusive ends."""
-    for sentence in sentences:
-        yield json.dumps({"tokens": sentence.word_texts, "spans": sentence.spans}, ensure_ascii=False)
+    sentences = list(sentences)
+    types = types_in_words(sentences)
+    for i, sentence in enumerate(sentences):
+        own = {"types": types} if types and i == 0 else {}
+        yield json.dumps({"tokens": sentence.word_texts, "spans": sentence.spans, **own}, ensure_ascii=False)
 
 
 def token_key(record: Record) -> str | None:
     """The key that holds a record's words as strings."""
-    return next((key for key in TOKEN_KEYS if _are_strings(record.get(key))), None)
+    return next((key for key in TOKEN_KEYS if are_strings(record.get(key))), None)
 
 
 def word_lists(record: Record) -> list[list[Any]]:
@@ -77,40 +107,69 @@ def word_lists(record: Record) -> list[list[Any]]:
     return [record[key] for key in TOKEN_KEYS if isinstance(record.get(key), list)]
 
 
-def _are_strings(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+def tag_key(record: Record) -> str | None:
+    """The key that holds a tag for each word."""
+    key = token_key(record)
+    own = next((key for key in TAG_KEYS if key in record), None)
+    if own or key is None or not record[key]:
+        return own
+    return next((k for k in ENTITY_KEYS if record.get(k) and are_strings(record[k])), None)
 
 
-def _words(record: Record, place: Place, repairs: Repairs) -> list[str]:
+def words_of(record: Record, place: Place, options: Options, repairs: Repairs) -> Words:
+    """The words and entities of a record.
+
+    Raises:
+        CorpusError: It lacks them, or has them twice.
+    """
     key = token_key(record)
     if key is None:
         odd = [word for words in word_lists(record) for word in words if not isinstance(word, str)]
-        what = f"the word {json.dumps(odd[0])[:80]} is no string" if odd else f"keys: {show_keys(record)}"
+        what = f"the word {show(odd[0])} is no string" if odd else f"keys: {show_keys(record)}"
         raise place.error(f"no list of words under {', '.join(TOKEN_KEYS)}; {what}")
-    words = [word.strip(" \t\r\n") for word in record[key]]
-    if not all(words):
-        raise place.error(f"word {words.index('')} is empty; leave it out and count the entities' offsets without it")
+    other = next((k for k in TOKEN_KEYS if k != key and record.get(k) and are_strings(record[k])), None)
+    if other is not None and record[other] != record[key]:
+        raise place.error(f"words under both {key!r} and {other!r}; keep one of the two")
+    words = record[key]
     check_unicode(" ".join(words), place)
-    repairs["white space around a word left out"] += sum(map(str.__ne__, words, record[key]))
-    return words
+    if not words:
+        return Words(place, [], [])
+    tagged = tag_key(record)
+    own_tags = None if tagged is None else _tags(record, tagged, len(words), place, options)
+    marked = entity_key({k: v for k, v in record.items() if k != tagged}, place)
+    if tagged is not None and (marked is None or not record[marked]):
+        return Words(place, words, [], own_tags)
+    if own_tags is not None and set(own_tags) != {"O"}:
+        raise place.error(f"entities under both {tagged!r} and {marked!r}; keep one of the two")
+    if tagged is not None:
+        repairs.mend("empty list of entities beside a filled one left out", place)
+    return Words(place, words, _spans({k: v for k, v in record.items() if k != tagged}, key, place, repairs))
 
 
-def _tags(record: Record, key: str, count: int, place: Place) -> list[str]:
+def _tags(record: Record, key: str, count: int, place: Place, options: Options) -> list[str]:
     found = record[key]
-    if not _are_strings(found):
-        raise place.error(f"{key!r} must be tags as strings, such as 'B-person'; put the names in place of numbers")
+    names = options.tag_names
+    if isinstance(found, list) and names and all(type(tag) is int for tag in found):
+        odd = next((tag for tag in found if not 0 <= tag < len(names)), None)
+        if odd is not None:
+            raise place.error(f"the tag {odd} has no name; {len(names)} names are given, for 0 to {len(names) - 1}")
+        found = [names[tag] for tag in found]
+    if not are_strings(found):
+        raise place.error(
+            f"{key!r} must be tags as strings, such as 'B-person'; put the names in place of numbers, "
+            "or give them in order (tag names)"
+        )
     if len(found) != count:
         raise place.error(f"{len(found)} tags for {count} words")
     for tag in found:
+        check_unicode(tag, place)
         if not tags.is_tag(tag):
-            raise place.error(f"{tag!r} is no tag; expected O or one of B, I, E, S, L, U with '-' and a type")
+            raise place.error(f"{shorten(tag)} is no tag; expected O or one of B, I, E, S, L, U with '-' and a type")
     return list(found)
 
 
-def _spans(record: Record, count: int, place: Place, repairs: Repairs) -> list[Span]:
-    inclusive = token_key(record) == "tokenized_text" or entity_key(record) == "ner"
-    found = [mark for mark, _ in marks(record, place, inclusive=inclusive)]
-    repairs["sentence read with inclusive ends (GLiNER's keys)"] += inclusive and bool(found)
-    for mark in found:
-        check_inside(mark, count, place, "word")
-    return [Span(*mark) for mark in in_order(found, place, "word", repairs)]
+def _spans(record: Record, key: str, place: Place, repairs: Repairs) -> list[Span]:
+    inclusive = key == "tokenized_text" or entity_key(record) == "ner"
+    marks = raw_marks(record, place, repairs)
+    repairs.mend("sentence read with inclusive ends (GLiNER's keys)", place, int(inclusive and bool(marks)))
+    return [Span(mark.start, mark.end + inclusive, mark.type) for mark in marks]
