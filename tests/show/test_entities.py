@@ -3,14 +3,13 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpner.corpus.formats import conll
+from cpner.corpus.formats import parse
+from cpner.corpus.repairs import Repairs
 from cpner.corpus.sentence import Entity
 from cpner.errors import ConfigError
 from cpner.show.entities import FORMATS, Palette, Tagged, render, size_text
@@ -63,10 +62,12 @@ def test_jsonl_follows_the_contract():
     }
 
 
-def test_conll_reads_back_with_an_empty_line_after_each_text():
+def test_conll_reads_back_with_an_empty_line_after_each_text(tmp_path):
     text = shown("conll", TAGGED, Tagged("", []), TAGGED)
 
-    sentences = conll.read(Path("x.conll"), text, Counter())
+    path = tmp_path / "x.conll"
+    path.write_text(text, "utf-8")
+    sentences, _, _ = parse(path, "conll", Repairs())
     assert [[(s.entity(x).text, x.type) for x in s.spans] for s in sentences] == [
         [("Zoë", "person"), ("東 京", "big_city")]
     ] * 2

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 
 from cpner.corpus import Corpus, Sentence, Span
-from cpner.corpus.formats._tags import decode
 from cpner.corpus.formats import parse
+from cpner.corpus.formats._tags import decode
 from cpner.corpus.repairs import Repairs
 from cpner.errors import CorpusError, FileError
 from tests.strategies import corpora, word_sentences
@@ -134,7 +134,7 @@ def test_repairs_are_counted(write, content, spans, repair):
         ("EU\tB-ORG\n\nx\tO\nrejects\tX-LOC\n", 4, "'X-LOC' in the last column is no tag"),
         ("O EU\nO is\nB- here\n", 3, "'B-' in the first column is no tag"),
         ("EU\tb-org\nx\tO\n", 1, "'b-org' in the last column is no tag"),
-        ("New York\tO\na b c\tO\n\tO\n", 3, "columns"),
+        ("New York\tO\na b c\tO\n\tO\n", 3, "the column of the word is empty"),
         ("Just a text.\n", 1, "is no tag"),
         ("text\nmore\n", 1, "a word alone: 'text'"),
     ],

@@ -122,7 +122,7 @@ def test_empty_texts_are_left_out_and_counted(write):
         ('{"text": "ab", "entities": [{"start": 0, "end": 1}]}', r"expected \[start, end, type\]"),
         ('{"text": "ab", "entities": [[0, 1, " "]]}', r"expected \[start, end, type\]"),
         (
-            '{"text": "öb", "entities": [{"start": 0, "end": 2, "type": "x", "text": "ö"}]}',
+            '{"text": "öb", "entities": [{"start": 0, "end": 2, "type": "x", "text": "c"}]}',
             "are 'öb', but the entity's",
         ),
         ('{"text": "ab"}', 'no list of entities under entities, .*; keys: "text"'),

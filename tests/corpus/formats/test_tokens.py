@@ -64,7 +64,6 @@ def test_the_scheme_of_tags_is_found_from_the_whole_file(write):
         ({"tokens": ["a", "b"], "spans": [[0, 2, "x"], [1, 2, "y"]]}, "at words 0 to 2 and .* overlap"),
         ({"tokens": ["a", "b"], "spans": [[0, 3, "x"]]}, "lies outside the sentence of 2 words"),
         ({"tokens": ["a", "b"], "ner": [[1, 0, "x"]]}, "is empty"),
-        ({"tokens": ["a", " "], "spans": []}, "word 1 is empty"),
         ({"tokens": ["a", 3], "spans": []}, "no list of words under tokens.*; the word 3 is no string"),
         ({"words": 5, "spans": []}, "no list of words under tokens.*; keys: "),
         ({"tokens": ["a", "b"], "ner_tags": ["O"]}, "1 tags for 2 words"),

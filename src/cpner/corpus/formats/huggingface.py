@@ -53,7 +53,8 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
 
 
 def _is_binary(file: File) -> bool:
-    return file.data.startswith((_PARQUET, _ARROW)) or file.ending in (".parquet", ".arrow")
+    parquet = file.data.startswith(_PARQUET) and file.data.endswith(_PARQUET) and len(file.data) > len(_PARQUET)
+    return parquet or file.data.startswith(_ARROW) or file.ending in (".parquet", ".arrow")
 
 
 def _table(file: File) -> Any:
