@@ -151,9 +151,7 @@ def convert(data: CorpusOptions, out: Path, format: str | None) -> None:
     "--seed", type=int, default=0, show_default=True, metavar="N", help="Which sample; the same seed gives the same."
 )
 @format_option
-def sample(
-    data: CorpusOptions, out: Path, shots: int | None, count: int | None, seed: int, format: str | None
-) -> None:
+def sample(data: CorpusOptions, out: Path, shots: int | None, count: int | None, seed: int, format: str | None) -> None:
     """Write CORPUS to OUT with a few sentences of its train split; dev and test stay whole.
 
     \b

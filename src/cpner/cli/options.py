@@ -227,7 +227,11 @@ snap_option = click.option(
     "--snap", is_flag=True, help="Let entities of the train split that begin or end inside a word grow to its edge."
 )
 columns_option = click.option(
-    "--columns", callback=split_names, metavar="WORDS,TAGS", help="Columns of a table, by number from 1 or by name."
+    "--columns",
+    callback=split_names,
+    metavar="WORDS,TAGS",
+    show_default="found out by their content",
+    help="Columns of a table, by number from 1 or by name.",
 )
 overlaps_option = click.option(
     "--overlaps",
@@ -237,7 +241,11 @@ overlaps_option = click.option(
     help="Of entities that overlap: refuse them, keep the longest, or keep the first.",
 )
 tag_names_option = click.option(
-    "--tag-names", callback=split_list, metavar="O,B-X,...", help="Names of tags that a file has as numbers, from 0."
+    "--tag-names",
+    callback=split_list,
+    metavar="O,B-X,...",
+    show_default="those of the file",
+    help="Names of tags that a file has as numbers, from 0.",
 )
 
 
