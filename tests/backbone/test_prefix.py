@@ -7,10 +7,10 @@ import itertools
 import pytest
 import torch
 
+from cpner.backbone.attention import Attention, attend
 from cpner.backbone.prefix import Prefix, apart, common_start, fingerprint, mix, together
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig, config_dict, part_shape
-from cpner.backbone.t5 import Attention, attend
 from cpner.errors import ConfigError, PrefixMismatchError
 from tests.support import mixed_bank, random_prefix, run_t5, same_prefix
 

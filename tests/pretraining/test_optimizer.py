@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from cpner.backbone.t5 import FusedLinear
+from cpner.backbone.linear import FusedLinear
 from cpner.pretraining.optimizer import ScaledAdamW
 
 

@@ -18,7 +18,7 @@ from cpner.instructor import Instructor, Source
 from cpner.instructor.grammar import LIST, Grammar, word_span
 from cpner.instructor.parse import parse
 from cpner.recognition.beam import beam_search
-from cpner.recognition.cache import Cache, kept
+from cpner.recognition.cache import Cache, keep_rows
 from cpner.recognition.decode import decode, decode_freely
 
 TYPES = ["person", "political party", "location", "person name"]
@@ -162,8 +162,8 @@ def test_rows_that_stay_are_moved_only_to_places_that_fall_free():
     table = torch.arange(12).view(6, 2)
     rows = [0, 5, 2, 4]
 
-    assert torch.equal(kept(table.clone(), rows), table[rows])
-    assert torch.equal(kept(table.T.clone(), rows, dim=1), table[rows].T)
+    assert torch.equal(keep_rows(table.clone(), rows), table[rows])
+    assert torch.equal(keep_rows(table.T.clone(), rows, dim=1), table[rows].T)
 
 
 @pytest.mark.parametrize("search", [decode, decode_freely])

@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from cpner.backbone.linear import FusedLinear
 from cpner.backbone.shape import T5Shape
-from cpner.backbone.t5 import ACTIVATIONS, T5, FusedLinear
+from cpner.backbone.t5 import ACTIVATIONS, T5
 from cpner.errors import BackboneError, one_line
 from cpner.files import replacing
 
@@ -73,10 +74,10 @@ def read_weights(folder: Path, shape: T5Shape, name: str) -> T5:
 
 def hugging_face_state(t5: T5) -> dict[str, Tensor]:
     """The weights under the names of `transformers`, to be saved for it."""
-    own = t5.state_dict()
+    weights = t5.state_dict()
     state: dict[str, Tensor] = {}
     for ours, keys, _, split in _names(t5.shape):
-        state |= {key: part.contiguous() for key, part in zip(keys, split(own[ours]), strict=True)}
+        state |= {key: part.contiguous() for key, part in zip(keys, split(weights[ours]), strict=True)}
     return state
 
 
@@ -101,7 +102,8 @@ def _names(shape: T5Shape) -> Iterator[_Row]:
         yield row(f"{stack}.relative_bias", first)
         yield row(f"{stack}.norm", f"{stack}.final_layer_norm")
         for i in range(depth):
-            ours, theirs = f"{stack}.layers.{i}", f"{stack}.block.{i}.layer"
+            ours = f"{stack}.layers.{i}"
+            theirs = f"{stack}.block.{i}.layer"
             attention = f"{theirs}.0.SelfAttention"
             yield row(f"{ours}.self_norm", f"{theirs}.0.layer_norm")
             yield row(f"{ours}.self_attention.qkv", *(f"{attention}.{x}" for x in "qkv"))
@@ -196,7 +198,7 @@ def _hugging_face_config(t5: T5, window: int) -> Any:
     from transformers import T5Config
 
     s = t5.shape
-    gate, activation = ("gated-", s.activation.removesuffix("_new")) if s.gated else ("", s.activation)
+    activation = f"gated-{s.activation.removesuffix('_new')}" if s.gated else s.activation
     settings: dict[str, Any] = {
         "vocab_size": s.vocab_size,
         "d_model": s.d_model,
@@ -205,7 +207,7 @@ def _hugging_face_config(t5: T5, window: int) -> Any:
         "num_heads": s.heads,
         "num_layers": s.encoder_layers,
         "num_decoder_layers": s.decoder_layers,
-        "feed_forward_proj": gate + activation,
+        "feed_forward_proj": activation,
         "relative_attention_num_buckets": s.buckets,
         "relative_attention_max_distance": s.max_distance,
         "layer_norm_epsilon": s.eps,

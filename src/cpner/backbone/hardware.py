@@ -17,7 +17,9 @@ from functools import cache
 
 import torch
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # mallopt(3)
+_TRIM_THRESHOLD = -1  # these three are of mallopt(3)
+_TOP_PAD = -2
+_MMAP_MAX = -4
 _KEPT = 1 << 30  # bytes that may stay with the process
 _STEP = 64 << 20  # bytes taken from the system at a time
 

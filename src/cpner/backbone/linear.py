@@ -72,6 +72,14 @@ class Linear(nn.Linear):
         return {**self.__dict__, "_packed": {}}  # copies pack their own: the layout has no storage to copy
 
 
+class FusedLinear(Linear):
+    """Several projections of the same input as one matrix product; `parts` names their number."""
+
+    def __init__(self, width: int, out: int, parts: int) -> None:
+        super().__init__(width, out * parts)
+        self.parts = parts
+
+
 class _FrozenProduct(torch.autograd.Function):
     """The product with a packed weight, whose gradient is a product with the packed transpose."""
 

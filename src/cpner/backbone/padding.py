@@ -16,7 +16,8 @@ def pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
 
 def mask_of(rows: Sequence[Sequence[int]], width: int) -> Tensor:
     """Sets of numbers below `width`, each the bits of an integer, as one mask [B, n, width]; false at padding."""
-    size, longest = (width + 7) // 8, max([1, *map(len, rows)])
+    size = (width + 7) // 8
+    longest = max([1, *map(len, rows)])
     data = bytearray().join(s.to_bytes(size, "little") for row in rows for s in (*row, *[0] * (longest - len(row))))
     packed = torch.frombuffer(data, dtype=torch.uint8).view(len(rows), longest, size, 1)
     return (packed >> torch.arange(8, dtype=torch.uint8) & 1).bool().flatten(2)[..., :width]

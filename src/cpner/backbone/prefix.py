@@ -1,6 +1,6 @@
 """Prefixes: keys and values before attention's own (section 3.3), alone, mixed, and of an ensemble (section 4.3).
 
-A prefix δ has up to three parts, one for each kind of attention (encoder self, decoder self, decoder cross), each
+A prefix δ has up to three parts, one for each kind of attention: encoder self, decoder self, decoder cross. Each is
 [L, 2, H, K, D]: layers, keys and values, heads, length, head width.
 """
 
@@ -121,6 +121,6 @@ def apart(prefix: Prefix, members: int) -> list[Prefix]:
 
 def rows_of_members(prefix: Prefix, members: int) -> Prefix:
     """A row for each member, a sentence's together: a batch's [B, L, 2, H, I*K, D] become [B*I, L, 2, H, K, D]."""
-    own = apart(prefix, members)
-    parts = {name: torch.stack([p.parts[name] for p in own], dim=1).flatten(0, 1) for name in prefix.parts}
+    prefixes = apart(prefix, members)
+    parts = {name: torch.stack([p.parts[name] for p in prefixes], dim=1).flatten(0, 1) for name in prefix.parts}
     return Prefix(**parts)

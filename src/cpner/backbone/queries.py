@@ -39,20 +39,21 @@ def mean_queries(t5: T5, vocabulary: Vocabulary) -> dict[str, Tensor]:
         "decoder": [layer.self_attention.qkv for layer in t5.decoder.layers],
         "cross": [layer.cross_attention.q for layer in t5.decoder.layers],
     }
-    with _outputs([projection for kind in layers.values() for projection in kind]) as found:
+    with _outputs([projection for kind in layers.values() for projection in kind]) as outputs:
         t5.decode(inputs, t5.encode(ids, mask), mask)
-    heads, width = t5.shape.heads, t5.shape.d_kv
-    means = {p: out[0, :, : heads * width].float().mean(0).view(heads, width).cpu() for p, out in found.items()}
+    heads = t5.shape.heads
+    width = t5.shape.d_kv
+    means = {p: out[0, :, : heads * width].float().mean(0).view(heads, width).cpu() for p, out in outputs.items()}
     return {name: torch.stack([means[projection] for projection in kind]) for name, kind in layers.items()}
 
 
 @contextmanager
 def _outputs(modules: list[nn.Module]) -> Iterator[dict[nn.Module, Tensor]]:
     """Within, what each of these modules puts out is kept."""
-    kept: dict[nn.Module, Tensor] = {}
-    handles = [module.register_forward_hook(lambda m, _, out: kept.__setitem__(m, out)) for module in modules]
+    outputs: dict[nn.Module, Tensor] = {}
+    handles = [module.register_forward_hook(lambda m, _, out: outputs.__setitem__(m, out)) for module in modules]
     try:
-        yield kept
+        yield outputs
     finally:
         for handle in handles:
             handle.remove()

@@ -14,11 +14,11 @@ class Reparameterisation(nn.Module):
     """The trained side of a prefix: the matrix P, and the network that yields δ from it if there is one (section 3.3).
 
     For each kind of attention a "direct" prefix is `start + P`, where P is [L, 2, H, K, D] and zero at first. With
-    "mlp" P is [K, d], a two-layer tanh network maps it to [L, 2, H, K, D], as in Li and Liang, and the prefix is
-    `start + network(P)`.
+    "mlp" the prefix is `start + network(P)`. There P is [K, d], and a two-layer tanh network maps it to
+    [L, 2, H, K, D], as in Li and Liang.
 
     Reading: the network's last layer is zero at first. Every warm-up on a backbone thus begins at exactly the same
-    prefix, which Eq. 9-10 need for an average to mean something, and training may also begin at any given prefix
+    prefix, which Eq. 9-10 need for an average to mean something. Training may also begin at any given prefix
     (`start`), which collaboration on prefixes uses.
 
     Args:
@@ -69,7 +69,8 @@ class Reparameterisation(nn.Module):
         return Prefix(**{name: self._part(name) for name in self.config.attentions})
 
     def _part(self, name: str) -> Tensor:
-        start, matrix = self.get_buffer(f"{name}_start"), self.get_parameter(f"{name}_matrix")
+        start = self.get_buffer(f"{name}_start")
+        matrix = self.get_parameter(f"{name}_matrix")
         if self.config.reparameterisation == "direct":
             return start + matrix
         layers, _, heads, length, d_kv = start.shape

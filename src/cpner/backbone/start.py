@@ -1,9 +1,9 @@
 """Where every prefix of a backbone begins: at keys that draw little attention.
 
 A prefix of random numbers is not neutral. Its keys have attention logits of about 0, which is what a model's own
-keys have on average; where few keys are, as for the first pieces of a target, such a prefix takes most of the attention
-and gives nothing for it, and a backbone that knew much finds less. Keys that point away from the mean query get a
-negative logit instead: the backbone with such a start finds what it finds without one, and learning begins there.
+keys have on average. Where few keys are, as for the first pieces of a target, such a prefix takes most of the
+attention and gives nothing for it: a backbone that knew much finds less. Keys that point away from the mean query get
+a negative logit instead. The backbone with such a start finds what it finds without one, and learning begins there.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _LEAST = 0.01  # of a mean query; where queries have no common direction, keys w
 def quiet_start(backbone: Backbone, config: PrefixConfig) -> Prefix:
     """The prefix at which every warm-up on a backbone begins, in float32 on the CPU.
 
-    It is `common_start`, and every key of a head is moved in the direction in which its attention logit with a query
-    changes by `config.start_logit` on average, over the pieces of a sample sentence and its target.
+    It is `common_start` with keys that are turned: every key of a head is moved along the head's mean query, so that
+    its attention logit changes by `config.start_logit` on average.
 
     Returns:
         A prefix with each part [L, 2, H, K, D].

@@ -10,7 +10,6 @@ Axes in comments: B batch, S source pieces, T target pieces, K prefix length, H 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import cast
@@ -20,7 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from cpner.backbone.linear import Linear
+from cpner.backbone.attention import Attend, Attention, RelativeBias, attend_to, before_prefix, mask_bias
+from cpner.backbone.linear import FusedLinear, Linear
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.shape import T5Shape
 
@@ -30,17 +30,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
     "silu": F.silu,
 }
-
-
-_PLAIN = 1 << 24  # attention logits that are laid out whole on a CPU; where they are kept for a gradient, a quarter
-
-
-class FusedLinear(Linear):
-    """Several projections of the same input as one matrix product; `parts` names their number."""
-
-    def __init__(self, width: int, out: int, parts: int) -> None:
-        super().__init__(width, out * parts)
-        self.parts = parts
 
 
 class Norm(nn.Module):
@@ -74,80 +63,6 @@ class FeedForward(nn.Module):
         return out
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-    """softmax(q kᵀ + bias) v with unscaled logits: q [B, H, T, D], k and v [B, H, S, D], bias broadcast to logits."""
-    logits, room = q[..., 0].numel() * k.shape[2], _PLAIN // 4 if torch.is_grad_enabled() else _PLAIN
-    few = q.device.type == "cpu" and logits <= room
-    if bias.requires_grad or few:  # a learned bias, or logits that fit in memory: plain products are faster on CPU
-        return (q @ k.transpose(-1, -2) + bias).softmax(dim=-1) @ v
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=1.0)
-
-
-def prepend(prefix: Tensor | None, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values [B, H, S, D] with those of a prefix [B, 2, H, K, D] before them, [B, H, K + S, D]."""
-    if prefix is None:
-        return k, v
-    keys, values = prefix.unbind(1)
-    return torch.cat([keys, k], dim=2), torch.cat([values, v], dim=2)  # Eq. 2
-
-
-class Attention(nn.Module):
-    """Multi-head attention whose keys and values may start with a prefix (Eq. 2)."""
-
-    def __init__(self, shape: T5Shape, *, cross: bool) -> None:
-        super().__init__()
-        self.heads, self.d_kv = shape.heads, shape.d_kv
-        inner = shape.heads * shape.d_kv
-        if cross:
-            self.q = Linear(shape.d_model, inner)
-            self.kv = FusedLinear(shape.d_model, inner, 2)
-        else:
-            self.qkv = FusedLinear(shape.d_model, inner, 3)
-        self.o = Linear(inner, shape.d_model)
-
-    def split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
-        """[B, T, parts*H*D] to `parts` tensors [B, H, T, D]."""
-        batch, length, _ = x.shape
-        return x.view(batch, length, parts, self.heads, self.d_kv).permute(2, 0, 3, 1, 4).unbind(0)
-
-    def join(self, x: Tensor) -> Tensor:
-        """[B, H, T, D] to [B, T, H*D]."""
-        batch, _, length, _ = x.shape
-        return x.transpose(1, 2).reshape(batch, length, self.heads * self.d_kv)
-
-    def merge(self, x: Tensor) -> Tensor:
-        """[B, H, T, D] to [B, T, H*D], then the output projection."""
-        out: Tensor = self.o(self.join(x))
-        return out
-
-    def forward(self, x: Tensor, memory: Tensor | None, bias: Tensor, prefix: Tensor | None) -> Tensor:
-        """Attend from x [B, T, d] to itself, or to memory [B, S, d].
-
-        Args:
-            bias: broadcast to [B, H, T, K + S], relative bias and mask together.
-            prefix: [B, 2, H, K, D] keys and values that come first, or None (K = 0).
-        """
-        if memory is None:
-            q, k, v = self.split(self.qkv(x), 3)
-        else:
-            (q,), (k, v) = self.split(self.q(x), 1), self.split(self.kv(memory), 2)
-        k, v = prepend(prefix, k, v)
-        return self.merge(attend(q, k, v, bias))
-
-
-Attend = Callable[[Attention, Tensor], Tensor]  # an attention's input, normed, to its output, both [..., d]
-
-
-def attend_to(memory: Tensor | None, bias: Tensor, prefix: Tensor | None) -> Attend:
-    """A way to attend that computes all keys and values anew; arguments as in `Attention`."""
-
-    def attend_anew(attention: Attention, x: Tensor) -> Tensor:
-        out: Tensor = attention(x, memory, bias, prefix)
-        return out
-
-    return attend_anew
-
-
 class Layer(nn.Module):
     """One pre-norm layer LM^(j) of Eq. 3: self-attention, cross-attention in the decoder, feed-forward."""
 
@@ -173,34 +88,6 @@ class Layer(nn.Module):
             x = x + attend_cross(self.cross_attention, self.cross_norm(x))
         out: Tensor = x + self.ff(self.ff_norm(x))
         return out
-
-
-class RelativeBias(nn.Module):
-    """T5's bucketed relative position bias, one value for each bucket and head."""
-
-    def __init__(self, shape: T5Shape, *, two_sided: bool) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(shape.buckets, shape.heads))
-        self.two_sided, self.max_distance = two_sided, shape.max_distance
-
-    def buckets(self, distance: Tensor) -> Tensor:
-        """Bucket of each distance (key position minus query position): exact when near, logarithmic when far."""
-        count = self.weight.shape[0]
-        offset = torch.zeros_like(distance)
-        if self.two_sided:
-            count //= 2
-            offset = (distance > 0).long() * count
-            distance = distance.abs()
-        else:
-            distance = (-distance).clamp(min=0)
-        exact = count // 2
-        ratio = distance.clamp(min=1).float().div(exact).log() / math.log(self.max_distance / exact)
-        far = (exact + (ratio * (count - exact)).long()).clamp(max=count - 1)
-        return offset + torch.where(distance < exact, distance, far)
-
-    def forward(self, queries: Tensor, keys: Tensor) -> Tensor:
-        """[H, T, S] bias between the positions of queries [T] and keys [S]."""
-        return self.weight[self.buckets(keys[None, :] - queries[:, None])].permute(2, 0, 1)
 
 
 class Stack(nn.Module):
@@ -230,24 +117,6 @@ class Stack(nn.Module):
             x = run(layer, x, attend_self, attend_cross)  # Eq. 3
         normed: Tensor = self.norm(x)
         return normed
-
-
-def mask_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where the mask is true, the most negative number elsewhere."""
-    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
-
-
-def before_prefix(bias: Tensor, prefix: Tensor | None, prefix_mask: Tensor | None) -> Tensor:
-    """Put the prefix's columns before a bias [B, 1 or H, T, S]: zero, masked where a row's prefix is shorter."""
-    if prefix is None:
-        return bias
-    batch, heads, queries, _ = bias.shape
-    columns = bias.new_zeros(batch, 1, 1, prefix.shape[-2])
-    if prefix_mask is not None:
-        columns = mask_bias(prefix_mask, bias.dtype)[:, None, None, :]
-        bias = bias.expand(max(batch, columns.shape[0]), -1, -1, -1)
-    columns = columns.expand(bias.shape[0], heads, queries, -1)
-    return torch.cat([columns, bias], dim=-1)
 
 
 class T5(nn.Module):
@@ -289,10 +158,10 @@ class T5(nn.Module):
         x = self.embedding(ids)
         positions = torch.arange(ids.shape[1], device=ids.device)
         bias = self.encoder.relative_bias(positions, positions)[None] + mask_bias(mask, torch.float32)[:, None, None, :]
-        states = None if prefix is None else prefix.encoder
+        prefix = prefix or Prefix()
         dtype = _compute_dtype(x)
-        bias = before_prefix(bias, states, None if prefix is None else prefix.mask).to(dtype)
-        ways = [(attend_to(None, bias, part), None) for part in by_layer(states, dtype, self.encoder)]
+        bias = before_prefix(bias, prefix.encoder, prefix.mask).to(dtype)
+        ways = [(attend_to(None, bias, part), None) for part in by_layer(prefix.encoder, dtype, self.encoder)]
         encoded: Tensor = self.encoder(x, ways, self._run)
         return encoded
 
@@ -311,24 +180,25 @@ class T5(nn.Module):
         x = self.embedding(ids)
         positions = torch.arange(ids.shape[1], device=ids.device)
         causal = mask_bias(positions[:, None] >= positions[None, :], torch.float32)
-        states, cross = (None, None) if prefix is None else (prefix.decoder, prefix.cross)
-        prefix_mask, dtype = None if prefix is None else prefix.mask, _compute_dtype(x)
+        prefix = prefix or Prefix()
+        dtype = _compute_dtype(x)
         self_bias = (self.decoder.relative_bias(positions, positions) + causal)[None]
-        self_bias = before_prefix(self_bias, states, prefix_mask).to(dtype)
-        cross_bias = before_prefix(mask_bias(mask, torch.float32)[:, None, None, :], cross, prefix_mask).to(dtype)
+        self_bias = before_prefix(self_bias, prefix.decoder, prefix.mask).to(dtype)
+        cross_bias = mask_bias(mask, torch.float32)[:, None, None, :]
+        cross_bias = before_prefix(cross_bias, prefix.cross, prefix.mask).to(dtype)
+        self_parts = by_layer(prefix.decoder, dtype, self.decoder)
+        cross_parts = by_layer(prefix.cross, dtype, self.decoder)
         ways = [
-            (attend_to(None, self_bias, part), attend_to(encoded, cross_bias, cross_part))
-            for part, cross_part in zip(
-                by_layer(states, dtype, self.decoder), by_layer(cross, dtype, self.decoder), strict=True
-            )
+            (attend_to(None, self_bias, self_part), attend_to(encoded, cross_bias, cross_part))
+            for self_part, cross_part in zip(self_parts, cross_parts, strict=True)
         ]
         return self.scale(self.decoder(x, ways, self._run))
 
     @property
     def _run(self) -> Callable[..., Tensor]:
         """How to call a layer."""
-        kept = self.checkpointing and torch.is_grad_enabled()
-        return partial(checkpoint, use_reentrant=False) if kept else Layer.__call__
+        recompute = self.checkpointing and torch.is_grad_enabled()
+        return partial(checkpoint, use_reentrant=False) if recompute else Layer.__call__
 
     def scale(self, x: Tensor) -> Tensor:
         """The factor before a tied output layer."""
@@ -344,9 +214,8 @@ class T5(nn.Module):
             if leaf[-2].endswith("norm"):
                 nn.init.ones_(parameter)
             elif leaf[-2] == "qkv":
-                q, kv = parameter.data[:inner], parameter.data[inner:]
-                q.normal_(0, (s.d_model * s.d_kv) ** -0.5, generator=generator)
-                kv.normal_(0, s.d_model**-0.5, generator=generator)
+                parameter.data[:inner].normal_(0, (s.d_model * s.d_kv) ** -0.5, generator=generator)
+                parameter.data[inner:].normal_(0, s.d_model**-0.5, generator=generator)
             else:
                 width = {"q": s.d_model * s.d_kv, "o": inner, "wo": s.d_ff, "embedding": 1}.get(leaf[-2], s.d_model)
                 parameter.data.normal_(0, width**-0.5, generator=generator)

@@ -115,11 +115,11 @@ class Grammar:
 
     def _pieces(self, places: int) -> int:
         """Candidates that stand at these positions."""
-        found = 0
+        candidates = 0
         while places:
-            found |= 1 << self.sentence[least(places)]
+            candidates |= 1 << self.sentence[least(places)]
             places &= places - 1
-        return found
+        return candidates
 
 
 def word_span(source: Source, mention: Mention) -> Span:

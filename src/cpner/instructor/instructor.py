@@ -3,8 +3,8 @@
 Source: `find entities: person, political party: Johnson joined the Whigs`.
 Target: `((person: Johnson) (political party: Whigs))`, in order of appearance.
 
-Both are sequences of piece ids. Words are cut into pieces one by one, and a target is made of slices of its source, so
-that nothing is lost to unknown letters or odd spacing, and a mention always has exact word offsets.
+Both are sequences of piece ids. Words are cut into pieces one by one, and a target is made of slices of its source.
+Nothing is lost to unknown letters or odd spacing, and a mention always has exact word offsets.
 """
 
 from __future__ import annotations

@@ -16,14 +16,16 @@ _SIGNS = {"open": "(", "close": ")", "colon": ":", "comma": ","}
 class Vocabulary:
     """A tokenizer as cpner uses it: word by word, with the ids of the template's signs.
 
-    A sign's id never occurs inside a word or a type: where the tokenizer would put it there, the variant with a word
-    mark (`▁)`) or the unknown piece stands in, so that reading a target back is never ambiguous. So it is with the
+    A sign's id never occurs inside a word or a type, so that reading a target back is never ambiguous. Where the
+    tokenizer would put it there, the variant with a word mark (`▁)`) or the unknown piece stands in. So it is with the
     end and the padding, which a word that spells them (`</s>`) would stand for.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
-        self.pad, self.eos, self.unknown = tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id
+        self.pad = tokenizer.pad_token_id
+        self.eos = tokenizer.eos_token_id
+        self.unknown = tokenizer.unk_token_id
         self.size = len(tokenizer)
         ids = {name: tokenizer.convert_tokens_to_ids(sign) for name, sign in _SIGNS.items()}
         missing = [_SIGNS[name] for name, i in ids.items() if i is None or i == self.unknown]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from cpner.backbone.t5 import FusedLinear
+from cpner.backbone.linear import FusedLinear
 
 
 class ScaledAdamW(torch.optim.Optimizer):

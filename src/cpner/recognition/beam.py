@@ -19,7 +19,7 @@ from cpner.corpus.sentence import Prediction
 from cpner.instructor import Source
 from cpner.instructor.grammar import DONE, LIST, Grammar, State, word_span
 from cpner.instructor.options import OPEN
-from cpner.recognition.cache import Cache, kept
+from cpner.recognition.cache import Cache, keep_rows
 from cpner.recognition.decode import check_number
 
 
@@ -30,11 +30,11 @@ class Output(NamedTuple):
     piece: int  # the candidate that was written last
     total: float  # log-probability of all
     score: float  # of the entity that is being written
-    found: tuple[Prediction, ...]
+    predictions: tuple[Prediction, ...]
 
     @property
     def done(self) -> bool:
-        """It stays as it is."""
+        """Whether the target is complete."""
         return self.state.mode == DONE
 
     def allowed(self, grammar: Grammar) -> int:
@@ -47,10 +47,10 @@ class Output(NamedTuple):
             return self._replace(state=self.state._replace(mode=DONE), total=total)
         state, mention = grammar.advance(self.state, piece)
         score = log if self.state.mode == LIST else self.score + log
-        found = self.found
+        predictions = self.predictions
         if mention is not None:
-            found = (*found, Prediction(word_span(source, mention), min(1.0, math.exp(score))))
-        return Output(state, piece, total, score, found)
+            predictions = (*predictions, Prediction(word_span(source, mention), min(1.0, math.exp(score))))
+        return Output(state, piece, total, score, predictions)
 
 
 @torch.inference_mode()
@@ -72,7 +72,9 @@ def beam_search(
     """
     if not sources:
         return []
-    t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
+    t5 = backbone.t5
+    vocabulary = backbone.vocabulary
+    device = backbone.device
     ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
     encoded = t5.encode(ids, mask, prefix)
     wide = torch.arange(len(sources), device=device).repeat_interleave(beams)  # [B * k]
@@ -98,15 +100,17 @@ def beam_search(
         choices = zip(going, place.tolist(), logs.flatten(1).gather(1, place).tolist(), best.tolist(), strict=True)
         parents = []
         for row, (i, *chosen) in enumerate(choices):
-            own, outputs[i] = outputs[i], []
+            before = outputs[i]
+            outputs[i] = []
             for at, log, total in zip(*chosen, strict=True):
                 check_number(total)
                 parent, piece = divmod(at, logits.shape[2])
                 parents.append(row * beams + parent)
-                outputs[i].append(own[parent].longer(sources[i], grammars[i], piece, log, total))
+                outputs[i].append(before[parent].longer(sources[i], grammars[i], piece, log, total))
         cache.turn(parents)
         stay = [row for row, i in enumerate(going) if not outputs[i][0].done]
         if len(stay) < len(going):
             cache.keep([row * beams + k for row in stay for k in range(beams)])
-            weights, going = kept(weights, stay), [going[row] for row in stay]
-    return [sorted(own[0].found, key=lambda f: f.span) for own in outputs]
+            weights = keep_rows(weights, stay)
+            going = [going[row] for row in stay]
+    return [sorted(best_first[0].predictions, key=lambda prediction: prediction.span) for best_first in outputs]

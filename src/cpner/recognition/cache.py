@@ -1,10 +1,10 @@
 """What the decoder of a batch keeps between passes: key-value caches whose first columns hold the prefix (Eq. 2, 3).
 
-A pass may feed several pieces to each row, of which some turn out wrong. All rows write to the same columns; each
-column of each row knows its position in the row's target, and one that is taken back is marked as ahead of everything,
+A pass may feed several pieces to each row, of which some turn out wrong. All rows write to the same columns, and each
+column of each row knows its position in the row's target. One that is taken back is marked as ahead of everything,
 where causal attention does not look. Prefix columns stand behind everything, where the relative bias is zero.
 
-Axes in comments: B rows, n pieces of a row in a pass, P pieces of all rows, N columns, H heads, D `d_kv`, L layers,
+Axes in comments: B rows, n pieces of a row in a pass, P pieces of all rows, N columns; H heads, D `d_kv`, L layers;
 K prefix length, S source pieces.
 """
 
@@ -16,11 +16,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cpner.backbone.attention import Attend, Attention, attend, before_prefix, mask_bias, prepend
 from cpner.backbone.prefix import Prefix
-from cpner.backbone.t5 import T5, Attend, Attention, Layer, attend, before_prefix, by_layer, mask_bias, prepend
+from cpner.backbone.t5 import T5, Layer, by_layer
 
 _CHUNK = 64  # columns that a self-attention cache begins with, beside the prefix
-_AHEAD, _BEHIND = 1 << 20, -(1 << 20)  # positions of columns that are taken back, and of prefixes
+_AHEAD = 1 << 20  # position of columns that are taken back
+_BEHIND = -_AHEAD  # position of a prefix's columns
 
 
 class Cache:
@@ -34,27 +36,30 @@ class Cache:
     """
 
     def __init__(self, t5: T5, encoded: Tensor, mask: Tensor, prefix: Prefix | None) -> None:
-        self.t5, self.rows = t5, encoded.shape[0]
-        own, cross, prefix_mask = (None, None, None) if prefix is None else (prefix.decoder, prefix.cross, prefix.mask)
-        shape, dtype = t5.shape, encoded.dtype
-        self.columns = 0 if own is None else own.shape[-2]
+        self.t5 = t5
+        self.rows = encoded.shape[0]
+        prefix = prefix or Prefix()
+        dtype = encoded.dtype
+        self.columns = 0 if prefix.decoder is None else prefix.decoder.shape[-2]
         capacity = self.columns + _CHUNK
-        outer, heads, d_kv = (shape.decoder_layers, self.rows), shape.heads, shape.d_kv
-        self.keys = encoded.new_empty(*outer, heads, d_kv, capacity)  # [L, B, H, D, N]: read fastest so, being a slice
-        self.values = encoded.new_empty(*outer, heads, capacity, d_kv)  # [L, B, H, N, D]
+        outer = (t5.shape.decoder_layers, self.rows, t5.shape.heads)
+        self.keys = encoded.new_empty(
+            *outer, t5.shape.d_kv, capacity
+        )  # [L, B, H, D, N]: read fastest so, being a slice
+        self.values = encoded.new_empty(*outer, capacity, t5.shape.d_kv)  # [L, B, H, N, D]
         self.position = torch.full((self.rows, self.columns), _BEHIND, device=encoded.device)  # [B, N]
-        if own is not None:
-            self.keys[..., : self.columns] = own[:, :, 0].transpose(0, 1).transpose(-1, -2)
-            self.values[..., : self.columns, :] = own[:, :, 1].transpose(0, 1)
-            if prefix_mask is not None:
-                self.position.masked_fill_(~prefix_mask, _AHEAD)
+        if prefix.decoder is not None:
+            self.keys[..., : self.columns] = prefix.decoder[:, :, 0].transpose(0, 1).transpose(-1, -2)
+            self.values[..., : self.columns, :] = prefix.decoder[:, :, 1].transpose(0, 1)
+            if prefix.mask is not None:
+                self.position.masked_fill_(~prefix.mask, _AHEAD)
         self.next = torch.zeros(self.rows, dtype=torch.long, device=encoded.device)  # [B] pieces written
         self.cross: list[tuple[Tensor, Tensor]] = []
-        for layer, part in zip(t5.decoder.layers, by_layer(cross, dtype, t5.decoder), strict=True):
+        for layer, part in zip(t5.decoder.layers, by_layer(prefix.cross, dtype, t5.decoder), strict=True):
             k, v = layer.cross_attention.split(layer.cross_attention.kv(encoded), 2)
             k, v = prepend(part, k, v)
             self.cross.append((k.contiguous(), v.contiguous()))
-        bias = before_prefix(mask_bias(mask, dtype)[:, None, None, :], cross, prefix_mask)
+        bias = before_prefix(mask_bias(mask, dtype)[:, None, None, :], prefix.cross, prefix.mask)
         self.cross_bias = bias.expand(self.rows, -1, -1, -1).contiguous()  # [B, 1, 1, K + S]
         self._biases = _bias_by_distance(t5, dtype)
 
@@ -69,13 +74,16 @@ class Cache:
         Returns:
             [B, n, d] states, scaled: their product with `output_weight` is the logits.
         """
-        t5, start, end = self.t5, self.columns, self.columns + ids.shape[1]
+        t5 = self.t5
+        start = self.columns
+        end = start + ids.shape[1]
         if end > self.keys.shape[-1]:
             self.keys = _with_room(self.keys[:, : self.rows, ..., :start], -1, 2 * end)
             self.values = _with_room(self.values[:, : self.rows, ..., :start, :], -2, 2 * end)
         queries = self.next[:, None] + torch.arange(ids.shape[1], device=ids.device)  # [B, n]
         self.position = torch.cat([self.position, queries], dim=1)
-        self.columns, self.next = end, self.next + ids.shape[1]
+        self.columns = end
+        self.next = self.next + ids.shape[1]
         bias = self._bias(queries)
         layout = _Layout.of(lengths or [ids.shape[1]] * self.rows, ids)
         x = t5.embedding(layout.pack(ids))  # [P, d], pieces without padding
@@ -95,17 +103,19 @@ class Cache:
     def keep(self, rows: Sequence[int]) -> None:
         """Keep these rows, in this order; what stays at its place is not moved."""
         self.rows = len(rows)
-        self.position, self.next = self.position[rows], self.next[rows]
-        self.cross_bias = kept(self.cross_bias, rows)
-        self.cross = [(kept(k, rows), kept(v, rows)) for k, v in self.cross]
-        kept(self.keys[..., : self.columns], rows, dim=1)
-        kept(self.values[..., : self.columns, :], rows, dim=1)
+        self.position = self.position[rows]
+        self.next = self.next[rows]
+        self.cross_bias = keep_rows(self.cross_bias, rows)
+        self.cross = [(keep_rows(k, rows), keep_rows(v, rows)) for k, v in self.cross]
+        keep_rows(self.keys[..., : self.columns], rows, dim=1)
+        keep_rows(self.values[..., : self.columns, :], rows, dim=1)
 
     def turn(self, rows: Sequence[int]) -> None:
         """Each row goes on from what another has written; both read the same source with the same prefix."""
-        self.position, self.next = self.position[rows], self.next[rows]
-        kept(self.keys[..., : self.columns], rows, dim=1)
-        kept(self.values[..., : self.columns, :], rows, dim=1)
+        self.position = self.position[rows]
+        self.next = self.next[rows]
+        keep_rows(self.keys[..., : self.columns], rows, dim=1)
+        keep_rows(self.values[..., : self.columns, :], rows, dim=1)
 
     def _self_attention(self, i: int, layout: _Layout, bias: Tensor) -> Attend:
         """How layer i attends to what was written: new keys and values go to the last columns."""
@@ -154,7 +164,8 @@ class _Layout(NamedTuple):
         if min(lengths) == width:
             return cls(rows, width, None, None)
         there = [row * width + i for row, length in enumerate(lengths) for i in range(length)]
-        back, first = [], 0
+        back: list[int] = []
+        first = 0
         for length in lengths:
             back += [*range(first, first + length), *[0] * (width - length)]
             first += length
@@ -169,7 +180,7 @@ class _Layout(NamedTuple):
         return x.view(self.rows, self.width, *x.shape[1:])
 
 
-def kept(tensor: Tensor, rows: Sequence[int], dim: int = 0) -> Tensor:
+def keep_rows(tensor: Tensor, rows: Sequence[int], dim: int = 0) -> Tensor:
     """These rows of a tensor, written over the first ones: only rows that change their place are copied."""
     moved = [i for i, row in enumerate(rows) if row != i]
     if moved:

@@ -1,10 +1,10 @@
 """Greedy decoding under the grammar, several pieces in a pass (Eq. 1).
 
 A pass looks at a row's candidates only: the output layer is gathered once for a batch, so that no pass multiplies with
-the whole vocabulary. The grammar goes ahead of the model: it drafts what must follow (the rest of a type's name or of
-a word, the template's signs) and what is likely to, and one pass of the model verifies the draft. What is drafted
-right is written, the first piece that is not is replaced by the model's choice: the outcome is that of choosing piece
-by piece, in a third of the passes. Rows that are done leave the batch.
+the whole vocabulary. A draft goes ahead of the model: what must follow (the rest of a type's name or of a word, the
+template's signs) and what is likely to. One pass of the model verifies it. What is drafted right is written, and the
+first piece that is not is replaced by the model's choice. The outcome is that of choosing piece by piece, in a third
+of the passes. Rows that are done leave the batch.
 
 The members of an ensemble are rows that read the same source with different prefixes; they write what is likeliest by
 the mean of their probabilities (section 4.3, ensemble).
@@ -28,7 +28,7 @@ from cpner.instructor.draft import Draft
 from cpner.instructor.grammar import DONE, LAST, LIST, Grammar, Mention, State, word_span
 from cpner.instructor.options import OPEN
 from cpner.instructor.parse import Parsed, parse
-from cpner.recognition.cache import Cache, kept
+from cpner.recognition.cache import Cache, keep_rows
 
 DRAFT = 12  # pieces drafted for a pass of one row at most; of n rows, where each piece costs more, 12 / √n
 
@@ -40,7 +40,7 @@ class Writer:
         grammar: what may be written.
         pieces: candidates to feed to the model: the one that was chosen last, and what is drafted after it.
         allowed: for each of `pieces`, the set of candidates that may follow it.
-        found: entities so far.
+        predictions: entities so far.
         done: nothing is left to choose.
     """
 
@@ -48,7 +48,7 @@ class Writer:
         self.source = source
         self.grammar = Grammar(source)
         self._draft = Draft(source, self.grammar)
-        self.found: list[Prediction] = []
+        self.predictions: list[Prediction] = []
         self.done = False
         self._score = 0.0  # log-probability of the entity that is being written
         self._go_on(OPEN, self.grammar.advance(self.grammar.start(), OPEN)[0])  # the template's first sign is no choice
@@ -89,11 +89,12 @@ class Writer:
             self._score = best[i] if state.mode == LIST else self._score + best[i]
             drafted = i < len(self._closed) and self.pieces[i + 1] == choice[i]
             if drafted:
-                after, mention = self._states[i + 1], self._closed[i]
+                after = self._states[i + 1]
+                mention = self._closed[i]
             else:
                 after, mention = self.grammar.advance(state, choice[i])
             if mention is not None:
-                self.found.append(Prediction(word_span(self.source, mention), min(1.0, math.exp(self._score))))
+                self.predictions.append(Prediction(word_span(self.source, mention), min(1.0, math.exp(self._score))))
             if not drafted:
                 break
         self._go_on(choice[i], after)
@@ -101,8 +102,10 @@ class Writer:
         return i + 1
 
     def _go_on(self, piece: int, state: State) -> None:
-        self.pieces, self.allowed = [piece], [self.grammar.allowed(state)]
-        self._states, self._closed = [state], list[Mention | None]()  # after `pieces`, and by all but the first
+        self.pieces = [piece]
+        self.allowed = [self.grammar.allowed(state)]
+        self._states = [state]  # after each of `pieces`
+        self._closed: list[Mention | None] = []  # by each of `pieces` but the first
 
 
 @torch.inference_mode()
@@ -131,9 +134,12 @@ def decode(
     """
     if not sources:
         return []
-    t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
+    t5 = backbone.t5
+    vocabulary = backbone.vocabulary
+    device = backbone.device
     ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
-    ids, mask = _for_each(ids, members), _for_each(mask, members)
+    ids = _for_each(ids, members)
+    mask = _for_each(mask, members)
     if prefix is not None and members > 1:
         prefix = rows_of_members(prefix, members)
     cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
@@ -153,13 +159,14 @@ def decode(
         allowed = mask_of([writer.allowed for writer in going], output.shape[1]).to(device)  # [B, n, C]
         best, choice = _agree(logits.masked_fill(~allowed[:, None], -torch.inf)).max(-1)  # [B, n]
         chosen = zip(going, choice.tolist(), best.tolist(), strict=True)
-        stand = [writer.take(*own) for writer, *own in chosen]
+        stand = [writer.take(pieces_chosen, logs) for writer, pieces_chosen, logs in chosen]
         cache.take_back(_repeated(stand, members), pieces.shape[1])
         stay = _stay([not writer.done for writer in going])
         if len(stay) < len(going):
             cache.keep([row * members + i for row in stay for i in range(members)])
-            output, going = kept(output, stay), [going[row] for row in stay]
-    return [sorted(writer.found, key=lambda f: f.span) for writer in writers]
+            output = keep_rows(output, stay)
+            going = [going[row] for row in stay]
+    return [sorted(writer.predictions, key=lambda prediction: prediction.span) for writer in writers]
 
 
 @torch.inference_mode()
@@ -169,7 +176,9 @@ def decode_freely(
     """Generate without the grammar and read the output tolerantly: what the grammar is measured against."""
     if not sources:
         return []
-    t5, vocabulary, device = backbone.t5, backbone.vocabulary, backbone.device
+    t5 = backbone.t5
+    vocabulary = backbone.vocabulary
+    device = backbone.device
     ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
     cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
     written = torch.full((len(sources), 1), vocabulary.pad, device=device)
@@ -205,8 +214,8 @@ def _repeated(numbers: Sequence[int], members: int) -> list[int]:
 
 def _agree(logits: Tensor) -> Tensor:
     """[B, n, C] the logarithm of the members' mean probability, of logits [B, I, n, C]."""
-    own = logits.log_softmax(-1)
-    return own[:, 0] if own.shape[1] == 1 else own.logsumexp(1) - math.log(own.shape[1])
+    logs = logits.log_softmax(-1)
+    return logs[:, 0] if logs.shape[1] == 1 else logs.logsumexp(1) - math.log(logs.shape[1])
 
 
 def _stay(going: Sequence[bool]) -> list[int]:

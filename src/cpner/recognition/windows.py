@@ -26,9 +26,9 @@ class Window(NamedTuple):
 def cut(sentence: Sentence, lengths: Sequence[int], room: int, *, overlap: int = 0) -> list[Window]:
     """Cut a sentence into windows of at most `room` pieces.
 
-    A cut lies at the end of a sentence (a full stop or its like, or a line break) where one is in the second half of
-    a window, else at any word, but never inside one of the sentence's entities: only a single word or entity that is
-    longer than `room` makes a longer window.
+    A cut lies at the end of a sentence, told by a full stop or its like or by a line break, if one is in the second
+    half of a window. Else it lies at any word. It is never inside one of the sentence's entities. Only a single word
+    or entity that is longer than `room` makes a longer window.
 
     Args:
         lengths: pieces of each word.
@@ -71,8 +71,10 @@ def _back(at: Sequence[int], end: int, overlap: int, ends: Sequence[int]) -> int
 
 def sentence_ends(sentence: Sentence) -> list[int]:
     """Positions between words at which a sentence ends, ascending, the text's own end left out."""
-    words, text = sentence.word_texts, sentence.text
-    ends, final = [], False
+    words = sentence.word_texts
+    text = sentence.text
+    ends: list[int] = []
+    final = False
     for i in range(len(words) - 1):
         final = _FINAL.issuperset(words[i]) or (final and words[i] in _CLOSING)
         goes_on = _FINAL.issuperset(words[i + 1]) or words[i + 1] in _CLOSING  # 'No!"', '...'
@@ -91,19 +93,19 @@ def part(sentence: Sentence, window: Window) -> Sentence:
     return Sentence(sentence.text, sentence.words[window.start : window.end], spans)
 
 
-def choose(found: Sequence[Sequence[Span]], windows: Sequence[Window], words: int) -> list[tuple[int, int]]:
+def choose(spans: Sequence[Sequence[Span]], windows: Sequence[Window], words: int) -> list[tuple[int, int]]:
     """Choose among the entities of overlapping windows.
 
     An entity counts where it is farther from a cut than in any other window that holds its words. Of two that still
     overlap, the one farther from a cut stays.
 
     Args:
-        found: for each window its entities, in the sentence's words.
+        spans: for each window its entities, in the sentence's words.
         windows: the windows.
         words: words of the sentence; its own start and end are no cuts.
 
     Returns:
-        Window and place in `found[window]` of each entity that stays, in the order of the sentence.
+        Window and place in `spans[window]` of each entity that stays, in the order of the sentence.
     """
 
     def margin(window: Window, span: Span) -> int:
@@ -112,17 +114,17 @@ def choose(found: Sequence[Sequence[Span]], windows: Sequence[Window], words: in
         return min(left, right)
 
     ranked = []
-    for w, spans in enumerate(found):
-        for i, span in enumerate(spans):
-            own = margin(windows[w], span)
-            others = [v for v in windows if v.start <= span.start and span.end <= v.end]
-            if own == max(margin(v, span) for v in others):
-                ranked.append((-own, w, i, span))
+    for w, window in enumerate(windows):
+        for i, span in enumerate(spans[w]):
+            distance = margin(window, span)
+            others = [other for other in windows if other.start <= span.start and span.end <= other.end]
+            if distance == max(margin(other, span) for other in others):
+                ranked.append((-distance, w, i, span))
     taken: set[int] = set()
-    kept = []
+    chosen = []
     for _, w, i, span in sorted(ranked, key=lambda row: row[:3]):
         covered = range(span.start, span.end)
         if taken.isdisjoint(covered):
             taken.update(covered)
-            kept.append((span.start, w, i))
-    return [(w, i) for _, w, i in sorted(kept)]
+            chosen.append((span.start, w, i))
+    return [(w, i) for _, w, i in sorted(chosen)]
