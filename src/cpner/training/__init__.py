@@ -2,7 +2,7 @@
 
 from cpner.progress import Progress
 from cpner.training.config import TrainingConfig
-from cpner.training.loop import TrainingResult, check_types, train_prefix
+from cpner.training.prefix import TrainingResult, check_types, train_prefix
 from cpner.training.run_dir import RunDir
 
 __all__ = ["Progress", "RunDir", "TrainingConfig", "TrainingResult", "check_types", "train_prefix"]

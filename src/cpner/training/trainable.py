@@ -73,6 +73,8 @@ class Trainable:
 
         That is WiSE-FT (Wortsman et al., CVPR 2022). Few sentences are soon known by heart: the direction that
         training takes is right, but it goes too far.
+
+        Reading: the paper keeps all that training changed, as `shrinkage=0` does.
         """
         reached = self.state()
         with torch.no_grad():
