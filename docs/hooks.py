@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
+import architecture
 import click
 
 _MARK = re.compile(r"^<!-- make: (\w+) ?(\S*) -->$", re.MULTILINE)
+_SOURCE_LINK = re.compile(r"\[([^\]]+)\]\((?:\.\./)+(?:src/|tests/|CONTRIBUTING)[^)]*\)")
 _WIDTH = 100  # columns of help texts
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Fill in a page; mkdocs calls this by its name."""
+    """Fill in a page; mkdocs calls this by its name. Links to source files, which the site lacks, become plain."""
+    markdown = _SOURCE_LINK.sub(r"\1", markdown)
     return _MARK.sub(lambda mark: MAKERS[mark[1]](*filter(None, [mark[2]])), markdown)
 
 
@@ -114,7 +117,15 @@ def strategies() -> str:
 
 
 MAKERS: dict[str, Callable[..., str]] = {
-    maker.__name__: maker for maker in (attributes, commands, datasets, errors, settings, sizes, strategies)
+    "attributes": attributes,
+    "commands": commands,
+    "datasets": datasets,
+    "errors": errors,
+    "rooms": architecture.rooms,
+    "settings": settings,
+    "sizes": sizes,
+    "strategies": strategies,
+    "way": architecture.way,
 }
 
 

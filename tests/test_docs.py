@@ -14,20 +14,23 @@ from pathlib import Path
 import click
 import pytest
 
+import cpner
 from cpner.cli import main
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+ROOT_PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")]
+USER_PAGES = [page for page in sorted(DOCS.glob("*.md")) if page.name != "results.md"]  # which is made from results
+PAGES = [*ROOT_PAGES, *sorted(DOCS.rglob("*.md"))]
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^    (cpner .*)$", re.MULTILINE)
 _INLINE = re.compile(r"(?<!`)`(cpner [^`]+)`(?!`)")
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 _SEPARATORS = re.compile(r"&&|\|\||[|;<>]")
 
-_spec = importlib.util.spec_from_file_location("docs_hooks", ROOT / "docs" / "hooks.py")
-assert _spec and _spec.loader
-hooks = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(hooks)
+sys.path.insert(0, str(DOCS))
+architecture = importlib.import_module("architecture")
+hooks = importlib.import_module("hooks")
 
 
 def filled(page: Path) -> str:
@@ -155,7 +158,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_readings_of_the_paper_are_all_in_the_method() -> None:
-    method = (ROOT / "docs" / "method.md").read_text("utf-8")
+    method = (DOCS / "method.md").read_text("utf-8")
     for path in (ROOT / "src").rglob("*.py"):
         if re.search(r"^\s*Reading: ", path.read_text("utf-8"), re.MULTILINE):
             module = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
@@ -163,8 +166,67 @@ def test_readings_of_the_paper_are_all_in_the_method() -> None:
 
 
 def test_modules_that_the_method_names_exist() -> None:
-    for module in re.findall(r"`(cpner\.[\w.]+)`", (ROOT / "docs" / "method.md").read_text("utf-8")):
+    for module in re.findall(r"`(cpner\.[\w.]+)`", (DOCS / "method.md").read_text("utf-8")):
         assert importlib.util.find_spec(module), module
+
+
+@pytest.mark.parametrize("number", range(1, 11))
+def test_each_equation_stands_on_a_line_of_code_that_the_method_names(number: int) -> None:
+    places = architecture.marks().get(number, [])
+    row = re.search(rf"^\| {number} \|.*$", (DOCS / "method.md").read_text("utf-8"), re.MULTILINE)
+
+    assert places, f"no line of code ends with '# Eq. {number}'"
+    assert row, f"docs/method.md has no row for Eq. {number}"
+    missing = [place for place in places if not all(f"`{name}`" in row[0] for name in place)]
+    assert not missing, f"the row of Eq. {number} in docs/method.md lacks {missing}"
+
+
+def test_equations_are_found_behind_code_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "cpner"
+    package.mkdir()
+    text = "# Eq. 1\nclass A:\n    def f(self):\n        return 1  # [K] Eq. 2, 3\n\n\nx = 1  # Eq. 4 is elsewhere\n"
+    (package / "a.py").write_text(text, "utf-8")
+    monkeypatch.setattr(architecture, "PACKAGE", package)
+
+    assert architecture.marks() == {2: [("cpner.a", "A.f")], 3: [("cpner.a", "A.f")]}
+
+
+def test_pictures_show_all_rooms_and_stations_that_exist() -> None:
+    rooms = architecture.rooms()
+
+    for room in set().union(*architecture.layers()) - {"__init__", "__main__"}:
+        assert f">{room}/<" in rooms or f">{room}.py<" in rooms
+    assert "selector" in architecture.way()
+
+
+@pytest.mark.parametrize("page", USER_PAGES, ids=lambda page: page.name)
+def test_user_pages_are_short_and_leave_trials_to_the_notes(page: Path) -> None:
+    text = page.read_text("utf-8")
+
+    assert len(text.splitlines()) <= 130
+    assert not re.search(r"\b20\d\d-\d\d", text)
+
+
+def test_each_note_is_linked_by_a_user_page() -> None:
+    links = {link for page in USER_PAGES for link in _LINK.findall(page.read_text("utf-8"))}
+
+    assert {f"notes/{note.name}" for note in (DOCS / "notes").glob("*.md")} <= links
+
+
+def test_no_sentence_stands_on_two_pages() -> None:
+    pages: dict[str, str] = {}
+    for page in [ROOT / "README.md", *USER_PAGES, *sorted((DOCS / "notes").glob("*.md"))]:
+        text = " ".join(_BLOCK.sub("", page.read_text("utf-8")).split())
+        for sentence in set(re.split(r"(?<=[.:;]) ", text)):
+            if len(sentence.split()) > 10 and "|" not in sentence:
+                assert sentence not in pages, f"{page.name} and {pages[sentence]} both say: {sentence}"
+                pages[sentence] = page.name
+
+
+def test_the_python_page_names_all_that_the_package_hands_out() -> None:
+    text = (DOCS / "api.md").read_text("utf-8")
+
+    assert not [name for name in cpner.__all__ if not re.search(rf"^::: cpner\.\S+\.{name}$", text, re.MULTILINE)]
 
 
 @pytest.mark.parametrize("place", ["cpner.training.config:TrainingConfig", "cpner.backbone.prefix:PrefixConfig"])

@@ -1,0 +1,1 @@
+"""Experiments that are made of the library: the paper's, and the demo."""

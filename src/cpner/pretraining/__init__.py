@@ -1,0 +1,1 @@
+"""Pretraining of a backbone from plain text and labelled sentences."""

@@ -1,0 +1,1 @@
+"""Text in, predictions out: windows, batches, decoding under the grammar, votes. Knows no store."""

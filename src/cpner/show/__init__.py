@@ -1,0 +1,1 @@
+"""Entities, scores and curves made visible: terminal, HTML, tables and pictures."""
