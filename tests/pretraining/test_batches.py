@@ -141,7 +141,9 @@ def test_sources_that_are_too_long_are_left_out(data: Prepared) -> None:
 
 def test_a_window_for_no_sentence_is_refused(data: Prepared) -> None:
     for width in (3, 8):
-        with pytest.raises(CorpusError, match=f"no labelled sentence fits into {width} pieces: raise max_source"):
+        with pytest.raises(
+            CorpusError, match=f"no labelled sentence fits into {width} pieces: raise the setting data.max_source"
+        ):
             make(data, max_source=width)
     batches = make(data, text_share=0.0)
     batches.config = replace(batches.config, max_source=8)  # as if all had turned out longer than was thought

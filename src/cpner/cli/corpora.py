@@ -194,7 +194,7 @@ def _write(corpus: Corpus, source: str, out: Path, format: str | None) -> None:
     conll = out.suffix.lower() == ".conll"
     format = format or ("conll" if conll else "jsonl")
     if (conll or out.suffix.lower() in (".json", ".jsonl")) and conll != (format == "conll"):
-        raise click.UsageError(f"{out} would hold {format}, which its ending belies: choose another name or --format")
+        raise click.UsageError(f"{out} would hold {format}, but ends otherwise: choose another name or --format")
     if out.is_file() and os.path.exists(source) and out.samefile(source):
         raise click.UsageError(f"{out} is the input, which would be lost: choose another name")
     if out == Path("-"):

@@ -68,7 +68,7 @@ def dapt(
     lines = [sentence.text for sentence in (*corpus.train, *corpus.dev)] if corpus else []
     types = type_names or (corpus.types if corpus else ())
     if corpus is None and not texts:
-        raise click.UsageError("no text: give CORPUS or --text")
+        raise click.UsageError("there is no text to learn from: give CORPUS or --text FILE")
     if not types:
         raise ConfigError("a domain needs types: give CORPUS, whose types they are, or --type-names")
     config = DaptConfig.from_flags(steps=steps, seed=seed, lr=lr)

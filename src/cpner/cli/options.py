@@ -16,7 +16,7 @@ import click
 from cpner.backbone import EMBEDDED
 from cpner.corpus import Corpus
 from cpner.corpus.formats import FORMATS, OVERLAPS, Options
-from cpner.errors import ConfigError, StoreError
+from cpner.errors import ConfigError, FileError, StoreError
 from cpner.transfer.mixing import SPACES, WEIGHTINGS, Mixing
 
 if TYPE_CHECKING:
@@ -127,10 +127,10 @@ def setting(kind: type, field: str, flag: str, help: str, *, least: int = 1, non
 
 
 @dataclass(frozen=True)
-class Engine:
-    """The options of commands that load a backbone."""
+class Reader:
+    """The options of commands that load a backbone and perhaps a stored domain."""
 
-    store: Path
+    store: Path | None
     backbone: str | None
     device: str | None
 
@@ -141,30 +141,21 @@ class Engine:
             domain: A domain that must be stored; None takes any stored domain's backbone.
             create: Whether the store may be new.
         """
-        from cpner.ner import CPNER
+        if self.store is None and domain is not None:
+            raise click.UsageError(f"give --store DIR, the folder that holds the domain {domain!r}")
+        stored = EMBEDDED
+        if self.store is not None and (self.store.exists() or not create):
+            stored = _stored_backbone(open_store(self.store), domain)
+        from cpner.ner import CPNER  # after the checks: torch takes long to load
 
-        new = create and not self.store.exists()
-        stored = EMBEDDED if new else _stored_backbone(open_store(self.store), domain)
         return CPNER.load(self.backbone or stored, store=self.store, device=self.device)
 
 
 @dataclass(frozen=True)
-class Reader:
-    """The options of commands that load a backbone and perhaps a stored domain."""
+class Engine(Reader):
+    """The options of commands that load a backbone and need a store."""
 
-    store: Path | None
-    backbone: str | None
-    device: str | None
-
-    def load(self, domain: str | None) -> CPNER:
-        """Load the backbone of a stored domain, or, without one, the backbone asked for or the embedded one."""
-        if self.store is not None:
-            return Engine(self.store, self.backbone, self.device).load(domain)
-        if domain is not None:
-            raise click.UsageError(f"give --store DIR, the folder that holds the domain {domain!r}")
-        from cpner.ner import CPNER
-
-        return CPNER.load(self.backbone or EMBEDDED, device=self.device)
+    store: Path
 
 
 backbone_option = click.option(
@@ -405,7 +396,9 @@ def read_types(path: Path) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         types = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise FileError(f"can't be read: {error.strerror or error}", path=path) from error
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} can't be read: {error}") from error
     if not isinstance(types, dict) or not all(isinstance(words, str) for words in types.values()):
         raise ConfigError(f'{path} must map each type\'s code to its words, such as ORG = "organization" in TOML')

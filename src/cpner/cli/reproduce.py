@@ -123,7 +123,7 @@ def reproduce(
     if not cells:
         asked = {"target": targets, "strategy": strategies, "variant": variants}
         told = ", ".join(f"{name} {' or '.join(values)}" for name, values in asked.items() if values)
-        raise ConfigError(f"{experiment} has no cell with {told}")
+        raise ConfigError(f"{experiment} has no part with {told}; leave one of these options out")
     from cpner.experiments.paper.figures import draw
     from cpner.experiments.paper.grid import Grid, Setup
     from cpner.experiments.paper.summary import summarise, write_summary

@@ -115,7 +115,9 @@ class Batches(Dataset[Batch]):
             if len(row.source.ids) <= self.config.max_source:
                 rows.append(row)
         if not rows:
-            raise CorpusError(f"no sentence of a batch fits into {self.config.max_source} pieces: raise max_source")
+            raise CorpusError(
+                f"no sentence of a batch fits into {self.config.max_source} pieces: raise the setting data.max_source"
+            )
         return rows
 
     def _text_batch(self, rng: np.random.Generator) -> Batch:
@@ -162,7 +164,9 @@ class _Sentences:
         weight = weight * (0.4 + config.dense * np.minimum(6, entities)) * (np.diff(pool.bounds) > 0)
         weight = weight * (self.source + self.present * self.per_type <= config.max_source)
         if not weight.any():
-            raise CorpusError(f"no labelled sentence fits into {config.max_source} pieces: raise max_source")
+            raise CorpusError(
+                f"no labelled sentence fits into {config.max_source} pieces: raise the setting data.max_source"
+            )
         self.cumulative = np.cumsum(weight) / weight.sum()
         mean = float(weight @ self._lengths(np.arange(len(pool)), 0.5) / weight.sum())
         self.rows = max(1, int(config.batch_pieces / mean))  # sentences of a batch, on average

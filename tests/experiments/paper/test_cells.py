@@ -43,8 +43,8 @@ def test_cells_share_the_warm_up_of_their_target():
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"strategy": "collaborate"}, "makes no sense"),
-        ({"sources": ("music",)}, "makes no sense"),
+        ({"strategy": "collaborate"}, "needs sources"),
+        ({"sources": ("music",)}, "takes no sources"),
         ({"strategy": "best"}, "is none of none, zero-shot"),
         ({"variant": "odd"}, "variant 'odd' is none of"),
         ({"sources": ("ai",), "strategy": "single"}, "its target among its sources"),

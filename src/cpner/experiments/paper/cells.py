@@ -79,7 +79,8 @@ class Cell:
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} {getattr(self, name)!r} is none of {', '.join(known)}")
         if (self.strategy in WITH_SOURCES) != bool(self.sources):
-            raise ConfigError(f"strategy {self.strategy!r} with sources {list(self.sources)} makes no sense")
+            needs = "needs" if self.strategy in WITH_SOURCES else "takes no"
+            raise ConfigError(f"strategy {self.strategy!r} {needs} sources; it has {list(self.sources)}")
         if self.target in self.sources or (self.shots is not None and self.count is not None):
             raise ConfigError(f"{self} has its target among its sources, or both shots and count")
 
