@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,7 @@ from cpner.errors import ConfigError, MissingExtraError, did_you_mean
 from cpner.instructor import Instructor, Source
 from cpner.progress import Report
 from cpner.recognition.recognise import Task, recognise
+from cpner.settings import Settings, above, at_least
 from cpner.training import TrainingConfig, check_types
 from cpner.training.examples import Examples
 from cpner.training.loop import train_epochs
@@ -43,7 +44,7 @@ METHODS = {
 
 
 @dataclass(frozen=True)
-class BaselineConfig:
+class BaselineConfig(Settings):
     """Settings of the baselines that a warm-up does not have."""
 
     lr_full: float = 5e-4  # all weights move, so each by little
@@ -54,6 +55,12 @@ class BaselineConfig:
     rank: int = 8  # of LoRA's products
     positions: int = 10  # of PEFT's prefix
     prompt: int = 20  # embeddings before the source
+
+    called = "baseline setting "
+    ranges: ClassVar = {
+        above(0): ("lr_full", "lr_lora", "lr_peft_prefix", "lr_prompt", "lr_embedding"),
+        at_least(1): ("rank", "positions", "prompt"),
+    }
 
 
 @dataclass(frozen=True)
