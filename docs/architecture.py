@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "cpner"
 WIDTH = 960
 GAP = 12
-LINE = 15
-LETTER = 5.8  # width of a letter, about
+LINE = 17
+LETTER = 6.5  # width of a letter, about
 _MARK = re.compile(r"\bEqs?\. (\d+)(?:, (\d+))*$")
 
 

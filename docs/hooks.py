@@ -81,6 +81,17 @@ def datasets() -> str:
     return _table(("name", "dataset", "sentences", "types", "licence"), rows)
 
 
+def formats() -> str:
+    """The formats of corpora."""
+    from cpner.corpus.formats import FORMATS
+
+    rows = [
+        (f"`{name}`", known.about, f"`{known.example}`".replace("\t", " "), "yes" if known.write else "no")
+        for name, known in FORMATS.items()
+    ]
+    return _table(("format", "what it is", "a sentence in it", "written too"), rows)
+
+
 def errors() -> str:
     """The classes of errors."""
     from cpner.errors import CpnerError
@@ -121,6 +132,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "commands": commands,
     "datasets": datasets,
     "errors": errors,
+    "formats": formats,
     "rooms": architecture.rooms,
     "settings": settings,
     "sizes": sizes,
