@@ -20,7 +20,7 @@ def test_fit_uses_the_sources_it_is_given(corpus, store, sources, expected):
 
     result = cpner("fit", corpus, "--domain", "three", *given, "--store", store, "--epochs", 1, "--json")
 
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0, result.stderr
     assert set(json.loads(result.stdout)["sources"]) == expected
     assert (store / "three" / "curve.json").exists()
     assert not (store / ".runs").exists()

@@ -13,7 +13,7 @@ def test_transfer_trains_the_target_on(corpus, store):
 
     result = cpner("transfer", corpus, "--target", "one", "--sources", "two", "--store", store, "--epochs", 1, "--json")
 
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0, result.stderr
     printed = json.loads(result.stdout)
     assert (printed["strategy"], printed["sources"]) == ("collaborate", {"two": 1.0})
     assert Store(store).card("one").sources == {"two": 1.0}
@@ -28,7 +28,7 @@ def test_transfer_finds_its_sources_itself(corpus, store, target):
     result = cpner("transfer", corpus, "--target", target, "--sources", "auto", "--strategy", strategy,
                    "--store", store, "--epochs", 1)  # fmt: skip
 
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0, result.stderr
     assert set(Store(store).card(target).sources) == {"one", "two"} - {target}
     selected = cpner("select", "--target", target, "--sources", "auto", "--store", store, "--json")
     assert set(json.loads(selected.stdout)["sources"]) == {"one", "two"} - {target}
@@ -45,11 +45,11 @@ def test_transfer_knows_other_strategies(corpus, store, strategy):
         "--store", store, "--epochs", 1, "--json",
     )  # fmt: skip
 
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["strategy"] == strategy == Store(store).card("one").strategy
     assert not (store / ".runs").exists()
     predicted = cpner("predict", "--domain", "one", "--store", store, "--format", "jsonl", "Joseph met Ada.")
-    assert (predicted.exit_code, predicted.stderr) == (0, "")
+    assert predicted.exit_code == 0, predicted.stderr
 
 
 def test_an_ensemble_needs_no_sources(corpus, store):
@@ -69,7 +69,7 @@ def test_transfer_needs_no_corpus_where_types_are_named(store):
 
     result = cpner("transfer", *arguments, "--type-names", "song,band")
 
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.exit_code == 0, result.stderr
     assert Store(store).card("new").types == ["song", "band"]
     without = cpner("transfer", *arguments)
     assert (without.exit_code, without.stdout) == (2, "") and "give --type-names, or CORPUS" in without.stderr

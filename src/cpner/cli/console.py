@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FILE_WIDTH = 200  # characters of a line where there is no terminal to fit
 _LOG_SECONDS = 10.0  # between two lines of progress in a log
 _LOG_PERCENT = 10  # done since the last line, which is worth another one sooner
-_LOG_LEAST_SECONDS = 1.0
+_LOG_LEAST_SECONDS = 2.0
 
 
 def print_json(value: object) -> None:
@@ -58,7 +58,7 @@ def progress_bar(*, hidden: bool = False) -> Iterator[Report]:
 
 
 class LogProgress:
-    """Progress as lines of a log: every ten seconds, or sooner where another tenth is done; none in the first second.
+    """Progress as lines of a log: every ten seconds, or at another tenth; none in the first two seconds.
 
     Args:
         clock: Gives seconds.

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.cli.console import print_json, print_rich, progress_bar
-from cpner.cli.options import CorpusOptions, corpus_options, json_option
+from cpner.cli.corpus import CorpusOptions, corpus_options
+from cpner.cli.options import json_option
 from cpner.corpus import Corpus, sample_names
 from cpner.corpus.fetch import fetch as fetch_datasets
 from cpner.corpus.formats import FORMATS, WRITTEN, get_written

@@ -8,19 +8,8 @@ from pathlib import Path
 import click
 
 from cpner.cli.console import progress_bar
-from cpner.cli.options import (
-    CorpusOptions,
-    Engine,
-    domain_option,
-    engine_options,
-    json_option,
-    length_option,
-    optional_corpus_options,
-    prefix_config,
-    read_lines,
-    text_option,
-    type_names_option,
-)
+from cpner.cli.corpus import CorpusOptions, optional_corpus_options, read_lines, text_option, type_names_option
+from cpner.cli.options import Engine, domain_option, engine_options, json_option, length_option, prefix_config
 from cpner.cli.training import finish
 from cpner.errors import ConfigError
 

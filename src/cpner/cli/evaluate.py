@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from cpner.cli.console import print_json, print_rich, progress_bar
-from cpner.cli.options import CorpusOptions, Reader, batch_option, corpus_options, json_option, reader_options
+from cpner.cli.corpus import CorpusOptions, corpus_options
+from cpner.cli.options import Reader, batch_option, json_option, reader_options
 from cpner.corpus.splits import SPLITS
 from cpner.show.tables import report
 

@@ -6,20 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cpner.cli.corpus import CorpusOptions, corpus_options
 from cpner.cli.options import (
-    CorpusOptions,
     Engine,
-    TrainingOptions,
-    corpus_options,
     domain_option,
     engine_options,
     json_option,
     length_option,
-    mix_options,
     optional_sources_option,
     prefix_config,
-    training_options,
 )
+from cpner.cli.settings import TrainingOptions, mix_options, training_options
 from cpner.cli.training import train
 from cpner.transfer.mixing import Mixing
 

@@ -10,14 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.cli.console import print_json, print_rich
-from cpner.cli.options import (
-    Engine,
-    engine_options,
-    json_option,
-    select_options,
-    sources_option,
-    target_option,
-)
+from cpner.cli.options import Engine, engine_options, json_option, sources_option, target_option
+from cpner.cli.settings import select_options
 from cpner.show.tables import figure_table
 from cpner.transfer.mixing import Mixing
 

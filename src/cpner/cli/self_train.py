@@ -6,18 +6,9 @@ from pathlib import Path
 
 import click
 
-from cpner.cli.options import (
-    CorpusOptions,
-    Engine,
-    TrainingOptions,
-    domain_option,
-    engine_options,
-    json_option,
-    optional_corpus_options,
-    read_lines,
-    text_option,
-    training_options,
-)
+from cpner.cli.corpus import CorpusOptions, optional_corpus_options, read_lines, text_option
+from cpner.cli.options import Engine, domain_option, engine_options, json_option
+from cpner.cli.settings import TrainingOptions, training_options
 from cpner.cli.training import train
 
 

@@ -7,20 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli.options import (
-    CorpusOptions,
-    Engine,
-    TrainingOptions,
-    engine_options,
-    json_option,
-    mix_options,
-    open_store,
-    optional_corpus_options,
-    optional_sources_option,
-    target_option,
-    training_options,
-    type_names_option,
-)
+from cpner.cli.corpus import CorpusOptions, optional_corpus_options, type_names_option
+from cpner.cli.options import Engine, engine_options, json_option, open_store, optional_sources_option, target_option
+from cpner.cli.settings import TrainingOptions, mix_options, training_options
 from cpner.cli.training import train
 from cpner.corpus import Corpus
 from cpner.store.card import VOTES

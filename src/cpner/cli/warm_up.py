@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import click
 
-from cpner.cli.options import (
-    CorpusOptions,
-    Engine,
-    TrainingOptions,
-    corpus_options,
-    domain_option,
-    engine_options,
-    json_option,
-    length_option,
-    prefix_config,
-    training_options,
-)
+from cpner.cli.corpus import CorpusOptions, corpus_options
+from cpner.cli.options import Engine, domain_option, engine_options, json_option, length_option, prefix_config
+from cpner.cli.settings import TrainingOptions, training_options
 from cpner.cli.training import train
 
 
