@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "cpner"
 WIDTH = 960
 GAP = 12
 LINE = 17
-LETTER = 6.5  # width of a letter, about
+LETTER = 6.2  # width of a letter, about
 _MARK = re.compile(r"\bEqs?\. (\d+)(?:, (\d+))*$")
 
 
@@ -43,7 +43,7 @@ WAYS = {
         Step("backbone/t5", "read it"),
         Step("backbone/attention", "look at the prefix, too"),
         Step("recognition/decode", "write entities, many rows at once"),
-        Step("recognition/recognise", "put windows and offsets together"),
+        Step("recognition/recognise", "join the windows"),
     ],
     "warm_up: from a file to a stored domain": [
         Step("corpus/formats", "read the file"),
@@ -99,7 +99,7 @@ def rooms() -> str:
         shown = sorted(name for name in layer if not name.startswith("__"))
         if shown:
             width = (WIDTH - GAP * (len(shown) - 1)) / len(shown)
-            texts = [_room(name, int(width / LETTER)) for name in shown]
+            texts = [_room(name, int((width - 16) / LETTER)) for name in shown]
             height = max(len(lines) for lines in texts) * LINE + 16
             for i, lines in enumerate(texts):
                 parts.append(_box(i * (width + GAP), y, width, height, lines))
@@ -119,7 +119,7 @@ def way() -> str:
         parts.append(f'<text x="0" y="{y + 14}" font-weight="bold">{escape(title)}</text>')
         y += 26
         width = (WIDTH - 22 * (len(steps) - 1)) / len(steps)
-        texts = [_station(step, sorted(equations[step.module]), int(width / LETTER)) for step in steps]
+        texts = [_station(step, sorted(equations[step.module]), int((width - 16) / LETTER)) for step in steps]
         height = max(len(lines) for lines in texts) * LINE + 16
         for i, lines in enumerate(texts):
             x = i * (width + 22)

@@ -86,10 +86,10 @@ def formats() -> str:
     from cpner.corpus.formats import FORMATS
 
     rows = [
-        (f"`{name}`", known.about, f"`{known.example}`".replace("\t", " "), "yes" if known.write else "no")
+        (f"`{name}`", known.about, "yes" if known.write else "no", f"`{known.example}`".replace("\t", " "))
         for name, known in FORMATS.items()
     ]
-    return _table(("format", "what it is", "a sentence in it", "written too"), rows)
+    return _table(("format", "what it is", "written too", "a sentence in it"), rows)
 
 
 def errors() -> str:
