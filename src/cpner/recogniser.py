@@ -19,8 +19,7 @@ from cpner.evaluation import Evaluation, evaluate
 from cpner.instructor import Instructor
 from cpner.progress import Report
 from cpner.recognition.beam import beam_search
-from cpner.recognition.recognise import Task
-from cpner.recognition.vote import recognise_all
+from cpner.recognition.recognise import Task, recognise
 from cpner.store import DomainCard
 from cpner.store.domains import Domains, prompt_of
 from cpner.training import check_types
@@ -195,9 +194,10 @@ class Recogniser:
         prefixes = {name: self._domains.prefix(name) for name in prompts if name is not None}
         cards = {name: self._domains.get(name).card for name in prefixes}
         search = None if beams == 1 else partial(beam_search, beams=beams)
-        return recognise_all(
-            self.backbone, tasks, prefixes, cards, batch_size=batch_size, free=free, search=search, progress=progress
-        )
+        return recognise(
+            self.backbone, tasks, prefixes,
+            cards=cards, batch_size=batch_size, free=free, search=search, progress=progress,
+        )  # fmt: skip
 
     def evaluate(
         self,

@@ -1,5 +1,7 @@
 """Recognition of entities in many sentences: windows, batches by length, decoding, merging (sections 3.1 to 3.3).
 
+A domain may be an ensemble of prefixes, which agree on probabilities or on predictions (section 4.3).
+
 The sentences of one call may belong to any mix of domains: each row of a batch reads its own options and sees its own
 prefix.
 """
@@ -8,14 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix
+from cpner.backbone.prefix import Prefix, apart
 from cpner.corpus.sentence import Prediction, Sentence, Span
+from cpner.errors import ConfigError
 from cpner.instructor import Instructor, Source
 from cpner.progress import Progress, Report
 from cpner.recognition.decode import decode, decode_freely
+from cpner.recognition.vote import vote
 from cpner.recognition.windows import Window, choose, cut, part
 
 _OVERLAP = 0.2  # share of a window that repeats the one before it: entities near a cut are seen whole once
@@ -41,21 +47,33 @@ class _Row:
     source: Source
 
 
+class Members(Protocol):
+    """What a domain's card says of an ensemble: its members, none if it is one prefix, and what they agree on."""
+
+    @property
+    def members(self) -> Sequence[str]: ...
+
+    @property
+    def vote(self) -> str: ...
+
+
 def recognise(
     backbone: Backbone,
     tasks: Sequence[Task],
     prefixes: Mapping[str, Prefix],
     *,
+    cards: Mapping[str, Members] | None = None,
     batch_size: int = 32,
     free: bool = False,
     search: Search | None = None,
     progress: Report | None = None,
 ) -> list[list[Prediction]]:
-    """Find the entities of sentences.
+    """Find the entities of sentences, each with the prefix or the ensemble of its domain.
 
     Args:
         tasks: the sentences; each may be of another domain. Their own entities are not looked at.
-        prefixes: the prefix of each domain that a task names.
+        prefixes: the prefix of each domain that a task names; of an ensemble its members', as `together` lays them out.
+        cards: they tell which domains are ensembles; a domain without a card is none.
         batch_size: windows decoded at once.
         free: generate without the grammar and read the output tolerantly; the scores are then 1.
         search: finds the entities of a batch where it is not `free`; None is `decode`.
@@ -63,20 +81,91 @@ def recognise(
 
     Returns:
         For each task its entities, ascending, without overlap, in the sentence's words.
+
+    Raises:
+        ConfigError: an ensemble that agrees on probabilities is asked to generate freely, or to search otherwise.
     """
+    groups: dict[str | None, list[int]] = {}  # None: all that are no ensemble; they share their batches
+    for i, task in enumerate(tasks):
+        card = None if cards is None or task.domain is None else cards.get(task.domain)
+        groups.setdefault(task.domain if card and card.members else None, []).append(i)
+    predictions: list[list[Prediction]] = [[] for _ in tasks]
+    done = 0
+    for name, places in groups.items():
+        group = [tasks[i] for i in places]
+        report = _part(progress, done, len(group), len(tasks))
+        done += len(group)
+        ensemble = None if cards is None or name is None else cards[name]
+        group_search = _freely if free else search or decode
+        if name is not None and ensemble is not None and ensemble.vote == "predictions":
+            members = apart(prefixes[name], len(ensemble.members))
+            answers = _by_vote(backbone, group, members, group_search, batch_size, report)
+        else:
+            if name is not None and ensemble is not None:
+                group_search = _joint_search(name, len(ensemble.members), free, search)
+            answers = _by_prefix(backbone, group, prefixes, group_search, batch_size, report)
+        for i, answer in zip(places, answers, strict=True):
+            predictions[i] = answer
+    return predictions
+
+
+def _by_prefix(
+    backbone: Backbone,
+    tasks: Sequence[Task],
+    prefixes: Mapping[str, Prefix],
+    search: Search,
+    batch_size: int,
+    progress: Report | None,
+) -> list[list[Prediction]]:
+    """The entities of sentences, window by window."""
     windows = [_windows(backbone, task) for task in tasks]
-    found: list[list[list[Prediction]]] = [[[] for _ in own] for own in windows]
+    answers: list[list[list[Prediction]]] = [[[] for _ in task_windows] for task_windows in windows]
     rows = [row for i, task in enumerate(tasks) for row in _rows(i, task, windows[i])]
     done = 0
     for batch, prefix in _batches(backbone, tasks, rows, prefixes, batch_size):
-        sources = [row.source for row in batch]
-        answers = _freely(backbone, sources, prefix) if free else (search or decode)(backbone, sources, prefix)
-        for row, answer in zip(batch, answers, strict=True):
-            found[row.task][row.window] = answer
+        for row, answer in zip(batch, search(backbone, [row.source for row in batch], prefix), strict=True):
+            answers[row.task][row.window] = answer
         done += len(batch)
         if progress is not None:
             progress(Progress(done, len(rows)))
-    return [_merge(task.sentence, own, parts) for task, own, parts in zip(tasks, windows, found, strict=True)]
+    return [_merge(*task_answer) for task_answer in zip(tasks, windows, answers, strict=True)]
+
+
+def _by_vote(
+    backbone: Backbone,
+    tasks: Sequence[Task],
+    members: Sequence[Prefix],
+    search: Search,
+    batch_size: int,
+    progress: Report | None,
+) -> list[list[Prediction]]:
+    """The entities that the members of one ensemble agree on, each of which reads the sentences by itself."""
+    domain = str(tasks[0].domain)
+    answers = [
+        _by_prefix(backbone, tasks, {domain: prefix}, search, batch_size, _part(progress, i, 1, len(members)))
+        for i, prefix in enumerate(members)
+    ]
+    return [vote(of_members) for of_members in zip(*answers, strict=True)]
+
+
+def _joint_search(name: str, members: int, free: bool, search: Search | None) -> Search:
+    """Greedy search by the members' mean probabilities; refuses what else was asked for."""
+    if free:
+        raise ConfigError(f"domain {name!r} is an ensemble by probabilities: it can't generate without the grammar")
+    if search is not None:
+        raise ConfigError(f"domain {name!r} is an ensemble by probabilities: it searches greedily, with one beam")
+    return partial(decode, members=members)
+
+
+def _part(progress: Report | None, before: int, size: int, total: int) -> Report | None:
+    """Progress of a part, which is `size` of `total` after `before` others, as progress of all."""
+    if progress is None or size == total:
+        return progress
+
+    def report(step: Progress) -> None:
+        progress(Progress(before * step.total + size * step.done, total * step.total, step.message))
+
+    return report
 
 
 def room(backbone: Backbone, prompt: Instructor) -> int:
@@ -93,7 +182,8 @@ def _windows(backbone: Backbone, task: Task) -> list[Window]:
     sentence = task.sentence
     if not sentence.words:
         return []
-    lengths, space = word_lengths(backbone, sentence), room(backbone, task.prompt)
+    lengths = word_lengths(backbone, sentence)
+    space = room(backbone, task.prompt)
     if sum(lengths) <= space:
         return [Window(0, len(lengths))]
     return cut(sentence.with_spans(()), lengths, space, overlap=int(space * _OVERLAP))
@@ -126,12 +216,13 @@ def _freely(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None
     return [[Prediction(span, 1.0) for span in parsed.spans] for parsed in decode_freely(backbone, sources, prefix)]
 
 
-def _merge(sentence: Sentence, windows: Sequence[Window], parts: Sequence[Sequence[Prediction]]) -> list[Prediction]:
+def _merge(task: Task, windows: Sequence[Window], answers: Sequence[Sequence[Prediction]]) -> list[Prediction]:
+    """One list of entities in the words of the sentence, of those of each window in its own words."""
     if len(windows) == 1:
-        return list(parts[0])
+        return list(answers[0])
     moved = [
-        [Prediction(Span(f.span.start + w.start, f.span.end + w.start, f.span.type), f.score) for f in own]
-        for w, own in zip(windows, parts, strict=True)
+        [Prediction(Span(span.start + w.start, span.end + w.start, span.type), score) for span, score in answer]
+        for w, answer in zip(windows, answers, strict=True)
     ]
-    kept = choose([[f.span for f in own] for own in moved], windows, len(sentence.words))
-    return [moved[w][i] for w, i in kept]
+    spans = [[prediction.span for prediction in answer] for answer in moved]
+    return [moved[w][i] for w, i in choose(spans, windows, len(task.sentence.words))]
