@@ -85,25 +85,25 @@ def recognise(
     Raises:
         ConfigError: an ensemble that agrees on probabilities is asked to generate freely, or to search otherwise.
     """
+    ensembles = {name: card for name, card in (cards or {}).items() if card.members}
     groups: dict[str | None, list[int]] = {}  # None: all that are no ensemble; they share their batches
     for i, task in enumerate(tasks):
-        card = None if cards is None or task.domain is None else cards.get(task.domain)
-        groups.setdefault(task.domain if card and card.members else None, []).append(i)
+        groups.setdefault(task.domain if task.domain in ensembles else None, []).append(i)
     predictions: list[list[Prediction]] = [[] for _ in tasks]
+    plain_search = _freely if free else search or decode
     done = 0
     for name, places in groups.items():
         group = [tasks[i] for i in places]
         report = _part(progress, done, len(group), len(tasks))
         done += len(group)
-        ensemble = None if cards is None or name is None else cards[name]
-        group_search = _freely if free else search or decode
-        if name is not None and ensemble is not None and ensemble.vote == "predictions":
-            members = apart(prefixes[name], len(ensemble.members))
-            answers = _by_vote(backbone, group, members, group_search, batch_size, report)
+        if name is None:
+            answers = _by_prefix(backbone, group, prefixes, plain_search, batch_size, report)
+        elif ensembles[name].vote == "probabilities":
+            joint_search = _joint_search(name, len(ensembles[name].members), free, search)
+            answers = _by_prefix(backbone, group, prefixes, joint_search, batch_size, report)
         else:
-            if name is not None and ensemble is not None:
-                group_search = _joint_search(name, len(ensemble.members), free, search)
-            answers = _by_prefix(backbone, group, prefixes, group_search, batch_size, report)
+            members = apart(prefixes[name], len(ensembles[name].members))
+            answers = _by_vote(backbone, group, members, plain_search, batch_size, report)
         for i, answer in zip(places, answers, strict=True):
             predictions[i] = answer
     return predictions

@@ -26,9 +26,9 @@ class Window(NamedTuple):
 def cut(sentence: Sentence, lengths: Sequence[int], room: int, *, overlap: int = 0) -> list[Window]:
     """Cut a sentence into windows of at most `room` pieces.
 
-    A cut lies at the end of a sentence, told by a full stop or its like or by a line break, if one is in the second
-    half of a window. Else it lies at any word. It is never inside one of the sentence's entities. Only a single word
-    or entity that is longer than `room` makes a longer window.
+    A cut lies at the end of a sentence if one is in the second half of a window, else at any word. A full stop, its
+    like or a line break tells the end. A cut is never inside one of the sentence's entities. Only a single word or
+    entity that is longer than `room` makes a longer window.
 
     Args:
         lengths: pieces of each word.
