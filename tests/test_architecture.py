@@ -23,7 +23,7 @@ LAYERS = [  # lowest first; packages and modules of one layer don't know each ot
     {"store", "transfer", "pretraining"},
     {"recogniser"},
     {"ner"},
-    {"bench", "experiments"},
+    {"bench", "experiments", "serve", "client"},
     {"cli"},
     {"__main__"},
 ]

@@ -231,9 +231,9 @@ class Recogniser:
         predictions = self.recognise(gold, domain, types=types, batch_size=batch_size, free=free, progress=progress)
         return evaluate(gold, predictions, types)
 
-    def reload(self) -> None:
-        """Read stored domains anew when they are next used; what is not saved stays."""
-        self._domains.reload()
+    def reload(self, name: str | None = None) -> None:
+        """Read stored domains, or one of them, anew when they are next used; what is not saved stays."""
+        self._domains.reload(name)
 
     def _prompt(self, name: str | None, types: Sequence[str] | None) -> Instructor:
         """How to ask for a domain's entities, or for these types."""

@@ -33,6 +33,7 @@ COMMANDS = {
         "predict": "Find entities in text.",
         "evaluate": "Score a domain on a labelled corpus.",
         "domains": "List, show, remove, export and import stored domains.",
+        "serve": "Answer over HTTP with all domains of a store.",
     },
     "Data": {
         "corpora": "Find, count, convert, sample and fetch corpora.",

@@ -179,12 +179,12 @@ class Domains:
                     self._unsaved.pop(name, None)
                     self._stored.put(name, domain)
 
-    def reload(self) -> None:
-        """Read stored domains anew when they are next used; what is not saved stays."""
+    def reload(self, name: str | None = None) -> None:
+        """Read stored domains, or one of them, anew when they are next used; what is not saved stays."""
         with self._lock:
-            for name in self._stored:
-                self._forget_made(name)
-            self._stored.clear()
+            for stored in list(self._stored) if name is None else [name]:
+                if self._stored.pop(stored, None) is not None:
+                    self._forget_made(stored)
 
     def sources(self, target: str, names: Sources) -> list[str]:
         """The source domains of a target, each once; "auto" is all that fit the target, stored or not yet there.

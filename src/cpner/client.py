@@ -1,0 +1,238 @@
+"""A client for `cpner serve`, waiting and asking again where the server says so; needs the extra `server`.
+
+Example:
+    >>> client = Client("http://127.0.0.1:8000", key="...")  # doctest: +SKIP
+    >>> client.predict("Ada Lovelace lived in London.", domain="news")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import httpx
+
+from cpner.corpus.sentence import Entity
+from cpner.errors import CpnerError
+
+_AGAIN = (429, 503)  # statuses after which it is worth to ask again
+_LONGEST_PAUSE = 60.0  # seconds
+_BATCH = 64  # texts of a request
+
+
+class ServerError(CpnerError, RuntimeError):
+    """The server refused a request, or can't be reached.
+
+    Attributes:
+        status: of the answer over HTTP; 0 if there was none.
+        details: the body of the answer.
+    """
+
+    def __init__(self, message: str, status: int, details: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.details = details
+
+
+class _Settings:
+    """What both clients know: how to ask, how to read answers, how long to wait."""
+
+    def __init__(self, url: str, key: str | None, timeout: float, retries: int) -> None:
+        self.retries = retries
+        self.options: dict[str, Any] = {
+            "base_url": url,
+            "timeout": timeout,
+            "headers": {} if key is None else {"Authorization": f"Bearer {key}"},
+        }
+
+    def pause(self, reply: httpx.Response | None, attempt: int) -> float | None:
+        """Seconds until the request may be sent again; None if it may not."""
+        if attempt >= self.retries or (reply is not None and reply.status_code not in _AGAIN):
+            return None
+        told = "" if reply is None else reply.headers.get("Retry-After", "")
+        seconds = float(told) if told.isdigit() else 0.25 * 2**attempt
+        return min(seconds, _LONGEST_PAUSE) + random.uniform(0, 0.1)  # so that not all come again at once
+
+
+def _body(texts: Sequence[str], domain: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    return {"inputs": [{"text": text} for text in texts], "domain": domain, **options}
+
+
+def _entities(reply: Any) -> list[list[Entity]]:
+    return [
+        [Entity(one["start"], one["end"], one["type"], one["text"], one["score"]) for one in result["entities"]]
+        for result in reply["results"]
+    ]
+
+
+def _read(reply: httpx.Response) -> Any:
+    """The JSON of a good answer.
+
+    Raises:
+        ServerError: it is no good one.
+    """
+    try:
+        value = reply.json() if reply.content else None
+    except ValueError:
+        value = {"error": f"the server answered {reply.status_code} without JSON"}
+    if reply.is_success:
+        return value
+    details = value if isinstance(value, dict) else {}
+    raise ServerError(str(details.get("error", reply.reason_phrase)), reply.status_code, details)
+
+
+def _unreachable(error: httpx.HTTPError) -> ServerError:
+    return ServerError(f"the server can't be reached: {error or type(error).__name__}", 0, {})
+
+
+class Client:
+    """Asks a server.
+
+    Args:
+        url: of the server.
+        key: None if it needs none.
+        timeout: seconds until an answer must have come.
+        retries: times that a request is sent again which the server can't take now.
+    """
+
+    def __init__(self, url: str, key: str | None = None, *, timeout: float = 60.0, retries: int = 5) -> None:
+        self._settings = _Settings(url, key, timeout, retries)
+        self._http = httpx.Client(**self._settings.options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        """The JSON that a route answers.
+
+        Args:
+            method: of HTTP.
+            path: of the route.
+            options: as `httpx.Client.request` takes them.
+
+        Raises:
+            ServerError: the server refused, or can't be reached.
+        """
+        for attempt in range(self._settings.retries + 1):
+            reply = None
+            try:
+                reply = self._http.request(method, path, **options)
+            except httpx.ConnectError as error:
+                if attempt >= self._settings.retries:
+                    raise _unreachable(error) from error
+            except httpx.HTTPError as error:
+                raise _unreachable(error) from error
+            seconds = self._settings.pause(reply, attempt)
+            if seconds is None and reply is not None:
+                return _read(reply)
+            time.sleep(seconds or 0.0)
+        raise AssertionError("the last attempt returns or raises")
+
+    def predict(self, text: str | Sequence[str], domain: str | None = None, **options: Any) -> Any:
+        """The entities of a text, or a list of them for each text.
+
+        Args:
+            text: one text, or several.
+            domain: to use; None needs `types`.
+            options: `types`, `threshold`, `thresholds`, `beams`, as in the route `/v1/predict`.
+
+        Raises:
+            ServerError: the server refused, or can't be reached.
+        """
+        texts = [text] if isinstance(text, str) else list(text)
+        found: list[list[Entity]] = []
+        for start in range(0, len(texts), _BATCH):
+            body = _body(texts[start : start + _BATCH], domain, options)
+            found += _entities(self.request("POST", "/v1/predict", json=body))
+        return found[0] if isinstance(text, str) else found
+
+    def domains(self) -> list[str]:
+        """Names of all domains."""
+        names: list[str] = []
+        after = ""
+        while True:
+            page = self.request("GET", "/v1/domains", params={"after": after})
+            names += [row["name"] for row in page["domains"]]
+            if page["next"] is None:
+                return names
+            after = page["next"]
+
+
+class AsyncClient:
+    """Asks a server, without blocking the event loop.
+
+    Args:
+        url: of the server.
+        key: None if it needs none.
+        timeout: seconds until an answer must have come.
+        retries: times that a request is sent again which the server can't take now.
+    """
+
+    def __init__(self, url: str, key: str | None = None, *, timeout: float = 60.0, retries: int = 5) -> None:
+        self._settings = _Settings(url, key, timeout, retries)
+        self._http = httpx.AsyncClient(**self._settings.options)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def request(self, method: str, path: str, **options: Any) -> Any:
+        """The JSON that a route answers.
+
+        Args:
+            method: of HTTP.
+            path: of the route.
+            options: as `httpx.AsyncClient.request` takes them.
+
+        Raises:
+            ServerError: the server refused, or can't be reached.
+        """
+        for attempt in range(self._settings.retries + 1):
+            reply = None
+            try:
+                reply = await self._http.request(method, path, **options)
+            except httpx.ConnectError as error:
+                if attempt >= self._settings.retries:
+                    raise _unreachable(error) from error
+            except httpx.HTTPError as error:
+                raise _unreachable(error) from error
+            seconds = self._settings.pause(reply, attempt)
+            if seconds is None and reply is not None:
+                return _read(reply)
+            await asyncio.sleep(seconds or 0.0)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def predict(self, text: str | Sequence[str], domain: str | None = None, **options: Any) -> Any:
+        """The entities of a text, or a list of them for each text; long lists are sent in parts at the same time.
+
+        Args:
+            text: one text, or several.
+            domain: to use; None needs `types`.
+            options: `types`, `threshold`, `thresholds`, `beams`, as in the route `/v1/predict`.
+
+        Raises:
+            ServerError: the server refused, or can't be reached.
+        """
+        texts = [text] if isinstance(text, str) else list(text)
+        parts = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
+        replies = await asyncio.gather(
+            *(self.request("POST", "/v1/predict", json=_body(part, domain, options)) for part in parts)
+        )
+        found = [entities for reply in replies for entities in _entities(reply)]
+        return found[0] if isinstance(text, str) else found
