@@ -15,7 +15,7 @@ from cpner.errors import CorpusError, did_you_mean
 
 _RESERVED = regex.compile(r"[():\p{Cc}\p{Cs}]")  # the template of the target owns these, and terminals obey controls
 _SEAMS = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})|[\s_\-/():.]+")  # politicalParty, TVShow
-_FORMLESS = regex.compile(r"[\s_\-\p{Cf}\p{Pd}]+")
+_FORMLESS = regex.compile(r"[\s_/():.\p{Cf}\p{Pd}]+")
 _SURROGATE = regex.compile(r"\p{Cs}")
 _WELL_KNOWN = {
     "per": "person",

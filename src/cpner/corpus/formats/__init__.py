@@ -72,7 +72,7 @@ _ALL = (
         doccano.sniff, doccano.read, doccano.write,
     ),
     Format(
-        "spacy", "JSON of spaCy: documents, pairs, paragraphs", '["Vane left.", {"entities": [[0, 4, "person"]]}]',
+        "spacy", "JSON of spaCy: documents, pairs, paragraphs", '[["Vane left.", {"entities": [[0, 4, "person"]]}]]',
         spacy.sniff, spacy.read,
     ),
     Format(

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cpner.corpus.formats import _tags as tags
-from cpner.corpus.words import strip_white
 
 Rows = Sequence[Sequence[str]]
 _WHOLE = re.compile(r"\d{1,18}")
@@ -47,7 +46,7 @@ def find_layout(blocks: Sequence[Rows], width: int, asked: tuple[int, int] | Non
     """
     fitting = [[row for row in block if len(row) == width] for block in blocks]
     fitting = [block for block in fitting if block]
-    values = [Counter(strip_white(row[i]) for block in fitting for row in block) for i in range(width)]
+    values = [Counter(tags.strip_tag(row[i]) for block in fitting for row in block) for i in range(width)]
     if asked is not None:
         return Layout(width, *asked, lower=_share(values[asked[1]], lower=True) > _share(values[asked[1]]))
     if width == 1:

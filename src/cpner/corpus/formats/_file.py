@@ -38,7 +38,7 @@ class File:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = unpacked_name(path)
-        self.data = b"".join(_chunks(path))
+        self.data = b"".join(_chunks(path, LARGEST_FILE))
         self.marks = 0  # byte order marks left out behind the start
 
     @property
@@ -71,7 +71,8 @@ class File:
         start = self.text.lstrip()
         if start[0] not in "[{":
             return None
-        listed = start[0] == "["
+        line = start.partition("\n")[0]
+        listed = start[0] == "[" and not is_pair(line)
         begin = start[1:].lstrip() if listed else start
         try:
             value, end = json.JSONDecoder().raw_decode(begin)
@@ -89,6 +90,17 @@ class File:
         return self.first if isinstance(self.first, dict) else {}
 
 
+def is_pair(line: str) -> bool:
+    """Whether a line is the list of a text and an object, as spaCy's users write them."""
+    if not line.startswith('["'):
+        return False
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, list) and list(map(type, value)) == [str, dict]
+
+
 def unpacked_name(path: Path) -> str:
     """The name in lower case without `.gz` and `.xz`."""
     name = path.name.lower()
@@ -104,9 +116,11 @@ def open_lines(path: Path) -> Iterator[str]:
     """
     rest = b""
     number = 1
-    for chunk in _chunks(path, limit=None):
+    for chunk in _chunks(path):
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
+            if len(line) > LONGEST_LINE:
+                raise _too_long(path, number)
             yield from _decoded(line + b"\n", path, number)
             number += 1
         if len(rest) > LONGEST_LINE:
@@ -120,7 +134,7 @@ def _decoded(line: bytes, path: Path, number: int) -> list[str]:
     return list(io.StringIO(text, newline=None)) if "\r" in text else [text]
 
 
-def _chunks(path: Path, limit: int | None = LARGEST_FILE) -> Iterator[bytes]:
+def _chunks(path: Path, limit: int | None = None) -> Iterator[bytes]:
     """The bytes of a file, unpacked."""
     total = 0
     if path.is_char_device():

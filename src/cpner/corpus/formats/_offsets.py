@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from cpner.corpus.repairs import Place, Repairs
-from cpner.corpus.words import split_words
+from cpner.corpus.words import ink, split_words, strip_white
 
 Map = Callable[[int], int]  # an offset of the file to a character, -1 where none begins or ends
 _LEAST = 2  # entities without a text of their own that must agree before offsets are read anew
@@ -76,25 +76,23 @@ def recount(labelled: Sequence[Labelled], repairs: Repairs) -> list[Labelled]:
     """Turn the offsets of a file into characters where it is certain that they count something else.
 
     It is certain when, over the whole file, every entity that another count would place elsewhere fits there (its
-    own text, or the edges of words) and hardly one fits where characters place it. Entities that say their text may
-    be told so in a single record.
+    own text, or the edges of words) and less than half of them fit where characters place them. Of several such
+    counts the one that lets most entities fit is taken. Entities that say their text may be told so in a single
+    record.
     """
-    doubtful = [number for number, one in enumerate(labelled) if not all(_fits(one.text, one.marks))]
+    texts = [_Text(one) for one in labelled]
+    doubtful = [number for number, text in enumerate(texts) if not all(text.plain)]
     if not doubtful:
         return list(labelled)
-    for count in _COUNTS:
-        moved = [_moved(one, count) for one in labelled]
-        if _certain(zip(labelled, moved, strict=True)):
-            return [_told(one, new, count, repairs) for one, new in zip(labelled, moved, strict=True)]
+    best = max(_COUNTS, key=lambda count: _gain(texts, count))
+    if _gain(texts, best):
+        return [_told(one, best, repairs) for one in labelled]
     result = list(labelled)
     for number in doubtful:
-        one = labelled[number]
-        if all(mark.text is not None for mark in one.marks):
-            for count in _COUNTS:
-                new = _moved(one, count)
-                if _certain([(one, new)]):
-                    result[number] = _told(one, new, count, repairs)
-                    break
+        one = [texts[number]]
+        best = max(_COUNTS, key=lambda count: _gain(one, count))
+        if all(mark.text is not None for mark in labelled[number].marks) and _gain(one, best):
+            result[number] = _told(labelled[number], best, repairs)
     return result
 
 
@@ -103,7 +101,8 @@ def from_utf16(one: Labelled) -> Labelled:
     return _moved(one, UTF16)
 
 
-def _told(one: Labelled, new: Labelled, count: _Count, repairs: Repairs) -> Labelled:
+def _told(one: Labelled, count: _Count, repairs: Repairs) -> Labelled:
+    new = _moved(one, count)
     changed = sum(a != b for a, b in zip(one.marks, new.marks, strict=True))
     repairs.mend(count.name, one.place, changed)
     return new
@@ -127,38 +126,48 @@ def _index(edges: Sequence[int], offset: int) -> int:
     return i if i < len(edges) and edges[i] == offset else -1
 
 
-def _certain(pairs: Iterator[tuple[Labelled, Labelled]] | Sequence[tuple[Labelled, Labelled]]) -> bool:
+class _Text:
+    """A text with the edges of its words, and which of its entities fit where characters place them."""
+
+    def __init__(self, labelled: Labelled) -> None:
+        self.labelled = labelled
+        self.starts: set[int] = set()
+        self.ends: set[int] = set()
+        if any(mark.text is None for mark in labelled.marks):
+            words = split_words(labelled.text)
+            self.starts = {start for start, _ in words}
+            self.ends = {end for _, end in words}
+        self.plain = [self.fits(*self._trimmed(mark)) for mark in labelled.marks]
+
+    def fits(self, mark: RawMark, said: str | None) -> bool:
+        """Whether an entity is what it says, or without a text of its own begins and ends with words."""
+        if not 0 <= mark.start < mark.end <= len(self.labelled.text):
+            return False
+        if said is not None:
+            return self.labelled.text[mark.start : mark.end] == said
+        return mark.start in self.starts and mark.end in self.ends
+
+    def _trimmed(self, mark: RawMark) -> tuple[RawMark, str | None]:
+        """An entity without white space at its ends, which characters may well have counted."""
+        said = None if mark.text is None else strip_white(mark.text)
+        if not 0 <= mark.start < mark.end <= len(self.labelled.text):
+            return mark, said
+        start, end = ink(self.labelled.text, mark.start, mark.end)
+        return mark._replace(start=start, end=end), said
+
+
+def _gain(texts: Sequence[_Text], count: _Count) -> int:
+    """How many more entities fit by another count; 0 where it is not certain."""
     moved = said = before = 0
-    for old, new in pairs:
-        if old.marks == new.marks:
-            continue
-        fits = zip(old.marks, new.marks, _fits(old.text, old.marks), _fits(old.text, new.marks), strict=True)
-        for mark, other, as_it_is, anew in fits:
+    for text in texts:
+        old = text.labelled.marks
+        new = _moved(text.labelled, count).marks
+        for mark, other, as_it_is in zip(old, new, text.plain, strict=True):
             if mark != other:
-                if not anew:
-                    return False
+                if not text.fits(other, other.text):
+                    return 0
                 moved += 1
                 said += mark.text is not None
                 before += as_it_is
-    return before * 4 <= moved and (moved >= _LEAST or (moved > 0 and said == moved))
-
-
-def _fits(text: str, marks: Sequence[RawMark]) -> list[bool]:
-    """Whether each entity is what it says, or without a text of its own begins and ends with words."""
-    if all(mark.text is not None for mark in marks):
-        return [_says(text, mark) for mark in marks]
-    words = split_words(text)
-    starts = {start for start, _ in words}
-    ends = {end for _, end in words}
-    return [_says(text, mark) if mark.text is not None else _on_edges(text, mark, starts, ends) for mark in marks]
-
-
-def _says(text: str, mark: RawMark) -> bool:
-    return 0 <= mark.start < mark.end and text[mark.start : mark.end].strip() == (mark.text or "").strip()
-
-
-def _on_edges(text: str, mark: RawMark, starts: set[int], ends: set[int]) -> bool:
-    inside = text[mark.start : mark.end] if 0 <= mark.start < mark.end <= len(text) else ""
-    start = mark.start + len(inside) - len(inside.lstrip())
-    end = mark.end - len(inside) + len(inside.rstrip())
-    return bool(inside) and start in starts and end in ends
+    enough = moved >= _LEAST or said == moved
+    return moved - before if enough and before * 2 < moved else 0

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from cpner.corpus.formats._file import is_pair
 from cpner.corpus.formats._offsets import RawMark
 from cpner.corpus.formats._options import Options
 from cpner.corpus.repairs import Place, Repairs
@@ -45,7 +46,7 @@ def records(path: Path, text: str) -> Iterator[tuple[Place, Record]]:
 def values(path: Path, text: str) -> Iterator[tuple[Place, Any]]:
     """The values of a file of JSON lines, or of one JSON list. The errors are those of `records`."""
     start = text.lstrip()
-    if start.startswith("[") and not _lists_in_lines(start):
+    if start.startswith("[") and not is_pair(start.partition("\n")[0]):
         return _list_items(path, text)
     if start.startswith("{") and "\n" in start.rstrip() and not _is_json(start.partition("\n")[0]):
         return _one_object(path, text)
@@ -233,12 +234,6 @@ def _is_json(line: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _lists_in_lines(start: str) -> bool:
-    """Whether a file has a list in each line, as `["text", {"entities": []}]`, rather than one list of all."""
-    first, _, second = start.partition("\n")
-    return second.lstrip().startswith("[") and first.startswith('["') and _is_json(first)
 
 
 def _lines(path: Path, text: str) -> Iterator[tuple[Place, Any]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from cpner.corpus.repairs import Repairs
 from cpner.corpus.sentence import Sentence, Span
+from cpner.corpus.words import strip_white
 
 BARE = "entity"  # the type of tags without one
 _TAG = re.compile(r"O|[BIESLUMW](?:-\S.*)?")
@@ -19,6 +20,12 @@ _SAME = str.maketrans("MLUW", "IESS")  # letters of other schemes
 _OPENING_I = "entity that began with I- without B-"
 _OPENING_E = "entity that began with E- or L- without B-"
 _UNCLOSED = "entity without its closing E- or L-"
+
+
+def strip_tag(tag: str) -> str:
+    """A tag without white space at its ends, and before its type."""
+    tag = strip_white(tag)
+    return tag[:2] + strip_white(tag[2:]) if tag[1:2] == "-" else tag
 
 
 def is_tag(tag: str) -> bool:

@@ -191,7 +191,7 @@ def _fit(table: Table, options: Options) -> _Reading:
         return _Reading(table, layout, [(i, j) for i, block in enumerate(rows) for j, _ in enumerate(block)])
     valid = tags.is_lower_tag if layout.lower else tags.is_tag
     good = {value for block in rows for value in {row[layout.tag] for row in block if len(row) == width}}
-    good = {value for value in good if valid(strip_white(value))}
+    good = {value for value in good if valid(tags.strip_tag(value))}
     misfits = [
         (i, j)
         for i, block in enumerate(rows)
@@ -218,9 +218,9 @@ def _asked(options: Options, width: int) -> tuple[int, int] | None:
 
 def _tag(raw: str, layout: Layout, place: Place, options: Options, repairs: Repairs) -> str:
     """A tag without white space at its end, in capitals, and the first of two."""
-    tag = strip_white(raw)
+    tag = tags.strip_tag(raw)
     if tag != raw:
-        repairs.mend("white space at the end of a tag left out", place)
+        repairs.mend("white space in a tag left out", place)
     if layout.lower:
         repairs.mend("tag in lower case read", place)
         tag = tag[0].upper() + tag[1:]

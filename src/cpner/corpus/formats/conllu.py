@@ -17,7 +17,7 @@ from cpner.corpus.words import strip_white
 from cpner.errors import CorpusError
 
 _ROW = regex.compile(r"\d+(?:[-.]\d+)?(?:\t[^\t\n]*){9}")
-_TAG = regex.compile(r"(?:^|\|)NER=([^|]*)", regex.IGNORECASE)
+_TAG = regex.compile(r"(?:^|[\t|])NER=([^|\n]*)", regex.IGNORECASE)
 
 
 def sniff(file: File) -> str | None:

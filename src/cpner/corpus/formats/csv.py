@@ -40,9 +40,9 @@ def sniff(file: File) -> str | None:
     lines = [line for line in file.text.split("\n", 50)[:50] if line.strip()]
     if file.ending == ".csv":
         return "the ending .csv"
-    if any("\t" in line or " " in line for line in lines) or not all("," in line for line in lines):
+    if not all("," in line and "\t" not in line for line in lines):
         return None
-    cells = [line.rpartition(",")[2].strip() for line in lines]
+    cells = [line.rpartition(",")[2].rstrip() for line in lines]
     return "commas between columns" if sum(map(tags.is_tag, cells)) * 2 > len(cells) else None
 
 

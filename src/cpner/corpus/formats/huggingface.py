@@ -24,8 +24,10 @@ def sniff(file: File) -> str | None:
     """Tell a binary table by its first bytes, and JSON lines by tags as numbers."""
     if _is_binary(file):
         return "a parquet or arrow file"
-    numbers: list[Any] = next((file.record[key] for key in TAG_KEYS if isinstance(file.record.get(key), list)), [])
-    return "tags as numbers" if numbers and all(type(tag) is int for tag in numbers) else None
+    tags_: list[Any] = next((file.record[key] for key in TAG_KEYS if isinstance(file.record.get(key), list)), [])
+    if tags_ and all(type(tag) is int for tag in tags_):
+        return "tags as numbers"
+    return "keys 'tokens' and 'ner_tags'" if {"tokens", "ner_tags"} <= file.record.keys() else None
 
 
 def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:

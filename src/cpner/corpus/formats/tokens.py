@@ -135,7 +135,7 @@ def words_of(record: Record, place: Place, options: Options, repairs: Repairs) -
     if not words:
         return Words(place, [], [])
     tagged = tag_key(record)
-    own_tags = None if tagged is None else _tags(record, tagged, len(words), place, options)
+    own_tags = None if tagged is None else _tags(record, tagged, len(words), place, options, repairs)
     marked = entity_key({k: v for k, v in record.items() if k != tagged}, place)
     if tagged is not None and (marked is None or not record[marked]):
         return Words(place, words, [], own_tags)
@@ -146,7 +146,7 @@ def words_of(record: Record, place: Place, options: Options, repairs: Repairs) -
     return Words(place, words, _spans({k: v for k, v in record.items() if k != tagged}, key, place, repairs))
 
 
-def _tags(record: Record, key: str, count: int, place: Place, options: Options) -> list[str]:
+def _tags(record: Record, key: str, count: int, place: Place, options: Options, repairs: Repairs) -> list[str]:
     found = record[key]
     names = options.tag_names
     if isinstance(found, list) and names and all(type(tag) is int for tag in found):
@@ -161,11 +161,13 @@ def _tags(record: Record, key: str, count: int, place: Place, options: Options) 
         )
     if len(found) != count:
         raise place.error(f"{len(found)} tags for {count} words")
-    for tag in found:
+    stripped = [tags.strip_tag(tag) for tag in found]
+    repairs.mend("white space in a tag left out", place, sum(map(str.__ne__, found, stripped)))
+    for tag in stripped:
         check_unicode(tag, place)
         if not tags.is_tag(tag):
             raise place.error(f"{shorten(tag)} is no tag; expected O or one of B, I, E, S, L, U with '-' and a type")
-    return list(found)
+    return stripped
 
 
 def _spans(record: Record, key: str, place: Place, repairs: Repairs) -> list[Span]:
