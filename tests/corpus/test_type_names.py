@@ -58,8 +58,8 @@ def test_names_are_distinct_and_fit_the_template(codes):
 
 
 def form(code: str) -> str:
-    """What of a code remains without case, blanks, underscores and hyphens."""
-    return "".join(sign for sign in code.lower() if sign not in " _-") or code
+    """What of a code remains without case and the signs between words."""
+    return "".join(sign for sign in code.lower() if sign not in " _-:()/.") or code
 
 
 def test_codes_with_the_same_words_stay_apart_and_are_told():

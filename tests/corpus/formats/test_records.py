@@ -95,7 +95,10 @@ def test_tags_are_found_under_any_key(write, key):
 def test_words_of_white_space_are_left_out_with_their_entities(write):
     record = {"tokens": ["\ufeff", "Bo", "\u2003", "Ek", "\u00a0"], "spans": [[0, 1, "x"], [1, 4, "person"]]}
 
-    corpus = Corpus.read(write("train.jsonl", json.dumps(record)))
+    path = write("train.jsonl", json.dumps(record))
+    corpus = Corpus.read(path)
+    corpus.write(path, "tokens")
+    assert Corpus.read(path).train == corpus.train
 
     assert corpus.train[0].word_texts == ["Bo", "Ek"]
     assert [entity.text for entity in corpus.train[0].entities] == ["Bo Ek"]

@@ -65,7 +65,7 @@ def sentence_of_words(
     ordered: Iterable[Mark] = in_order([(*span,) for span in spans], place, "word", repairs, options)
     if len(kept) < len(words):
         repairs.mend("word of white space left out", place, len(words) - len(kept))
-        before = [0, *itertools.accumulate(bool(word) for word in stripped)]
+        before = [0, *itertools.accumulate(int(bool(word)) for word in stripped)]
         moved = [(before[start], before[end], type_) for start, end, type_ in ordered]
         ordered = [mark for mark in moved if mark[0] < mark[1]]
         repairs.mend("entity of white space left out", place, len(moved) - len(list(ordered)))
