@@ -13,7 +13,8 @@ from cpner.pretraining.config import RECIPES, DataConfig, PretrainConfig
 
 def test_settings_survive_a_round_trip() -> None:
     for size in RECIPES:
-        config = PretrainConfig.from_dict({"size": size, "shape": {"heads": 5}, "data": {"drop": 0.3}})
+        teacher = {"teacher": "bert"} if size == "taught" else {}
+        config = PretrainConfig.from_dict({"size": size, "shape": {"heads": 5}, "data": {"drop": 0.3}, **teacher})
         assert PretrainConfig.from_dict(asdict(config)) == config
 
 

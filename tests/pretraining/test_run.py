@@ -24,6 +24,7 @@ from cpner.errors import ConfigError
 from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.prepare import prepare
 from cpner.pretraining.run import pretrain
+from tests.pretraining.bert import write_bert
 from tests.support import tiny_config
 
 VARIANTS = [{}, {"activation": "relu", "gated": False, "buckets": 16, "max_distance": 40, "scale_output": False}]
@@ -223,3 +224,63 @@ def test_backbone_loads_here_and_in_transformers(
         torch.testing.assert_close(logits, theirs(input_ids=source, decoder_input_ids=target).logits)
     state = {name: tensor.to(torch.bfloat16) for name, tensor in t5.state_dict().items()}
     assert all(torch.equal(state[name].float(), tensor) for name, tensor in ours.t5.state_dict().items())
+
+
+def taught_config(teacher: Path, **values: Any) -> PretrainConfig:
+    """A run that starts from a tiny BERT and follows it."""
+    shape = {"d_model": 49, "d_kv": 8, "d_ff": 64, "heads": 5, "encoder_layers": 2, "decoder_layers": 1}
+    data = {"text_share": 0.0, "distilled": 0.2, "distilled_start": 1.0, "distilled_until": 0.8}
+    settings = {"teacher": str(teacher), "shape": shape, "average": 0.5, "decay": 0.5, "data": data} | values
+    return tiny_config(**settings)
+
+
+@pytest.mark.usefixtures("threads")
+def test_taught_run_that_was_stopped_gives_the_same_weights_and_average(prepared_folder: Path, tmp_path: Path) -> None:
+    config = taught_config(write_bert(tmp_path / "bert", ["rome"]), steps=8, log_every=1, save_every=2)
+    whole = fresh(prepared_folder, tmp_path / "whole")
+    parts = fresh(prepared_folder, tmp_path / "parts")
+
+    records = run(whole, config)
+    with pytest.raises(Stopped):
+        run(parts, config, stop=5)
+    run(parts, config, resume=True)
+
+    kinds = {name for record in records for name in record if name.startswith("loss_")}
+    assert kinds == {"loss_words", "loss_entities"}
+    for name in ("weights", "average"):
+        ours, theirs = (load_file(out / "checkpoint" / f"{name}.safetensors") for out in (whole, parts))
+        assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+    average = load_file(whole / "checkpoint" / "average.safetensors")
+    backbone = load(str(whole / "backbone"), device="cpu", dtype=torch.bfloat16)
+    written = backbone.t5.state_dict()["encoder.layers.0.ff.wi.weight"]
+    assert torch.equal(written, average["module.encoder.layers.0.ff.wi.weight"].bfloat16())
+    assert backbone.t5.shape.activation == "gelu" and not backbone.t5.shape.gated
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_run_on_the_teachers_text_alone_comes_nearer_to_it(prepared_folder: Path, tmp_path: Path) -> None:
+    data = {"text_share": 0.0, "distilled": 1.0}
+    config = taught_config(
+        write_bert(tmp_path / "bert", ["rome"]), steps=40, log_every=10, lr=0.01, carried=1.0, average=0.0, data=data
+    )
+    records = run(fresh(prepared_folder, tmp_path / "run"), config)
+    losses = [record["loss_words"] for record in records if "loss_words" in record]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_a_run_may_end_sooner_than_planned(prepared_folder: Path, tmp_path: Path) -> None:
+    out = fresh(prepared_folder, tmp_path / "run")
+    config = tiny_config(steps=20, save_every=2, log_every=1, decay=0.2)
+    with pytest.raises(Stopped):
+        run(out, config, stop=5)
+    records = run(out, replace(config, steps=8, decay=0.5), resume=True)
+    rates = [record["lr"] for record in records if "lr" in record]
+    assert records[-1]["final"]["step"] == 8
+    assert rates[-1] < rates[0]
+
+
+def test_a_teacher_needs_its_text_and_no_other_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs a teacher"):
+        PretrainConfig.from_dict({"data": {"distilled": 0.1}})
+    with pytest.raises(ConfigError, match="not from both"):
+        PretrainConfig.from_dict({"teacher": str(tmp_path), "start": "cpner-mini"})

@@ -144,13 +144,20 @@ class T5(nn.Module):
         """[V, d] rows of the output layer."""
         return self.embedding.weight if self.head is None else self.head.weight
 
-    def encode(self, ids: Tensor, mask: Tensor, prefix: Prefix | None = None) -> Tensor:
+    def encode(
+        self,
+        ids: Tensor,
+        mask: Tensor,
+        prefix: Prefix | None = None,
+        watch: Callable[[Tensor], None] = lambda _: None,
+    ) -> Tensor:
         """Encode source pieces.
 
         Args:
             ids: [B, S] piece ids.
             mask: [B, S] true where a piece is, false at padding.
             prefix: the rows' prefixes; None for none.
+            watch: called with the states [B, S, d] after each layer, which are not normed yet.
 
         Returns:
             [B, S, d] states.
@@ -162,7 +169,13 @@ class T5(nn.Module):
         dtype = _compute_dtype(x)
         bias = before_prefix(bias, prefix.encoder, prefix.mask).to(dtype)
         ways = [(attend_to(None, bias, part), None) for part in by_layer(prefix.encoder, dtype, self.encoder)]
-        encoded: Tensor = self.encoder(x, ways, self._run)
+
+        def run(layer: Layer, x: Tensor, attend_self: Attend, attend_cross: Attend | None) -> Tensor:
+            after: Tensor = self._run(layer, x, attend_self, attend_cross)
+            watch(after)
+            return after
+
+        encoded: Tensor = self.encoder(x, ways, run)
         return encoded
 
     def decode(self, ids: Tensor, encoded: Tensor, mask: Tensor, prefix: Prefix | None = None) -> Tensor:

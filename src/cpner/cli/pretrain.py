@@ -57,9 +57,15 @@ def _parse_share(ctx: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="Folder of the run."
 )
-@click.option("--size", metavar="NAME", show_default="cpu", help="tiny, cpu or full; with its recipe.")
+@click.option("--size", metavar="NAME", show_default="cpu", help="tiny, cpu, taught or full; with its recipe.")
 @click.option(
     "--start", metavar="NAME", show_default="new weights", help="Go on from this backbone: a folder, or cpner-mini."
+)
+@click.option(
+    "--teacher",
+    metavar="DIR",
+    show_default="none",
+    help="Start the encoder from a BERT in this folder, and follow it; with --size taught.",
 )
 @click.option(
     "--shape",
@@ -114,6 +120,7 @@ def pretrain(
     Example:
       cpner pretrain --text text.txt.xz --ner ner --out run --size cpu --minutes 60
       cpner pretrain --out run --size full --text-share 1:0.1 --workers 16
+      cpner pretrain --text text.txt.xz --ner ner --out run --size taught --teacher minilm
       cpner warm-up sample:news --domain news --store store --backbone run/backbone
     """
     config = _config(config_file, settings)

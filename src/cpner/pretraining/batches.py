@@ -22,13 +22,17 @@ from cpner.errors import CorpusError
 from cpner.instructor import Instructor, Source, Vocabulary
 from cpner.instructor.grammar import Grammar
 from cpner.pretraining.config import DataConfig
+from cpner.pretraining.distillation import WordBatch, Words
 from cpner.pretraining.pool import Mentions, Pool
 from cpner.pretraining.renaming import coarsen, rename
 from cpner.pretraining.tagging import TaggedBatch
+from cpner.pretraining.teacher import Teacher
 from cpner.pretraining.text import Array, Text
 from cpner.training.batch import Batch
 from cpner.training.span_corruption import SpanCorruption
 
+_OPEN = 200  # types beyond which a file is not marked with all of them: an absent one may be there unmarked
+_FEW = 6  # absent types that a sentence of such a file is offered at most
 _SIGNS = 4  # pieces of an entity in a target beside its type and its mention: brackets, colon, comma after an option
 Example = tuple[Sentence, list[str]]  # a sentence and the types it is offered
 
@@ -51,6 +55,7 @@ class Batches(Dataset[Batch]):
         config: how to draw.
         length: how many batches the run has.
         align: whether widths are rounded up, see `Batch.aligned`.
+        teacher: a BERT that reads the same text in batches of its own; None if there are no such batches.
     """
 
     def __init__(
@@ -62,7 +67,10 @@ class Batches(Dataset[Batch]):
         length: int,
         *,
         align: bool = False,
+        teacher: Teacher | None = None,
     ) -> None:
+        self.teacher = teacher
+        self.words = None if teacher is None else Words(vocabulary)
         self.text, self.vocabulary, self.config, self.length, self.align = text, vocabulary, config, length, align
         self.prompt = Instructor(vocabulary, ())
         self.sentences = None if pool is None else _Sentences(pool, config, vocabulary)
@@ -80,11 +88,17 @@ class Batches(Dataset[Batch]):
         if number >= self.length:
             raise IndexError(number)
         rng = np.random.default_rng([self.config.seed, number])
-        if not self.sentences or (self.text is not None and rng.random() < self.config.share_at(number / self.length)):
-            batch: Batch = self._text_batch(rng)
-        else:
-            batch = self._entity_batch(self._rows(self.sentences, number, rng))
+        batch = self._draw(number, rng)
         return batch.aligned(self.vocabulary.pad) if self.align else batch
+
+    def _draw(self, number: int, rng: np.random.Generator) -> Batch:
+        position = number / self.length
+        drawn = 0.0 if self.text is None or self.sentences is None else rng.random()
+        if self.teacher is not None and drawn >= 1 - self.config.distilled_at(position):
+            return self._word_batch(rng)
+        if self.sentences is None or (self.text is not None and drawn < self.config.share_at(position)):
+            return self._text_batch(rng)
+        return self._entity_batch(self._rows(self.sentences, number, rng))
 
     def entity_batch(self, examples: Sequence[Example]) -> TaggedBatch:
         """Sentences with their options as a batch of the recognition task."""
@@ -121,18 +135,24 @@ class Batches(Dataset[Batch]):
         return rows
 
     def _text_batch(self, rng: np.random.Generator) -> Batch:
-        assert self.text is not None and self.corrupt is not None
+        assert self.corrupt is not None
+        rows = [self.corrupt(pieces, rng) for pieces in self._passages(rng)]
+        return Batch.build([source for source, _ in rows], [target for _, target in rows], self.vocabulary, None)
+
+    def _word_batch(self, rng: np.random.Generator) -> Batch:
+        assert self.words is not None and self.teacher is not None
+        return WordBatch.of([self.words(pieces) for pieces in self._passages(rng)], self.vocabulary, self.teacher)
+
+    def _passages(self, rng: np.random.Generator) -> Iterator[Array]:
+        """Pieces of passages of plain text, as many as a batch has room for."""
+        assert self.text is not None
         pieces, bounds = self.text
-        sources, targets = [], []
         for _ in range(max(1, self.config.batch_pieces // self.config.text_pieces)):
             line = int(rng.integers(len(bounds) - 1))
             start, end = int(bounds[line]), int(bounds[line + 1])
             room = max(0, end - start - self.config.text_pieces)
             start += int(rng.integers(room + 1))
-            source, target = self.corrupt(pieces[start : min(end, start + self.config.text_pieces)], rng)
-            sources.append(source)
-            targets.append(target)
-        return Batch.build(sources, targets, self.vocabulary, None)
+            yield pieces[start : min(end, start + self.config.text_pieces)]
 
 
 class Drawn(NamedTuple):
@@ -253,8 +273,10 @@ def _options(
 ) -> list[str]:
     """The sentence's types but for some, and some of its file's others, in any order; at least one if there is any."""
     others = [name for name in known if name not in present]
-    kept = [t for t in present if rng.random() >= config.drop]
-    room = max(0, min(len(others), config.max_options - len(kept)))
+    is_open = len(known) > _OPEN
+    asked = is_open or not config.unasked or rng.random() >= config.unasked
+    kept = [t for t in present if asked and rng.random() >= config.drop]
+    room = max(0, min(len(others), config.max_options - len(kept), _FEW if is_open else config.max_options))
     least = 0 if kept else min(1, room)
     count = int(rng.integers(least, room + 1)) if absent is None else max(least, int(absent * (room + 1)))
     options = [*kept, *(others[j] for j in rng.choice(len(others), size=count, replace=False).tolist())]

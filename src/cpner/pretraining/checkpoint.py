@@ -15,6 +15,7 @@ from cpner.errors import ConfigError
 from cpner.files import old_folder, replacing_folder
 from cpner.pretraining.config import PretrainConfig
 
+_AVERAGE = "average.safetensors"
 _MOMENTS = ("mean", "square")
 
 
@@ -38,18 +39,31 @@ class Checkpoint:
         """Whether there is one."""
         return self.folder.is_dir() or self.old.is_dir()
 
-    def save(self, model: nn.Module, optimizer: Any, config: PretrainConfig, position: Position) -> None:
-        """Write weights, the optimiser's moments and the position."""
+    def save(
+        self,
+        model: nn.Module,
+        optimizer: Any,
+        config: PretrainConfig,
+        position: Position,
+        average: nn.Module | None = None,
+    ) -> None:
+        """Write weights, their average if there is one, the optimiser's moments and the position."""
         state = _inner(optimizer).state
         with replacing_folder(self.folder) as new:
             save_file({k: v.contiguous() for k, v in model.state_dict().items()}, new / "weights.safetensors")
+            if average is not None:
+                save_file({k: v.contiguous() for k, v in average.state_dict().items()}, new / _AVERAGE)
             for kind in _MOMENTS:
                 moments = {name: state[p][kind] for name, p in model.named_parameters() if p in state}
                 save_file(moments, new / f"{kind}.safetensors")
-            (new / "state.json").write_text(json.dumps({**position._asdict(), "config": asdict(config)}), "utf-8")
+            steps = {name: int(state[p]["step"]) for name, p in model.named_parameters() if p in state}
+            record = {**position._asdict(), "config": asdict(config), "steps": steps}
+            (new / "state.json").write_text(json.dumps(record), "utf-8")
 
-    def load(self, model: nn.Module, optimizer: Any, config: PretrainConfig) -> Position:
-        """Set weights and moments, and tell the position.
+    def load(
+        self, model: nn.Module, optimizer: Any, config: PretrainConfig, average: nn.Module | None = None
+    ) -> Position:
+        """Set weights, average and moments, and tell the position.
 
         Raises:
             ConfigError: the checkpoint is of another configuration.
@@ -60,12 +74,15 @@ class Checkpoint:
         if differing:
             raise ConfigError(f"{folder} is of another run ({', '.join(differing)} differ): choose another folder")
         model.load_state_dict(load_file(folder / "weights.safetensors"))
+        if average is not None:
+            average.load_state_dict(load_file(folder / _AVERAGE))
         moments = {kind: load_file(folder / f"{kind}.safetensors") for kind in _MOMENTS}
-        step = torch.tensor(float(saved["step"]))
+        steps = saved.get("steps", {})  # a parameter that a batch has no use for takes fewer steps than the run
         for name, parameter in model.named_parameters():
             if name in moments["mean"]:
-                own = {kind: tensors[name].to(parameter.device) for kind, tensors in moments.items()}
-                _inner(optimizer).state[parameter] = {"step": step.to(parameter.device, copy=True), **own}
+                step = torch.tensor(float(steps.get(name, saved["step"])), device=parameter.device)
+                moment = {kind: tensors[name].to(parameter.device) for kind, tensors in moments.items()}
+                _inner(optimizer).state[parameter] = {"step": step, **moment}
         return Position(saved["step"], saved["seconds"], saved.get("pieces", 0))
 
 

@@ -7,18 +7,39 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Self
 
 from cpner.errors import ConfigError, did_you_mean
-from cpner.settings import Settings, above, at_least, between, merge, one_of
+from cpner.settings import Settings, above, at_least, below, between, merge, one_of
 
 # Width, head width, feed-forward width, heads, encoder and decoder layers.
 SIZES: dict[str, dict[str, int]] = {
     "tiny": {"d_model": 64, "d_kv": 16, "d_ff": 128, "heads": 4, "encoder_layers": 2, "decoder_layers": 2},
     "cpu": {"d_model": 256, "d_kv": 64, "d_ff": 704, "heads": 4, "encoder_layers": 4, "decoder_layers": 2},
     "full": {"d_model": 384, "d_kv": 64, "d_ff": 1024, "heads": 6, "encoder_layers": 8, "decoder_layers": 2},
+    "taught": {"d_model": 384, "d_kv": 32, "d_ff": 1600, "heads": 14, "encoder_layers": 6, "decoder_layers": 2},
 }
 # What a size is trained with where nothing else is said. "full" learns to read from plain text first, then entities.
+# "taught" holds a BERT of six layers and width 384, and needs `teacher`.
 RECIPES: dict[str, dict[str, Any]] = {
     "tiny": {},
     "cpu": {"data": {"batch_pieces": 3072, "text_share": 0.04}},
+    "taught": {
+        "vocabulary": 32_640,
+        "vocabulary_lines": 200_000,
+        "steps": 120_000,
+        "decay": 0.15,
+        "lr": 8e-3,
+        "ramp": 200,
+        "average": 0.999,
+        "data": {
+            "batch_pieces": 4096,
+            "text_share": 0.0,
+            "distilled": 0.04,
+            "distilled_start": 0.9,
+            "distilled_until": 0.03,
+            "lower": 0.2,
+            "replaced": 0.1,
+            "unasked": 0.06,
+        },
+    },
     "full": {
         "steps": 12_000,
         "lr": 1.5e-2,
@@ -35,7 +56,10 @@ RECIPES: dict[str, dict[str, Any]] = {
         },
     },
 }
-_FREE = {"workers", "compile", "log_every", "save_every", "evaluate_every", "minutes"}  # may change on resuming
+_FREE = {  # may change on resuming: a run may end sooner or later, and its machine may be another
+    *("steps", "decay", "minutes", "teacher"),
+    *("workers", "compile", "log_every", "save_every", "evaluate_every"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,9 +70,13 @@ class DataConfig(Settings):
     text_share: float = 0.15  # share of batches that are span corruption of plain text
     text_share_start: float | None = None  # the share at the start of the run; None is `text_share` from the start
     text_until: float = 0.5  # part of the run over which the share goes from its start to `text_share`, linearly
+    distilled: float = 0.0  # share of batches that are plain text on which the encoder follows the teacher
+    distilled_start: float | None = None  # that share at the start of the run; None is `distilled` from the start
+    distilled_until: float = 0.2  # part of the run over which it goes from its start to `distilled`, linearly
     max_source: int = 256  # longest source in pieces; the backbone's window is half of it, as few are longer
     max_options: int = 16  # types offered with a sentence, its own included
     drop: float = 0.08  # probability that a type of the sentence is not offered (and its entities are not wanted)
+    unasked: float = 0.0  # probability that none of the sentence's types is offered, so that nothing is wanted
     merged: float = 0.2  # probability that a group's types all become the group, see `renaming.coarsen`
     mixed: float = 0.2
     rename: float = 0.2  # probability of a synonym
@@ -67,7 +95,7 @@ class DataConfig(Settings):
     ranges: ClassVar = {
         between(0, 1): (
             *("text_share", "text_share_start", "text_until", "drop", "merged", "mixed", "rename", "lower"),
-            *("replaced", "noise", "biased"),
+            *("replaced", "noise", "biased", "distilled", "distilled_start", "distilled_until", "unasked"),
         ),
         at_least(0): ("dense", "seed"),
         at_least(1): ("batch_pieces", "max_source", "max_options", "mean_span", "text_pieces", "group"),
@@ -75,15 +103,21 @@ class DataConfig(Settings):
 
     def share_at(self, position: float) -> float:
         """The share of text at a position of the run, from 0 at its start to 1 at its end."""
-        if self.text_share_start is None or position >= self.text_until:
-            return self.text_share
-        gone = position / self.text_until
-        return self.text_share_start + (self.text_share - self.text_share_start) * gone
+        return _share(self.text_share_start, self.text_share, self.text_until, position)
+
+    def distilled_at(self, position: float) -> float:
+        """The share of the teacher's text at a position of the run, from 0 at its start to 1 at its end."""
+        return _share(self.distilled_start, self.distilled, self.distilled_until, position)
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether any batch follows a teacher."""
+        return max(self.distilled, self.distilled_at(0.0)) > 0
 
     @property
     def needs_text(self) -> bool:
-        """Whether any batch is text."""
-        return max(self.text_share, self.share_at(0.0)) > 0
+        """Whether any batch is plain text."""
+        return self.is_taught or max(self.text_share, self.share_at(0.0)) > 0
 
     @property
     def needs_labels(self) -> bool:
@@ -106,6 +140,10 @@ class PretrainConfig(Settings):
     lr: float = 1.5e-2  # relative to each parameter's size, see ScaledAdamW
     ramp: int = 150  # steps of linear rise
     floor: float = 0.02  # share of lr at the end of the cosine
+    decay: float = 1.0  # last part of the run, over which lr falls as a cosine; before it, lr stays
+    average: float = 0.0  # share of the average of the weights that a step keeps; the average is measured and written
+    teacher: str | None = None  # folder of a BERT that the encoder starts from and follows, see `carry_over.py`
+    carried: float = 0.4  # learning rate of the encoder and the embedding, relative to lr, if there is a teacher
     accumulation: int = 1  # batches of one optimiser step
     clip: float = 1.0  # largest norm of all gradients together
     log_every: int = 50  # steps
@@ -124,13 +162,19 @@ class PretrainConfig(Settings):
     ranges: ClassVar = {
         at_least(1): ("steps", "accumulation", "ramp", "log_every", "evaluate_every", "save_every", "held_out"),
         at_least(0): ("tagging",),
-        above(0): ("lr", "minutes"),
+        above(0): ("lr", "minutes", "carried", "decay"),
+        between(0, 1): ("decay",),
+        below(1): ("average",),
         between(0, (1 << 32) - 1): ("seed",),  # of NumPy's global generator
         one_of(tuple(SIZES)): ("size",),
     }
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.data.is_taught and self.teacher is None:
+            raise ConfigError("data.distilled needs a teacher: name its folder (--teacher), or set data.distilled to 0")
+        if self.teacher is not None and self.start is not None:
+            raise ConfigError("a run starts from a backbone or from a teacher, not from both: give start or teacher")
         for name, value in self.shape.items():
             if name not in SIZES[self.size]:
                 hint = did_you_mean(name, SIZES[self.size])
@@ -156,3 +200,10 @@ class PretrainConfig(Settings):
         """The settings that make `other` another run than this."""
         own, theirs = asdict(self), asdict(other)
         return [name for name in own if own[name] != theirs[name] and name not in _FREE]
+
+
+def _share(start: float | None, end: float, until: float, position: float) -> float:
+    """A share that goes from `start` to `end` while the position goes from 0 to `until`, linearly."""
+    if start is None or position >= until:
+        return end
+    return start + (end - start) * position / until

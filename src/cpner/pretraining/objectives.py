@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from cpner.backbone.t5 import T5
+from cpner.pretraining.distillation import Distiller, WordBatch
 from cpner.pretraining.tagging import TaggedBatch, Tagger
 from cpner.training.batch import Batch, cross_entropy
 
@@ -13,16 +14,20 @@ class Loss(nn.Module):
     """What a batch teaches.
 
     For entities, the mean cross-entropy over each row's candidates and, times `tagging`, the tagger's; for text, the
-    mean cross-entropy over the vocabulary.
+    mean cross-entropy over the vocabulary; for a teacher's text, how far the encoder is from the teacher.
     """
 
-    def __init__(self, t5: T5, tagging: float = 0.0, seed: int = 0) -> None:
+    def __init__(self, t5: T5, tagging: float = 0.0, seed: int = 0, distiller: Distiller | None = None) -> None:
         super().__init__()
+        self.distiller = distiller
         self.t5, self.tagging = t5, tagging
         self.tagger = Tagger(t5.shape.d_model, seed=seed) if tagging else None
 
     def forward(self, batch: Batch) -> Tensor:
-        """A scalar, in nats."""
+        """A scalar, in nats, or one minus a cosine."""
+        if self.distiller is not None and isinstance(batch, WordBatch):
+            distance: Tensor = self.distiller(self.t5, batch)
+            return distance
         encoded = self.t5.encode(batch.source, batch.mask)
         loss = cross_entropy(self.t5, batch, encoded=encoded)
         if self.tagger is not None and isinstance(batch, TaggedBatch):

@@ -25,6 +25,8 @@ class ScaledAdamW(torch.optim.Optimizer):
         betas: decay of the mean and of the squared mean.
         eps: added to the root of the squared mean.
         floor: the least size that a parameter counts as having.
+        slow: how the names of parameters begin that learn at `rate` times the learning rate.
+        rate: of those.
     """
 
     def __init__(
@@ -34,12 +36,16 @@ class ScaledAdamW(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.98),
         eps: float = 1e-8,
         floor: float = 1e-3,
+        slow: tuple[str, ...] = (),
+        rate: float = 1.0,
     ) -> None:
         parts = {id(m.weight): m.parts for m in model.modules() if isinstance(m, FusedLinear)}
-        groups: list[dict[str, Any]] = []
-        for count in sorted({parts.get(id(p), 1) for p in model.parameters()}):
-            own = [p for p in model.parameters() if parts.get(id(p), 1) == count and p.requires_grad]
-            groups.append({"params": own, "parts": count})
+        kinds: dict[tuple[int, float], list[nn.Parameter]] = {}
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                kind = parts.get(id(parameter), 1), rate if name.startswith(slow) else 1.0
+                kinds.setdefault(kind, []).append(parameter)
+        groups = [{"params": kinds[kind], "parts": kind[0], "rate": kind[1]} for kind in sorted(kinds)]
         super().__init__(groups, {"lr": lr, "betas": betas, "eps": eps, "floor": floor})
 
     @torch.no_grad()
@@ -67,5 +73,5 @@ class ScaledAdamW(torch.optim.Optimizer):
         fast, slow = group["betas"]
         adamw(
             [p], [gradient], [mean], [square], [], [step - 1], fused=True, amsgrad=False, beta1=fast, beta2=slow,
-            lr=size * group["lr"], weight_decay=0.0, eps=group["eps"], maximize=False,
+            lr=size * (group["lr"] * group["rate"]), weight_decay=0.0, eps=group["eps"], maximize=False,
         )  # fmt: skip

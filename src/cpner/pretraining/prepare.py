@@ -53,7 +53,7 @@ def prepare(text: Sequence[Path], labelled: Path | None, out: Path, config: Pret
     vocabulary = _vocabulary(text, labelled, out, config)
     pool = _pool(labelled, out) if config.data.needs_labels else None
     lines = _text(text, vocabulary, out, config) if config.data.needs_text else None
-    wanted = config.lexicon and config.start is None
+    wanted = config.lexicon and config.start is None and config.teacher is None
     rows = _lexicon(lines, vocabulary, out, config) if wanted and lines is not None else None
     return Prepared(vocabulary, pool, lines, rows)
 

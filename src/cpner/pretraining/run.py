@@ -14,10 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Subset
 
 from cpner.backbone.checkpoint import write_backbone
@@ -27,17 +29,21 @@ from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5
 from cpner.errors import ConfigError, TrainingError
 from cpner.pretraining.batches import Batches
+from cpner.pretraining.carry_over import View, carry_over
 from cpner.pretraining.checkpoint import Checkpoint, Position
 from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.cost import Cost
+from cpner.pretraining.distillation import Distiller, Words
 from cpner.pretraining.measure import held_out_examples, measure
 from cpner.pretraining.objectives import Loss
 from cpner.pretraining.optimizer import ScaledAdamW
 from cpner.pretraining.prepare import Prepared, prepare
 from cpner.pretraining.start import blend, copying_heads, grown
+from cpner.pretraining.teacher import Teacher
 from cpner.training.batch import Batch
 
 Report = Callable[[dict[str, Any]], None]
+_MEASURED = 128  # lines of text, and pieces of each, that scales of a teacher's states are measured on
 _AHEAD = 16  # batches that each worker makes ahead
 
 
@@ -96,22 +102,33 @@ class _Run:
         self.per_step = config.accumulation * accelerator.num_processes  # batches of a step
         pool, held = data.pool.split(config.held_out, config.seed) if data.pool is not None else (None, None)
         length = config.steps * self.per_step
-        self.batches = Batches(pool, data.text, data.vocabulary, config.data, length, align=config.compile)
+        teacher = None if config.teacher is None else Teacher.load(config.teacher)
+        self.batches = Batches(
+            pool, data.text, data.vocabulary, config.data, length, align=config.compile, teacher=teacher
+        )
         self.examples = [] if held is None else held_out_examples(held, self.batches)
 
         self.t5 = _model(data, config)
-        self.model = Loss(self.t5, config.tagging if held else 0.0, config.seed)
-        optimizer = ScaledAdamW(self.model, lr=config.lr)
+        distiller: Distiller | None = None
+        if teacher is not None:
+            distiller = Distiller(teacher, _carry_over(self.t5, teacher, data, config), accelerator.device)
+        self.model = Loss(self.t5, config.tagging if held else 0.0, config.seed, distiller)
+        self.average: AveragedModel | None = None
+        if config.average:
+            self.average = AveragedModel(self.t5, multi_avg_fn=get_ema_multi_avg_fn(config.average))  # type: ignore[no-untyped-call]
+            self.average.to(accelerator.device)
+        slow = () if teacher is None else ("t5.embedding", "t5.encoder")
+        optimizer = ScaledAdamW(self.model, lr=config.lr, slow=slow, rate=config.carried)
         self.checkpoint, position = Checkpoint(out), Position()
         if self.checkpoint.exists:
-            position = self.checkpoint.load(self.model, optimizer, config)
+            position = self.checkpoint.load(self.model, optimizer, config, self.average)
         self.step, self.pieces, self.saved = position.step, position.pieces, position.step
         self.started = time.monotonic() - position.seconds
         self.loss, self.optimizer = accelerator.prepare(self.model, optimizer)
         if config.compile:
             for layer in (*self.t5.encoder.layers, *self.t5.decoder.layers):
                 layer.compile(dynamic=True)  # layer by layer: all of a kind share their code, made in seconds
-        self.losses: dict[str, list[Tensor]] = {"entities": [], "text": []}  # since the last record
+        self.losses: dict[str, list[Tensor]] = {}  # by kind of batch, since the last record
 
     def train(self) -> None:
         """Take the steps that are left."""
@@ -131,12 +148,20 @@ class _Run:
             if self.step > self.saved:
                 self._save()
             final = {"step": self.step, "seconds": round(self._elapsed(), 1), "million_pieces": self._millions()}
-            window = self.config.data.max_source // 2  # hardly a source is longer; there it marks every word
-            write_backbone(self.t5, self.out / "tokenizer", self.out / "backbone", window=window)
+            self._write_backbone()
             scores = self._scores()
             self._append({"final": scores})
             self.report({"final": {**final, **scores}})
         self.accelerator.wait_for_everyone()
+
+    @property
+    def best(self) -> T5:
+        """What is measured and written: the model, or the average of its weights."""
+        return self.t5 if self.average is None else cast(T5, self.average.module)
+
+    def _write_backbone(self) -> None:
+        window = self.config.data.max_source // 2  # hardly a source is longer; there it marks every word
+        write_backbone(self.best, self.out / "tokenizer", self.out / "backbone", window=window)
 
     def _stream(self) -> Iterator[Batch]:
         """This process's batches from where the run stands."""
@@ -166,10 +191,12 @@ class _Run:
             with self.accelerator.no_sync(self.loss) if left else nullcontext():  # the last one sums all devices'
                 loss = self.loss(batch)
                 self.accelerator.backward(loss / self.config.accumulation)
-            self.losses[batch.kind].append(loss.detach())
+            self.losses.setdefault(batch.kind, []).append(loss.detach())
         norm = torch.nn.utils.clip_grad_norm_(list(self.model.parameters()), self.config.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update_parameters(self.t5)
         self.step += 1
         return norm
 
@@ -186,7 +213,7 @@ class _Run:
         seconds = self._elapsed()
         record = {"step": self.step, "seconds": round(seconds, 1)}
         record |= {"lr": round(self.optimizer.param_groups[0]["lr"], 6), "norm": round(float(norm), 3)}
-        means = {f"loss_{kind}": round(float(torch.stack(v).mean()), 4) for kind, v in self.losses.items() if v}
+        means = {f"loss_{kind}": round(float(torch.stack(v).mean()), 4) for kind, v in self.losses.items()}
         record |= means
         record |= {"million_pieces": self._millions(), "pieces_per_second": round(self.pieces / max(seconds, 1e-9))}
         if not all(math.isfinite(mean) for mean in means.values()):
@@ -194,16 +221,18 @@ class _Run:
             raise TrainingError(f"the loss is not a number at step {self.step}: lower lr ({lr}) and start again")
         if scores:
             record |= self._scores()
-        self.losses = {kind: [] for kind in self.losses}
+            if self.average is not None:
+                self._write_backbone()
+        self.losses = {}
         self._append(record)
         self.report({**record, "steps": self.config.steps, "share": share})
 
     def _scores(self) -> dict[str, Any]:
-        return measure(self.t5, self.batches, self.examples) if self.examples else {}
+        return measure(self.best, self.batches, self.examples) if self.examples else {}
 
     def _save(self) -> None:
         position = Position(self.step, self._elapsed(), self.pieces)
-        self.checkpoint.save(self.model, self.optimizer, self.config, position)
+        self.checkpoint.save(self.model, self.optimizer, self.config, position, self.average)
         self.saved = self.step
 
     def _append(self, record: dict[str, Any]) -> None:
@@ -221,18 +250,31 @@ def _model(data: Prepared, config: PretrainConfig) -> T5:
     """A model as the run starts: with the weights of a backbone, or fresh ones."""
     if config.start is not None:
         return grown(load(config.start, device="cpu", dtype=torch.float32).t5, **config.shape).requires_grad_(True)
-    t5 = T5(T5Shape(vocab_size=-(-data.vocabulary.size // 128) * 128, **config.sizes))  # type: ignore[arg-type]
+    kind: dict[str, Any] = {} if config.teacher is None else {"activation": "gelu", "gated": False}
+    t5 = T5(T5Shape(vocab_size=-(-data.vocabulary.size // 128) * 128, **config.sizes, **kind))  # type: ignore[arg-type]
     t5.initialise(config.seed)
-    if config.copying:
+    if config.copying and config.teacher is None:
         copying_heads(t5)
     if data.lexicon is not None:
         blend(t5, data.lexicon)
     return t5
 
 
+def _carry_over(t5: T5, teacher: Teacher, data: Prepared, config: PretrainConfig) -> list[View]:
+    """Start with the teacher's weights, their scales measured on some lines of the run's text."""
+    if data.text is None:
+        raise ConfigError("a teacher needs plain text to be measured on: give --text, and raise data.distilled")
+    words = Words(data.vocabulary)
+    pieces, bounds = data.text
+    lines = np.random.default_rng(config.seed).choice(len(bounds) - 1, min(_MEASURED, len(bounds) - 1), replace=False)
+    texts = [words(pieces[bounds[line] : bounds[line + 1]][:_MEASURED]) for line in np.sort(lines)]
+    return carry_over(t5, teacher, data.vocabulary, texts, seed=config.seed)
+
+
 def _schedule(step: int, share: float, config: PretrainConfig) -> float:
-    """The learning rate: a linear rise, and a cosine down to its floor."""
-    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+    """The learning rate: a linear rise, a level, and a cosine down to its floor."""
+    fallen = max(0.0, min(1.0, share) - (1 - config.decay)) / config.decay
+    cosine = 0.5 * (1 + math.cos(math.pi * fallen))
     return config.lr * min(1.0, (step + 1) / config.ramp) * (config.floor + (1 - config.floor) * cosine)
 
 
