@@ -26,8 +26,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cpner.backbone.attention import mask_bias
 from cpner.backbone.padding import pad_masked
-from cpner.backbone.t5 import T5, Layer, mask_bias
+from cpner.backbone.t5 import T5, Layer
 from cpner.errors import ConfigError
 from cpner.instructor import Vocabulary
 from cpner.pretraining.copier import Copier
