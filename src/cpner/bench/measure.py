@@ -44,7 +44,9 @@ TEXT = (
     "begin next month , and Professor Okoro of Lagos offered to lend the committee her new spectrometer for free ."
 )
 WORDS = TEXT.split()
-BATCHES, LENGTHS, DOMAINS = (1, 8, 32), (10, 30, 60, 120), (1, 2, 8, 32)
+BATCHES = (1, 8, 32)
+LENGTHS = (10, 30, 60, 120)
+DOMAINS = (1, 2, 8, 32)
 Way = Callable[[], object]
 
 
@@ -169,7 +171,8 @@ def training_step(backbone: Backbone, rounds: int) -> dict[str, float]:
     a, b = (torch.randn(size, size, dtype=backbone.dtype, device=backbone.device) for _ in range(2))
     rates: list[float] = []
     seconds = interleaved({"step": step, "product": lambda: rates.append(product_rate(a, b))}, rounds)["step"]
-    count, rate = operations(step), statistics.median(rates)
+    count = operations(step)
+    rate = statistics.median(rates)
     return {
         "seconds": seconds,
         "operations": count,
@@ -193,7 +196,8 @@ def operations(way: Way) -> float:
 def product_rate(a: Tensor, b: Tensor, seconds: float = 0.2) -> float:
     """Floating-point operations a second of the product of two matrices, on their device."""
     a @ b
-    count, started = 0, time.perf_counter()
+    count = 0
+    started = time.perf_counter()
     while time.perf_counter() - started < seconds:
         a @ b
         _wait(a.device)

@@ -97,7 +97,8 @@ def _tag(
     beams: int,
     progress: Report,
 ) -> Iterator[Tagged]:
-    rest, done = iter(lines), 0
+    rest = iter(lines)
+    done = 0
     while batch := list(itertools.islice(rest, batch_size)):
         found = ner.predict(batch, domain, types=types, batch_size=batch_size, beams=beams)
         for line, entities in zip(batch, found, strict=True):

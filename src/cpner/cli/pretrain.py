@@ -172,7 +172,8 @@ def _announce(cost: Cost) -> None:
 
 def _progress(record: dict[str, Any]) -> Progress:
     """A record of the log as a line; with a time limit, the number of steps is a forecast."""
-    step, share = record["step"], record["share"]
+    step = record["step"]
+    share = record["share"]
     total = min(record["steps"], round(step / share)) if share > 0 else record["steps"]
     losses = [f"{name} {record[f'loss_{name}']:.3f}" for name in ("entities", "text") if f"loss_{name}" in record]
     right = [f"{name.removeprefix('right_')} {value}%" for name, value in record.items() if name.startswith("right_")]

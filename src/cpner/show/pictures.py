@@ -62,7 +62,8 @@ def plot_grids(rows: Sequence[str], columns: Sequence[str], grids: Sequence[Grid
         ConfigError: The suffix stands for no format that can be drawn.
     """
     names = 0.2 + 0.08 * max(map(len, [*rows, *columns]))  # inches that the longest name takes
-    grid_width, grid_height = _CELL * len(columns), _CELL * len(rows)
+    grid_width = _CELL * len(columns)
+    grid_height = _CELL * len(rows)
     width = max(names + len(grids) * (grid_width + 0.35) + 0.1, 0.4 + 0.12 * len(title))
     height = (0.85 if title else 0.45) + grid_height + names
     figure = Figure(figsize=(width, height), dpi=150, facecolor="white")
@@ -178,7 +179,8 @@ def save(figure: Figure, path: Path) -> None:
     Raises:
         ConfigError: The suffix stands for no format that can be drawn.
     """
-    format, known = path.suffix[1:].lower() or "png", figure.canvas.get_supported_filetypes()
+    format = path.suffix[1:].lower() or "png"
+    known = figure.canvas.get_supported_filetypes()
     if format not in known:
         raise ConfigError(f"Can't draw a picture as {path.suffix!r} ({path}). Use one of {', '.join(sorted(known))}.")
     with replacing(path) as file:
@@ -187,7 +189,8 @@ def save(figure: Figure, path: Path) -> None:
 
 def _draw_grid(axes: Axes, grid: Grid) -> None:
     values = np.array([[np.nan if value is None else value for value in row] for row in grid.values], dtype=float)
-    low, high = np.nanmin(values), np.nanmax(values)
+    low = np.nanmin(values)
+    high = np.nanmax(values)
     shades = 0.06 + 0.84 * (values - low) / max(high - low, 1e-9)
     axes.imshow(shades, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
@@ -213,8 +216,13 @@ def draw_evaluation(evaluation: Evaluation, path: str | Path, title: str = "") -
     rows = len(evaluation.confusion.labels)
     heat_inches = max(2.4, 0.42 * rows)
     names = 0.15 + 0.07 * max(map(len, evaluation.confusion.labels))  # inches that the longest name takes
-    left, bars_inches, top, middle, bottom = 0.3 + names, 3.2, 1.0, names + 0.5, 0.6
-    width, height = left + heat_inches + 0.3 + bars_inches + 0.3, top + heat_inches + middle + 0.4 + bottom
+    left = 0.3 + names
+    bars_inches = 3.2
+    top = 1.0
+    middle = names + 0.5
+    bottom = 0.6
+    width = left + heat_inches + 0.3 + bars_inches + 0.3
+    height = top + heat_inches + middle + 0.4 + bottom
 
     figure = Figure(figsize=(width, height), dpi=150, facecolor="white")
 
@@ -227,7 +235,8 @@ def draw_evaluation(evaluation: Evaluation, path: str | Path, title: str = "") -
     _draw_f1(axes(left + heat_inches + 0.3, lower, bars_inches, heat_inches), evaluation)
     _draw_outcomes(axes(0.3, bottom, width - 0.6, 0.4), evaluation)
     heading = f"{title}: " if title else ""
-    micro, string = evaluation.micro, evaluation.string
+    micro = evaluation.micro
+    string = evaluation.string
     figure.text(0.3 / width, 1 - 0.36 / height, f"{heading}F1 {micro.f1:.1f}", fontsize=14, weight="bold", color=INK)
     figure.text(
         0.3 / width,

@@ -13,7 +13,8 @@ from rich.text import Text
 from cpner.corpus.sentence import Entity, Sentence, Span
 from cpner.evaluation import Evaluation, Finding, Score
 
-_GOLD, _PREDICTED = "green", "red"
+_GOLD = "green"
+_PREDICTED = "red"
 
 
 def text_table(title: str, *columns: str) -> Table:
@@ -97,7 +98,8 @@ def _entity(sentence: Sentence, span: Span | Entity | None, style: str) -> Text:
 
 def _context(finding: Finding, around: int = 30) -> Text:
     """Cut the sentence to the entities and some characters on both sides, and mark the entities."""
-    text, entities = finding.sentence.text, []
+    text = finding.sentence.text
+    entities = []
     for span, style in ((finding.predicted, _PREDICTED), (finding.gold, _GOLD)):
         if span:
             entities.append((finding.sentence.entity(span), f"underline {style}"))

@@ -92,7 +92,8 @@ def draw_demo(result: DemoResult, out: Path) -> list[Path]:
     """Draw the likeness of the domains and the F1 of the variants; gives the files."""
     from cpner.show.pictures import Grid, plot_bars, plot_grids  # matplotlib takes long to load
 
-    like, files = result.likeness, [out / "likeness.png", out / "f1.png"]
+    like = result.likeness
+    files = [out / "likeness.png", out / "f1.png"]
     grids = [
         Grid("entity similarity", like.entity),
         Grid("prefix similarity", like.prefix),
@@ -113,7 +114,10 @@ class _Demo:
     """One run of the demo."""
 
     def __init__(self, ner: CPNER, store: Store, config: DemoConfig, progress: Report | None) -> None:
-        self.ner, self.store, self.config, self.progress = ner, store, config, progress
+        self.ner = ner
+        self.store = store
+        self.config = config
+        self.progress = progress
         self.corpora = {name: Corpus.read(f"sample:{name}") for name in sample_names()}
         self.target = self.corpora[config.target]
         self.samples = {len(c.train): c for c in (self.target.sample(count=config.few, seed=config.seed), self.target)}
@@ -207,7 +211,8 @@ class _Demo:
         """Progress of one training as progress of all."""
         if self.progress is None:
             return None
-        tell, before = self.progress, self.done
+        tell = self.progress
+        before = self.done
 
         def report(step: Progress) -> None:
             share = (before + step.done / max(step.total, 1)) / self.trainings
@@ -232,7 +237,9 @@ class _Demo:
             self.target.name: f"{self.target.name}-{len(self.target.train)}"
         }
         names = sorted(stored)
-        entity, prefix, weights = [], [], []
+        entity = []
+        prefix = []
+        weights = []
         for name in names:
             others = [other for other in names if other != name]
             selection = self.ner.select(stored[name], [stored[other] for other in others])
