@@ -16,6 +16,7 @@ import command
 from decoding import DTYPE_NAME, T5_BASE, random_backbone, scripted
 from peers import peer_ways
 
+from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import Prefix, common_start
 from cpner.backbone.shape import PrefixConfig, T5Shape
@@ -35,7 +36,8 @@ def own_way(backbone: Backbone, *, script: bool) -> Way:
     """Text to entities; with `script` the entities are SPANS."""
     sentence, prompt = sentences(1, WORDS)[0], Instructor(backbone.vocabulary, ALL_TYPES)
     tasks = [Task(sentence, prompt, "d")] * ROWS
-    prefixes = {"d": common_start(backbone.t5.shape, PrefixConfig()).to(backbone.dtype)}
+    start = common_start(backbone.t5.shape, PrefixConfig())
+    bank = PrefixBank({"d": start}, device=backbone.device, dtype=backbone.dtype)
     target = prompt.target(prompt.source(sentence), sentence.with_spans(SPANS))
 
     def scripted_search(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None) -> list[list[Prediction]]:
@@ -43,7 +45,7 @@ def own_way(backbone: Backbone, *, script: bool) -> Way:
             return decode(backbone, sources, prefix)
 
     search = scripted_search if script else None
-    return lambda: recognise(backbone, tasks, prefixes, batch_size=ROWS, search=search)
+    return lambda: recognise(backbone, tasks, bank, batch_size=ROWS, search=search)
 
 
 def measure(rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) -> dict[str, Any]:

@@ -189,14 +189,20 @@ class Recogniser:
             raise ConfigError(f"beams={beams} with free={free}; expected at least 1, and 1 without the grammar")
         if types is not None:
             check_types(types, ())
-        prompts = {name: self._prompt(name, types) for name in dict.fromkeys(names)}
+        asked = [name for name in dict.fromkeys(names) if name is not None]
+        known = self._domains.snapshot(asked)
+        prompts: dict[str | None, Instructor] = {}
+        for name in asked:
+            prompts[name] = known.prompts[name] if types is None else prompt_of(known.cards[name], self.backbone, types)
+        if types is not None:
+            prompts[None] = Instructor(self.backbone.vocabulary, types)
+        elif None in names:
+            raise ConfigError("neither a domain nor types to look for: name one of them")
         tasks = [Task(sentence, prompts[name], name) for sentence, name in zip(sentences, names, strict=True)]
-        prefixes = {name: self._domains.prefix(name) for name in prompts if name is not None}
-        cards = {name: self._domains.get(name).card for name in prefixes}
         search = None if beams == 1 else partial(beam_search, beams=beams)
         return recognise(
-            self.backbone, tasks, prefixes,
-            cards=cards, batch_size=batch_size, free=free, search=search, progress=progress,
+            self.backbone, tasks, known.bank,
+            cards=known.cards, batch_size=batch_size, free=free, search=search, progress=progress,
         )  # fmt: skip
 
     def evaluate(
@@ -234,14 +240,6 @@ class Recogniser:
     def reload(self, name: str | None = None) -> None:
         """Read stored domains, or one of them, anew when they are next used; what is not saved stays."""
         self._domains.reload(name)
-
-    def _prompt(self, name: str | None, types: Sequence[str] | None) -> Instructor:
-        """How to ask for a domain's entities, or for these types."""
-        if name is None:
-            if types is None:
-                raise ConfigError("neither a domain nor types to look for: name one of them")
-            return Instructor(self.backbone.vocabulary, types)
-        return self._domains.prompt(name) if types is None else prompt_of(self.card(name), self.backbone, types)
 
 
 def sentence_of(text: str) -> Sentence:

@@ -45,7 +45,29 @@ def test_bank_refuses_prefixes_that_differ_in_more_than_length(tiny):
     whole, part = random_prefix(shape), random_prefix(shape, attentions=("cross",))
     wide = Prefix(**{kind: torch.cat([tensor, tensor], -1) for kind, tensor in whole.parts.items()})
 
-    with pytest.raises(PrefixMismatchError, match="one domain of the bank has a prefix in encoder, another has none"):
-        PrefixBank({"a": whole, "b": part}, device="cpu", dtype=torch.float32)
-    with pytest.raises(PrefixMismatchError, match="the encoder prefixes of one bank differ in shape"):
-        PrefixBank({"a": whole, "b": wide}, device="cpu", dtype=torch.float32)
+    for other in (part, wide):
+        bank = PrefixBank({"a": whole, "b": other}, device="cpu", dtype=torch.float32)
+        with pytest.raises(PrefixMismatchError, match="the prefixes of 'a' and 'b' can't share a batch"):
+            bank.rows(["a", "b"])
+
+
+def test_the_least_recently_used_prefix_leaves_a_full_bank(tiny):
+    shape = tiny.t5.shape
+    bank = PrefixBank(device="cpu", dtype=torch.float32, capacity=2)
+    for name in "abc":
+        bank.put(name, random_prefix(shape, 3))
+        assert bank.get("a") is not None
+
+    assert bank.get("b") is None and bank.get("c") is not None
+
+
+def test_a_prefix_that_was_taken_out_stays_when_another_takes_its_name(tiny):
+    shape = tiny.t5.shape
+    old = random_prefix(shape, 3, seed=1)
+    bank = PrefixBank({"a": old}, device="cpu", dtype=torch.float32)
+    rows = bank.rows(["a", "a"])
+
+    bank.put("a", random_prefix(shape, 3, seed=2))
+
+    assert same_prefix(rows.select(torch.tensor(0)), old)
+    assert not same_prefix(bank.get("a"), old)

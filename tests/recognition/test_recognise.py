@@ -22,11 +22,12 @@ from tests.support import SENTENCES, TYPES, long_sentence
 @pytest.fixture(scope="module")
 def prefixes(tiny):
     shape = tiny.t5.shape
-    return {
+    prefixes = {
         "a": common_start(shape, PrefixConfig(3, ATTENTIONS, start_seed=7, start_scale=3.0)),
         "b": common_start(shape, PrefixConfig(5, ATTENTIONS, start_seed=8, start_scale=3.0)),
         "decoder only": common_start(shape, PrefixConfig(4, ("decoder", "cross"), start_seed=9, start_scale=3.0)),
     }
+    return PrefixBank(prefixes, device=tiny.device, dtype=tiny.dtype)
 
 
 def task(tiny, sentence: Sentence, domain: str | None = None, types=TYPES) -> Task:
@@ -34,10 +35,9 @@ def task(tiny, sentence: Sentence, domain: str | None = None, types=TYPES) -> Ta
 
 
 def test_one_sentence_is_what_decoding_gives(tiny, prefixes):
-    bank = PrefixBank({"a": prefixes["a"]}, device=tiny.device, dtype=tiny.dtype)
     source = Instructor(tiny.vocabulary, TYPES).source(SENTENCES[0])
 
-    assert recognise(tiny, [task(tiny, SENTENCES[0], "a")], prefixes) == decode(tiny, [source], bank.rows(["a"]))
+    assert recognise(tiny, [task(tiny, SENTENCES[0], "a")], prefixes) == decode(tiny, [source], prefixes.rows(["a"]))
 
 
 def test_a_mixed_call_gives_each_row_what_it_gets_alone(tiny, prefixes):

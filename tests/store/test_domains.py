@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from cpner.backbone.prefix import common_start
+from cpner.backbone.prefix import Prefix, common_start
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.errors import UnknownDomainError
 from cpner.store import Store, StoredDomain
@@ -19,8 +19,8 @@ SMALL = PrefixConfig(2, ATTENTIONS)
 
 
 def domain(domains: Domains, name: str, scale: float = 1.0) -> StoredDomain:
-    prefix = common_start(domains.backbone.t5.shape, PrefixConfig(2, ATTENTIONS, start_scale=scale))
-    return StoredDomain(domains.new_card(name, ["person"], SMALL), prefix)
+    start = common_start(domains.backbone.t5.shape, PrefixConfig(2, ATTENTIONS, start_scale=scale))
+    return StoredDomain(domains.new_card(name, ["person"], SMALL), start)
 
 
 @pytest.fixture
@@ -32,8 +32,15 @@ def store(tiny: Any, tmp_path: Path) -> Path:
     return store.path
 
 
+def prefix(domains: Domains, name: str) -> Prefix:
+    """As it is on the device."""
+    held = domains.snapshot([name]).bank.get(name)
+    assert held is not None
+    return held
+
+
 def first_value(domains: Domains, name: str) -> float:
-    return float(domains.prefix(name).parts["encoder"].abs().max())
+    return float(prefix(domains, name).parts["encoder"].abs().max())
 
 
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -66,21 +73,21 @@ def test_a_prefix_that_left_the_device_comes_back_the_same(tiny: Any, store: Pat
     few, many = Domains(tiny, store, on_device=1, in_memory=1), Domains(tiny, store)
 
     for name in ("d0", "d5", "d0", "d3", "d5"):
-        for kind, part in many.prefix(name).parts.items():
-            assert torch.equal(few.prefix(name).parts[kind], part)
+        for kind, part in prefix(many, name).parts.items():
+            assert torch.equal(prefix(few, name).parts[kind], part)
     assert first_value(many, "d5") > 2 * first_value(many, "d0")
 
 
 def test_a_domain_is_asked_for_as_its_card_says(tiny: Any, store: Path) -> None:
     domains = Domains(tiny, store)
-    first = domains.prompt("d0")
+    first = domains.snapshot(["d0"]).prompts["d0"]
     changed = domain(domains, "d0")
 
     domains.put(replace(changed, card=replace(changed.card, types=["song"], options=False)))
 
-    assert domains.prompt("d1") is domains.prompt("d1")
-    assert (first.types, domains.prompt("d0").types) == (["person"], ["song"])
-    assert domains.prompt("d0").overhead < first.overhead
+    assert domains.snapshot(["d1"]).prompts["d1"] is domains.snapshot(["d1"]).prompts["d1"]
+    assert (first.types, domains.snapshot(["d0"]).prompts["d0"].types) == (["person"], ["song"])
+    assert domains.snapshot(["d0"]).prompts["d0"].overhead < first.overhead
 
 
 def test_what_is_not_saved_never_leaves(tiny: Any, store: Path) -> None:
@@ -88,7 +95,7 @@ def test_what_is_not_saved_never_leaves(tiny: Any, store: Path) -> None:
     for i in range(4):
         domains.put(domain(domains, f"new{i}", 10.0 + i))
     for i in range(6):
-        domains.prefix(f"d{i}")
+        prefix(domains, f"d{i}")
 
     assert first_value(domains, "new0") > first_value(domains, "d5")
     assert {f"new{i}" for i in range(4)} < set(domains.names())
@@ -102,7 +109,7 @@ def test_saved_domain_can_leave_and_be_read_again(tiny: Any, store: Path, monkey
     before = first_value(domains, "new")
 
     domains.save(None, None, reparameterisation=False)
-    domains.prefix("d0")
+    prefix(domains, "d0")
 
     assert first_value(domains, "new") == before
     assert read == ["d0", "new"]
@@ -141,4 +148,4 @@ def test_a_new_domain_takes_the_place_of_the_stored_one(tiny: Any, store: Path) 
 
 def test_unknown_domain_is_named_with_a_like_one(tiny: Any, store: Path) -> None:
     with pytest.raises(UnknownDomainError, match=r"no domain 'd9'.*known are: d0, d1"):
-        Domains(tiny, store).prefix("d9")
+        prefix(Domains(tiny, store), "d9")

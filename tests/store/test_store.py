@@ -150,6 +150,16 @@ def test_remove_leaves_nothing(store):
         store.remove("music")
 
 
+def test_removing_a_linked_domain_removes_the_link_alone(store, tmp_path):
+    store.save(make_domain())
+    (store.path / "link").symlink_to(store.path / "music")
+
+    store.remove("link")
+
+    assert store.names() == ["music"] and hidden(store) == []
+    assert store.load("music").card.name == "music"
+
+
 def test_renamed_folder_renames_the_domain(store):
     store.save(make_domain())
 

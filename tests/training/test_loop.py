@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone, digest
 from cpner.backbone.prefix import Prefix, common_start, fingerprint
 from cpner.backbone.reparameterisation import Reparameterisation
@@ -202,7 +203,7 @@ def test_the_best_look_is_kept(tiny, monkeypatch):
     scores = iter([10.0, 40.0, 40.0, 20.0])
     prefixes = []
     monkeypatch.setattr(
-        "cpner.training.loop.recognise", lambda backbone, tasks, own: prefixes.append(own[""]) or [[]] * 5
+        "cpner.training.loop.recognise", lambda backbone, tasks, own: prefixes.append(own.get("")) or [[]] * 5
     )
     monkeypatch.setattr("cpner.training.loop.evaluate", lambda *_: type("Score", (), {"f1": next(scores)}))
 
@@ -271,7 +272,9 @@ def test_dev_f1_is_of_the_prefix_that_is_given(tiny):
     result = learn_by_heart(tiny, shrinkage=0.1)
 
     tasks = [Task(sentence, Instructor(tiny.vocabulary, TYPES), "") for sentence in SENTENCES[:2]]
-    found = recognise(tiny, tasks, {"": result.prefix.to(torch.bfloat16)})
+    prefixes = {"": result.prefix.to(torch.bfloat16)}
+    bank = PrefixBank(prefixes, device=tiny.device, dtype=tiny.dtype)
+    found = recognise(tiny, tasks, bank)
     assert evaluate(SENTENCES[:2], found, TYPES).f1 == result.best_f1 > 0
 
 

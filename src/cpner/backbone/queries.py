@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -49,9 +50,15 @@ def mean_queries(t5: T5, vocabulary: Vocabulary) -> dict[str, Tensor]:
 
 @contextmanager
 def _outputs(modules: list[nn.Module]) -> Iterator[dict[nn.Module, Tensor]]:
-    """Within, what each of these modules puts out is kept."""
+    """Within, what each of these modules puts out in this thread is kept."""
     outputs: dict[nn.Module, Tensor] = {}
-    handles = [module.register_forward_hook(lambda m, _, out: outputs.__setitem__(m, out)) for module in modules]
+    ours = threading.get_ident()
+
+    def keep(module: nn.Module, _: object, output: Tensor) -> None:
+        if threading.get_ident() == ours:  # others may predict meanwhile
+            outputs[module] = output
+
+    handles = [module.register_forward_hook(keep) for module in modules]
     try:
         yield outputs
     finally:

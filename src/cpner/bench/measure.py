@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from cpner.backbone.bank import PrefixBank
 from cpner.backbone.hardware import dtype_name
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
@@ -139,9 +140,10 @@ def mixed_domains(backbone: Backbone, rounds: int) -> dict[str, float]:
 def _recognition(backbone: Backbone, texts: list[Sentence], *, batch: int = 32, domains: int = 1) -> Way:
     prefix = _prefix(backbone)
     prefixes = {f"d{i}": prefix for i in range(domains)}
+    bank = PrefixBank(prefixes, device=backbone.device, dtype=backbone.dtype)
     prompt = Instructor(backbone.vocabulary, TYPES)
     tasks = [Task(text, prompt, f"d{i % domains}") for i, text in enumerate(texts)]
-    return lambda: recognise(backbone, tasks, prefixes, batch_size=batch)
+    return lambda: recognise(backbone, tasks, bank, batch_size=batch)
 
 
 def _prefix(backbone: Backbone) -> Prefix:

@@ -44,15 +44,15 @@ class Vocabulary:
         if pieces is None:
             if len(self._words) >= _KNOWN:
                 self._words.clear()
-            self.learn([word])
-            pieces = self._words[word]
+            pieces = self.learn([word])[0]
         return pieces
 
-    def learn(self, words: Sequence[str]) -> None:
-        """Cut many words at once and remember their pieces: quicker than one by one."""
+    def learn(self, words: Sequence[str]) -> list[tuple[int, ...]]:
+        """Cut many words at once and remember their pieces, which is quicker than one by one; gives the pieces."""
         cut = self.tokenizer([word[: 8 * _LONGEST] for word in words], add_special_tokens=False)["input_ids"]
-        for word, ids in zip(words, cut, strict=True):
-            self._words[word] = tuple(self._stand_in.get(i, i) for i in ids[:_LONGEST]) or (self.unknown,)
+        pieces = [tuple(self._stand_in.get(i, i) for i in ids[:_LONGEST]) or (self.unknown,) for ids in cut]
+        self._words.update(zip(words, pieces, strict=True))
+        return pieces
 
     def phrase(self, phrase: str) -> list[int]:
         """Pieces of a type's name or an instruction."""

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone
-from cpner.backbone.prefix import Prefix, apart
+from cpner.backbone.prefix import Prefix
 from cpner.corpus.sentence import Prediction, Sentence, Span
 from cpner.errors import ConfigError
 from cpner.instructor import Instructor, Source
@@ -60,7 +60,7 @@ class Members(Protocol):
 def recognise(
     backbone: Backbone,
     tasks: Sequence[Task],
-    prefixes: Mapping[str, Prefix],
+    bank: PrefixBank,
     *,
     cards: Mapping[str, Members] | None = None,
     batch_size: int = 32,
@@ -72,7 +72,8 @@ def recognise(
 
     Args:
         tasks: the sentences; each may be of another domain. Their own entities are not looked at.
-        prefixes: the prefix of each domain that a task names; of an ensemble its members', as `together` lays them out.
+        bank: has the prefix of each domain that a task names, of an ensemble its members' as `together` lays them out;
+            nobody changes it meanwhile.
         cards: they tell which domains are ensembles; a domain without a card is none.
         batch_size: windows decoded at once.
         free: generate without the grammar and read the output tolerantly; the scores are then 1.
@@ -97,12 +98,12 @@ def recognise(
         report = _part(progress, done, len(group), len(tasks))
         done += len(group)
         if name is None:
-            answers = _by_prefix(backbone, group, prefixes, plain_search, batch_size, report)
+            answers = _by_prefix(backbone, group, bank, plain_search, batch_size, report)
         elif ensembles[name].vote == "probabilities":
             joint_search = _joint_search(name, len(ensembles[name].members), free, search)
-            answers = _by_prefix(backbone, group, prefixes, joint_search, batch_size, report)
+            answers = _by_prefix(backbone, group, bank, joint_search, batch_size, report)
         else:
-            members = apart(prefixes[name], len(ensembles[name].members))
+            members = bank.apart(name, len(ensembles[name].members))
             answers = _by_vote(backbone, group, members, plain_search, batch_size, report)
         for i, answer in zip(places, answers, strict=True):
             predictions[i] = answer
@@ -112,7 +113,7 @@ def recognise(
 def _by_prefix(
     backbone: Backbone,
     tasks: Sequence[Task],
-    prefixes: Mapping[str, Prefix],
+    bank: PrefixBank,
     search: Search,
     batch_size: int,
     progress: Report | None,
@@ -122,7 +123,7 @@ def _by_prefix(
     answers: list[list[list[Prediction]]] = [[[] for _ in task_windows] for task_windows in windows]
     rows = [row for i, task in enumerate(tasks) for row in _rows(i, task, windows[i])]
     done = 0
-    for batch, prefix in _batches(backbone, tasks, rows, prefixes, batch_size):
+    for batch, prefix in _batches(tasks, rows, bank, batch_size):
         for row, answer in zip(batch, search(backbone, [row.source for row in batch], prefix), strict=True):
             answers[row.task][row.window] = answer
         done += len(batch)
@@ -134,16 +135,15 @@ def _by_prefix(
 def _by_vote(
     backbone: Backbone,
     tasks: Sequence[Task],
-    members: Sequence[Prefix],
+    members: Sequence[PrefixBank],
     search: Search,
     batch_size: int,
     progress: Report | None,
 ) -> list[list[Prediction]]:
     """The entities that the members of one ensemble agree on, each of which reads the sentences by itself."""
-    domain = str(tasks[0].domain)
     answers = [
-        _by_prefix(backbone, tasks, {domain: prefix}, search, batch_size, _part(progress, i, 1, len(members)))
-        for i, prefix in enumerate(members)
+        _by_prefix(backbone, tasks, bank, search, batch_size, _part(progress, i, 1, len(members)))
+        for i, bank in enumerate(members)
     ]
     return [vote(of_members) for of_members in zip(*answers, strict=True)]
 
@@ -195,21 +195,17 @@ def _rows(number: int, task: Task, windows: Sequence[Window]) -> Iterator[_Row]:
 
 
 def _batches(
-    backbone: Backbone, tasks: Sequence[Task], rows: Sequence[_Row], prefixes: Mapping[str, Prefix], batch_size: int
+    tasks: Sequence[Task], rows: Sequence[_Row], bank: PrefixBank, batch_size: int
 ) -> Iterator[tuple[list[_Row], Prefix | None]]:
     """Rows of about the same length with their prefixes; a batch holds prefixes of one layout only."""
     groups: dict[tuple[str, ...], list[_Row]] = {}
     for row in rows:
-        domain = tasks[row.task].domain
-        layout = () if domain is None else tuple(prefixes[domain].parts)
-        groups.setdefault(layout, []).append(row)
-    for layout, members in groups.items():
-        names = dict.fromkeys(domain for row in members if (domain := tasks[row.task].domain) is not None)
-        bank = PrefixBank({name: prefixes[name] for name in names}, device=backbone.device, dtype=backbone.dtype)
+        groups.setdefault(bank.layout(tasks[row.task].domain), []).append(row)
+    for members in groups.values():
         members.sort(key=lambda row: -len(row.source.ids))  # memory runs out at the first batch or never
         for start in range(0, len(members), batch_size):
             batch = members[start : start + batch_size]
-            yield batch, bank.rows([tasks[row.task].domain for row in batch]) if layout else None
+            yield batch, bank.rows([tasks[row.task].domain for row in batch])
 
 
 def _freely(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None) -> list[list[Prediction]]:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
+from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix, start_fingerprint
 from cpner.backbone.shape import PrefixConfig, config_dict, part_shape
@@ -26,29 +27,38 @@ Sources = Sequence[str] | Literal["auto"]
 T = TypeVar("T")
 
 
+class Snapshot(NamedTuple):
+    """Domains as they were at one moment: their cards, how to ask for their entities, and their prefixes."""
+
+    cards: dict[str, DomainCard]
+    prompts: dict[str, Instructor]
+    bank: PrefixBank
+
+
 class Domains:
-    """What a `CPNER` knows of its domains.
+    """What a `CPNER` knows of its domains; safe to share between threads.
 
     A store may hold many thousands. Those used last stay in memory, and of these the last few on the device; any
-    other is read from the store when it is asked for. What is not saved is never dropped.
+    other is read from the store when it is asked for. What is not saved is never dropped. One lock guards all that
+    changes; a domain itself is never changed, only replaced.
 
     Args:
         backbone: that all prefixes must fit.
         store: folder of stored domains; need not exist. None: nothing is stored yet.
-        on_device: prefixes that stay on the device.
-        in_memory: stored domains that stay in memory.
+        on_device: prefixes that stay on the device; None for 64.
+        in_memory: stored domains that stay in memory; None for 1,024.
     """
 
     def __init__(
-        self, backbone: Backbone, store: Path | None, *, on_device: int = ON_DEVICE, in_memory: int = IN_MEMORY
+        self, backbone: Backbone, store: Path | None, *, on_device: int | None = None, in_memory: int | None = None
     ) -> None:
         self.backbone = backbone
         self.store = store
         self._lock = threading.RLock()
         self._unsaved: dict[str, StoredDomain] = {}
-        self._stored = _Recent[StoredDomain](in_memory)
-        self._on_device = _Recent[Prefix](on_device)
-        self._prompts = _Recent[Instructor](in_memory)
+        self._stored = _Recent[StoredDomain](in_memory or IN_MEMORY)
+        self._bank = PrefixBank(device=backbone.device, dtype=backbone.dtype, capacity=on_device or ON_DEVICE)
+        self._prompts = _Recent[Instructor](in_memory or IN_MEMORY)
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -78,9 +88,9 @@ class Domains:
                 return self._unsaved[name]
             domain = self._stored.get(name)
             if domain is None or (whole and domain.reparameterisation is None):
-                store = self._store_of(name)
-                check_fits(store.card(name), self.backbone)
-                domain = self._stored.put(name, store.load(name, reparameterisation=whole))
+                domain = self._store_of(name).load(name, reparameterisation=whole)
+                check_fits(domain.card, self.backbone)
+                self._stored.put(name, domain)
                 self._forget_made(name)
             return domain
 
@@ -115,19 +125,22 @@ class Domains:
             )
         return domain
 
-    def prefix(self, name: str) -> Prefix:
-        """A domain's prefix on the backbone's device."""
-        with self._lock:
-            prefix = self._on_device.get(name)
-            if prefix is None:
-                prefix = self.get(name).prefix.to(self.backbone.device).to(self.backbone.dtype)
-                self._on_device.put(name, prefix)
-            return prefix
+    def snapshot(self, names: Iterable[str]) -> Snapshot:
+        """What recognition needs of domains: one version of each, whatever is put, saved or removed meanwhile.
 
-    def prompt(self, name: str) -> Instructor:
-        """How a domain's entities are asked for."""
+        Raises:
+            UnknownDomainError: there is no such domain.
+            PrefixMismatchError: one was made for another backbone.
+        """
+        snapshot = Snapshot({}, {}, PrefixBank(device=self.backbone.device, dtype=self.backbone.dtype))
         with self._lock:
-            return self._prompts.get(name) or self._prompts.put(name, prompt_of(self.get(name).card, self.backbone))
+            for name in names:
+                domain = self.get(name)
+                prompt = self._prompts.get(name) or self._prompts.put(name, prompt_of(domain.card, self.backbone))
+                snapshot.cards[name] = domain.card
+                snapshot.prompts[name] = prompt
+                snapshot.bank.put(name, self._bank.get(name) or self._bank.put(name, domain.prefix))
+        return snapshot
 
     def put(self, domain: StoredDomain) -> None:
         """Take a new domain into memory, in place of what was known under its name; `save` stores it."""
@@ -282,7 +295,7 @@ class Domains:
 
     def _forget_made(self, name: str) -> None:
         """Forget what was made of a domain that is no more."""
-        self._on_device.pop(name, None)
+        self._bank.discard(name)
         self._prompts.pop(name, None)
 
     def _is_stored(self, name: str) -> bool:

@@ -123,7 +123,7 @@ class Store:
         with self._lock():
             part = self._part()
             os.rename(self._find(name), part)
-            shutil.rmtree(part, ignore_errors=True)
+            _delete(part)
 
     def digest(self, name: str) -> str:
         """What names a domain's contents, tensors and card: 64 hexadecimal digits.
@@ -234,16 +234,13 @@ class Store:
         """Read without the lock; what looks wrong may be a swap under way, so it is read again while nothing moves."""
         try:
             return read(self._find(name))
-        except (StoreError, UnknownDomainError) as error:
+        except (StoreError, UnknownDomainError):
             try:
                 with self._lock():
                     return read(self._find(name))
             except _NoLockError:
                 time.sleep(0.05)  # a store that we can't write to: give its owner time to end the swap
-            try:
-                return read(self._find(name))
-            except (StoreError, UnknownDomainError):
-                raise error from None
+            return read(self._find(name))
 
     def _put(self, name: str, files: Mapping[str, bytes], overwrite: bool) -> None:
         target, old = self.path / name, self.path / f".old-{name}"
@@ -260,7 +257,7 @@ class Store:
                 if old.exists():
                     os.rename(old, part)  # so that an `.old` folder is whole as long as it has that name
             finally:
-                shutil.rmtree(part, ignore_errors=True)
+                _delete(part)
 
     def _part(self) -> Path:
         return self.path / f".part-{uuid.uuid4().hex}"
@@ -295,11 +292,19 @@ class Store:
                 os.rename(old, self._part() if target.exists() else target)
         for folder in self._folders():
             if folder.name.startswith(".part-"):
-                shutil.rmtree(folder, ignore_errors=True)
+                _delete(folder)
 
 
 class _NoLockError(StoreError):
     """The store can't be locked, as on a disk that is read only."""
+
+
+def _delete(folder: Path) -> None:
+    """Delete a folder; of a link to one, the link alone."""
+    if folder.is_symlink():
+        folder.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _holds_domain(folder: Path) -> bool:

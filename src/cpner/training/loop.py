@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone
 from cpner.backbone.t5 import T5
 from cpner.corpus.sentence import Sentence
@@ -191,9 +192,10 @@ class _Training:
         with self.trainable.shrunk():
             prefix = self.trainable.baked()
             prefixes = {} if prefix is None else {"": prefix.to(torch.bfloat16)}
+            bank = PrefixBank(prefixes, device=self.backbone.device, dtype=self.backbone.dtype)
             domain = None if prefix is None else ""
             tasks = [Task(s, self.examples.prompt, domain) for s in self.dev]
-            predictions = recognise(self.backbone, tasks, prefixes)
+            predictions = recognise(self.backbone, tasks, bank)
             f1 = evaluate(self.dev, predictions, self.examples.types).f1
             self._keep_best(f1)
         return f1

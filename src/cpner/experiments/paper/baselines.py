@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.reparameterisation import Reparameterisation
@@ -243,7 +244,9 @@ def _find(
     progress: Report | None = None,
 ) -> list[list[Prediction]]:
     tasks = [Task(sentence, prompt, None if prefix is None else "") for sentence in sentences]
-    return recognise(backbone, tasks, {} if prefix is None else {"": prefix}, progress=progress)
+    prefixes = {} if prefix is None else {"": prefix}
+    bank = PrefixBank(prefixes, device=backbone.device, dtype=backbone.dtype)
+    return recognise(backbone, tasks, bank, progress=progress)
 
 
 def _embedding(weight: Tensor) -> nn.Embedding:

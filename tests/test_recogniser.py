@@ -1,0 +1,177 @@
+"""One recogniser may serve many threads while its domains are trained, added, replaced, saved and removed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cpner.backbone.prefix import common_start
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig
+from cpner.errors import UnknownDomainError
+from cpner.ner import CPNER
+from cpner.training import TrainingConfig
+from tests.support import SMALL, corpus
+
+TEXTS = ["Johnson joined the Whigs in Baltimore.", "Ada Lovelace left for Rome", "Joseph met Joseph"]
+TYPES = [["song"], ["person", "location"], ["party", "band", "city"]]
+THREADS = 4
+ROUNDS = 12
+
+
+@pytest.fixture(autouse=True)
+def eager_threads() -> Iterator[None]:
+    """Threads take turns a thousand times as often as usual."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def put(ner: CPNER, name: str, version: int) -> None:
+    """Another version of a domain has another prefix, of another length, and other types."""
+    config = PrefixConfig(2 + version, ATTENTIONS, start_seed=version, start_scale=3.0)
+    prefix = common_start(ner.backbone.t5.shape, config)
+    ner.add(name, prefix, TYPES[version], config=config)
+
+
+def answers_of_versions(tiny: Any) -> list[list[Any]]:
+    """What each version answers where nothing else goes on."""
+    answers = []
+    for version in range(len(TYPES)):
+        ner = CPNER(tiny)
+        put(ner, "d", version)
+        answers.append(ner.predict(TEXTS, "d"))
+    return answers
+
+
+def run_beside(readers: list[Callable[[], None]], write: Callable[[], None]) -> None:
+    """Read in threads, again and again, until all has been written; what any thread raises is raised."""
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def repeat(read: Callable[[], None]) -> None:
+        try:
+            read()
+            while not stop.is_set():
+                read()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=repeat, args=(read,)) for read in readers]
+    for thread in threads:
+        thread.start()
+    try:
+        write()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
+
+
+def test_an_answer_is_that_of_one_version_while_domains_are_replaced_removed_and_saved(tiny, tmp_path: Path):
+    versions = answers_of_versions(tiny)
+    assert all(versions.count(answer) == 1 for answer in versions)
+    ner = CPNER(tiny, tmp_path)
+    for name in ("a", "b"):
+        put(ner, name, 0)
+
+    def read(name: str) -> None:
+        try:
+            answer = ner.predict(TEXTS, name)
+        except UnknownDomainError as error:
+            assert f"no domain {name!r}" in str(error)
+        else:
+            assert answer in versions
+
+    def write() -> None:
+        for turn in range(ROUNDS):
+            put(ner, "a", turn % 3)
+            ner.save()
+            put(ner, "b", (turn + 1) % 3)
+            ner.remove("a")
+            ner.reload()
+
+    run_beside([lambda name=name: read(name) for name in ("a", "b")] * (THREADS // 2), write)
+
+    assert ner.domains == ["b"]
+
+
+def test_more_domains_than_the_device_holds_keep_their_answers(tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("cpner.store.domains.ON_DEVICE", 2)
+    monkeypatch.setattr("cpner.store.domains.IN_MEMORY", 3)
+    versions = answers_of_versions(tiny)
+    first = CPNER(tiny, tmp_path)
+    for i in range(6):
+        put(first, f"d{i}", i % 3)
+    first.save()
+    ner = CPNER(tiny, tmp_path)
+
+    def read(start: int) -> None:
+        for i in range(start, start + 6):
+            assert ner.predict(TEXTS, f"d{i % 6}") == versions[i % 3]
+
+    run_beside([lambda start=start: read(start) for start in range(THREADS)], ner.reload)
+
+
+def test_domains_answer_as_ever_while_others_are_trained(tiny):
+    versions = answers_of_versions(tiny)
+    ner = CPNER(tiny)
+    put(ner, "steady", 1)
+    ner.warm_up("target", corpus(), TrainingConfig(epochs=1, min_steps=0), prefix=SMALL)
+    before = ner.predict(TEXTS, "target")
+    seen: list[Any] = []
+
+    def read_steady() -> None:
+        assert ner.predict(TEXTS, "steady") == versions[1]
+
+    def read_target() -> None:
+        seen.append(ner.predict(TEXTS, "target"))
+
+    def write() -> None:
+        config = TrainingConfig(epochs=2, min_steps=0, batch_sentences=2, seed=1)
+        ner.transfer("target", [], corpus(), config, strategy="ensemble", members=3)
+
+    run_beside([read_steady, read_target], write)
+
+    after = ner.predict(TEXTS, "target")
+    assert seen[0] == before
+    assert all(answer in (before, after) for answer in seen)  # no member of the ensemble is ever to be seen
+
+
+def test_training_beside_predictions_gives_what_it_gives_alone(tiny):
+    config = TrainingConfig(epochs=2, min_steps=0, batch_sentences=2)
+    alone = CPNER(tiny)
+    alone.warm_up("new", corpus(), config, prefix=SMALL)
+    ner = CPNER(tiny)
+    put(ner, "steady", 0)
+
+    run_beside(
+        [lambda: ner.predict(TEXTS, "steady") and None] * 2,
+        lambda: ner.warm_up("new", corpus(), config, prefix=SMALL) and None,
+    )
+
+    for kind, part in alone.prefix("new").parts.items():
+        assert part.equal(ner.prefix("new").parts[kind])
+
+
+def test_a_removed_domain_is_gone_from_memory_and_store(tiny, tmp_path: Path):
+    ner = CPNER(tiny, tmp_path)
+    put(ner, "stored", 0)
+    ner.save()
+    put(ner, "unsaved", 1)
+    ner.predict(TEXTS, "stored")
+
+    for name in ("stored", "unsaved"):
+        ner.remove(name)
+
+    assert ner.domains == CPNER(tiny, tmp_path).domains == []
+    for call in (ner.card, ner.remove, ner.prefix, lambda name: ner.predict(TEXTS, name)):
+        with pytest.raises(UnknownDomainError, match="no domain 'stored'"):
+            call("stored")
