@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import subprocess
@@ -74,6 +75,7 @@ SENTENCE = Sentence.from_words(
 PREDICTED = [Span(0, 2, "politician"), Span(3, 5, "political party"), Span(6, 7, "[bold]city")]
 SHAPE = T5Shape(vocab_size=50, d_model=16, d_kv=8, d_ff=32, heads=3, encoder_layers=2, decoder_layers=3)
 LAYERS = {"encoder": 2, "decoder": 3, "cross": 3}
+SOME_ATTENTIONS = [kinds for n in (1, 2, 3) for kinds in itertools.combinations(ATTENTIONS, n)]
 TEXT = "Ada Lovelace left 東京 😀 for Rome."
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cpner.client import AsyncClient, Client, ServerError
-from tests.serve.conftest import DOMAINS, fill_store, running
+from tests.serve.support import DOMAINS, fill_store, running
 
 TEXTS = ["Johnson joined the Whigs in Baltimore.", "Ada Lovelace left for Rome."] * 40
 

@@ -12,7 +12,7 @@ import pytest
 from cpner.corpus import Corpus, Sentence
 from cpner.errors import CorpusError, FileError
 from cpner.files import digest, old_folder, replacing, replacing_folder, write_text
-from tests.corpus.test_corpus import sentence
+from tests.corpus.support import sentence
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):

@@ -12,9 +12,7 @@ from cpner.backbone.prefix import Prefix, apart, common_start, fingerprint, mix,
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig, config_dict, part_shape
 from cpner.errors import ConfigError, PrefixMismatchError
-from tests.support import mixed_bank, random_prefix, run_t5, same_prefix
-
-SOME = [kinds for n in (1, 2, 3) for kinds in itertools.combinations(ATTENTIONS, n)]
+from tests.support import SOME_ATTENTIONS, mixed_bank, random_prefix, run_t5, same_prefix
 
 
 @pytest.mark.parametrize("queries", [1, 5])
@@ -61,7 +59,7 @@ def test_prefix_of_length_zero_is_the_plain_model(tiny, batch):
             torch.testing.assert_close(with_prefix, plain, atol=0, rtol=0)
 
 
-@pytest.mark.parametrize("attentions", SOME)
+@pytest.mark.parametrize("attentions", SOME_ATTENTIONS)
 def test_prefix_reaches_the_attentions_that_carry_one_and_no_other(tiny, batch, attentions):
     plain_encoded, plain_decoded = run_t5(tiny.t5, batch, None)
     prefix = random_prefix(tiny.t5.shape, attentions=attentions).expand(3)
@@ -128,7 +126,7 @@ def test_mix_refuses_other_shapes(tiny):
         mix([random_prefix(shape), random_prefix(shape, attentions=("cross",))], [0.5, 0.5])
 
 
-@pytest.mark.parametrize("attentions", SOME)
+@pytest.mark.parametrize("attentions", SOME_ATTENTIONS)
 def test_common_start_is_the_same_whichever_attentions_are_on(tiny, attentions):
     shape = tiny.t5.shape
     whole, some = (common_start(shape, PrefixConfig(attentions=kinds)) for kinds in (ATTENTIONS, attentions))

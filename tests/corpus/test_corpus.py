@@ -7,15 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cpner.corpus import Corpus, Sentence, Span, sample_names
+from cpner.corpus import Corpus, Sentence, sample_names
 from cpner.errors import ConfigError, CorpusError, CpnerError
+from tests.corpus.support import LINE, sentence
 
 KEYS = st.sampled_from(["text", "tokens", "tokenized_text", "entities", "ner", "ner_tags", "start", "end", "type"])
-LINE = "EU\tB-ORG\nsays\tO\n"
-
-
-def sentence(*types: str) -> Sentence:
-    return Sentence.from_words(["w"] * (len(types) + 1), [Span(i, i + 1, type_) for i, type_ in enumerate(types)])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cpner.corpus import Corpus, Sentence, Span
 from cpner.errors import ConfigError
-from tests.corpus.test_corpus import sentence
+from tests.corpus.support import sentence
 from tests.strategies import corpora, word_sentences
 
 

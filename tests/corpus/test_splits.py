@@ -5,7 +5,7 @@ import pytest
 from cpner.corpus import Corpus
 from cpner.corpus.splits import split_of
 from cpner.errors import CorpusError
-from tests.corpus.test_corpus import LINE
+from tests.corpus.support import LINE
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,10 @@ from cpner.pretraining.config import DataConfig
 from cpner.pretraining.pool import Mentions, Pool
 from cpner.pretraining.prepare import Prepared
 from cpner.training.batch import Batch
+from tests.pretraining.support import make_batches
 from tests.support import tensors_of, tiny_config
 
 PLAIN = DataConfig(drop=0, merged=0, mixed=0, rename=0, lower=0)
-
-
-def make(data: Prepared, length: int = 40, *, align: bool = False, **values: object) -> Batches:
-    config = replace(tiny_config().data, **values)  # type: ignore[arg-type]
-    return Batches(data.pool, data.text, data.vocabulary, config, length, align=align)
 
 
 def same(a: Batch, b: Batch) -> bool:
@@ -45,20 +41,20 @@ def examples_of(batches: Batches) -> list[Example]:
 
 
 def test_batch_depends_on_seed_and_number_alone(data: Prepared) -> None:
-    first, second = make(data), make(data)
+    first, second = make_batches(data), make_batches(data)
 
     forwards = [first[i] for i in range(10)]
     backwards = [second[i] for i in reversed(range(10))][::-1]
 
     assert all(map(same, forwards, backwards))
     assert not same(forwards[0], forwards[1])
-    assert not any(map(same, forwards, [make(data, seed=1)[i] for i in range(10)]))
+    assert not any(map(same, forwards, [make_batches(data, seed=1)[i] for i in range(10)]))
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 def test_workers_make_the_same_batches(data: Prepared) -> None:
-    batches = make(data, 12)
+    batches = make_batches(data, 12)
 
     loaded = list(DataLoader(batches, batch_size=None, num_workers=2))
 
@@ -68,12 +64,12 @@ def test_workers_make_the_same_batches(data: Prepared) -> None:
 
 def test_batches_end(data: Prepared) -> None:
     with pytest.raises(IndexError):
-        make(data, 3)[3]
+        make_batches(data, 3)[3]
 
 
 @pytest.mark.parametrize(("share", "texts"), [(0.0, 0), (1.0, 40)])
 def test_text_share_of_none_and_all(data: Prepared, share: float, texts: int) -> None:
-    batches = make(data, text_share=share)
+    batches = make_batches(data, text_share=share)
 
     assert sum(batches[i].candidates is None for i in range(40)) == texts
 
@@ -85,7 +81,7 @@ def test_all_text_needs_no_labelled_sentences(data: Prepared) -> None:
 
 
 def test_text_share_falls_over_the_run(data: Prepared) -> None:
-    batches = make(data, 200, text_share=0.0, text_share_start=1.0, text_until=0.5)
+    batches = make_batches(data, 200, text_share=0.0, text_share_start=1.0, text_until=0.5)
 
     texts = [batches[i].candidates is None for i in range(0, 200, 5)]
 
@@ -93,7 +89,7 @@ def test_text_share_falls_over_the_run(data: Prepared) -> None:
 
 
 def test_padding_is_marked_everywhere(data: Prepared) -> None:
-    batches = make(data)
+    batches = make_batches(data)
     for i in range(10):
         batch = batches[i]
         assert torch.equal(batch.mask, batch.source != data.vocabulary.pad)
@@ -107,7 +103,7 @@ def test_padding_is_marked_everywhere(data: Prepared) -> None:
 
 
 def test_aligned_batches_differ_in_padding_only(data: Prepared) -> None:
-    plain, aligned = make(data), make(data, align=True)
+    plain, aligned = make_batches(data), make_batches(data, align=True)
     for i in range(10):
         a, b = plain[i], aligned[i]
         assert b.source.shape[1] % 16 == 0 and b.labels.shape[1] % 8 == 0
@@ -120,7 +116,7 @@ def test_aligned_batches_differ_in_padding_only(data: Prepared) -> None:
 
 
 def test_targets_follow_the_grammar(data: Prepared) -> None:
-    batches = make(data, text_share=0.0)
+    batches = make_batches(data, text_share=0.0)
     rng = np.random.default_rng(0)
     for i in range(30):
         sentence, types = draw_example(pool_of(data), i, batches.config, rng)
@@ -134,7 +130,7 @@ def test_targets_follow_the_grammar(data: Prepared) -> None:
 
 
 def test_sources_that_are_too_long_are_left_out(data: Prepared) -> None:
-    batches = make(data, text_share=0.0, max_source=60)
+    batches = make_batches(data, text_share=0.0, max_source=60)
 
     assert max(batches[i].source.shape[1] for i in range(40)) <= 60
 
@@ -144,8 +140,8 @@ def test_a_window_for_no_sentence_is_refused(data: Prepared) -> None:
         with pytest.raises(
             CorpusError, match=f"no labelled sentence fits into {width} pieces: raise the setting data.max_source"
         ):
-            make(data, max_source=width)
-    batches = make(data, text_share=0.0)
+            make_batches(data, max_source=width)
+    batches = make_batches(data, text_share=0.0)
     batches.config = replace(batches.config, max_source=8)  # as if all had turned out longer than was thought
     with pytest.raises(CorpusError, match="no sentence of a batch fits into 8 pieces"):
         batches[0]
@@ -197,7 +193,7 @@ def test_files_are_drawn_by_size_to_the_power_of_balance(data: Prepared) -> None
     few = np.concatenate([np.flatnonzero(pool.origin == 0), np.flatnonzero(pool.origin == 1)[:30]])
     uneven = Prepared(data.vocabulary, pool.part(few), data.text, None)
 
-    even = examples_of(make(uneven, balance=0.0, dense=0.0, drop=0.0, rename=0.0, text_share=0.0, group=256))
+    even = examples_of(make_batches(uneven, balance=0.0, dense=0.0, drop=0.0, rename=0.0, text_share=0.0, group=256))
     genes = ["gene" in types for _, types in even]
 
     assert np.mean(genes) == pytest.approx(0.5, abs=0.05)  # a file counts the same, whatever its size
@@ -205,7 +201,7 @@ def test_files_are_drawn_by_size_to_the_power_of_balance(data: Prepared) -> None
 
 def test_grouping_leaves_less_padding(data: Prepared) -> None:
     def filled(group: int) -> float:
-        batches = make(data, 48, group=group, text_share=0.0)
+        batches = make_batches(data, 48, group=group, text_share=0.0)
         slots = sum(batches[i].labels.numel() + batches[i].source.numel() for i in range(48))
         return sum(batches[i].pieces for i in range(48)) / slots
 
@@ -214,7 +210,7 @@ def test_grouping_leaves_less_padding(data: Prepared) -> None:
 
 def test_dense_sentences_are_drawn_more_often(data: Prepared) -> None:
     def entities(dense: float) -> float:
-        examples = examples_of(make(data, dense=dense, drop=0.0, text_share=0.0, group=64))
+        examples = examples_of(make_batches(data, dense=dense, drop=0.0, text_share=0.0, group=64))
         return float(np.mean([len(sentence.spans) for sentence, _ in examples]))
 
     assert entities(1.0) > entities(0.0)

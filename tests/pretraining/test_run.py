@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,13 +24,10 @@ from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.prepare import prepare
 from cpner.pretraining.run import pretrain
 from tests.pretraining.bert import write_bert
+from tests.pretraining.support import Stopped, fresh, run
 from tests.support import tiny_config
 
 VARIANTS = [{}, {"activation": "relu", "gated": False, "buckets": 16, "max_distance": 40, "scale_output": False}]
-
-
-class Stopped(Exception):
-    """The power went off."""
 
 
 @pytest.fixture
@@ -41,23 +37,6 @@ def threads() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def fresh(prepared_folder: Path, folder: Path) -> Path:
-    return Path(shutil.copytree(prepared_folder, folder))
-
-
-def run(out: Path, config: PretrainConfig, stop: int | None = None, **more: Any) -> list[dict[str, Any]]:
-    """The records of a run; it breaks off at step `stop`."""
-    records: list[dict[str, Any]] = []
-
-    def report(record: dict[str, Any]) -> None:
-        records.append(record)
-        if stop is not None and record.get("step") == stop:
-            raise Stopped
-
-    pretrain([], None, out, config, report=report, **more)
-    return records
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:

@@ -16,8 +16,7 @@ from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.objectives import Loss
 from cpner.pretraining.prepare import Prepared
 from cpner.pretraining.tagging import TaggedBatch, Tagger
-from tests.pretraining.test_batches import make
-from tests.pretraining.test_run import fresh, run
+from tests.pretraining.support import fresh, make_batches, run
 from tests.support import tiny_config
 
 WORDS = ["Ada", "Byron", "left", "São", "Paulo", "."]
@@ -29,7 +28,7 @@ PLAIN = Sentence.from_words(["Nothing", "happened", "."], [])
 @pytest.fixture
 def tagged(data: Prepared) -> TaggedBatch:
     """A sentence of two entities, of the third and the first of its options, and one of none."""
-    return make(data).entity_batch([(SENTENCE, ["city", "river", "actor"]), (PLAIN, ["gene"])])
+    return make_batches(data).entity_batch([(SENTENCE, ["city", "river", "actor"]), (PLAIN, ["gene"])])
 
 
 def test_each_piece_of_an_entity_belongs_to_its_option(data: Prepared, tagged: TaggedBatch) -> None:

@@ -14,7 +14,7 @@ from cpner.instructor import Source
 from cpner.instructor.grammar import DONE, LIST, Grammar, word_span
 from cpner.recognition.beam import beam_search
 from cpner.recognition.decode import decode
-from tests.recognition.test_decode import DOMAINS, TEXTS, check_same, sources_of
+from tests.recognition.support import DOMAINS, TEXTS, check_same, sources_of
 
 
 @torch.no_grad()

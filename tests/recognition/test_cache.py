@@ -4,11 +4,10 @@ import pytest
 import torch
 
 from cpner.recognition.cache import Cache
-from tests.backbone.test_prefix import SOME
-from tests.support import mixed_bank, random_prefix, run_t5
+from tests.support import SOME_ATTENTIONS, mixed_bank, random_prefix, run_t5
 
 
-@pytest.mark.parametrize("kinds", [None, *SOME])
+@pytest.mark.parametrize("kinds", [None, *SOME_ATTENTIONS])
 def test_cache_equals_teacher_forcing(tiny, batch, kinds):
     t5, (_, mask, target) = tiny.t5, batch
     prefix = None if kinds is None else random_prefix(t5.shape, attentions=kinds).expand(3)
@@ -20,7 +19,7 @@ def test_cache_equals_teacher_forcing(tiny, batch, kinds):
     torch.testing.assert_close(torch.cat(states, 1), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kinds", [None, *SOME])
+@pytest.mark.parametrize("kinds", [None, *SOME_ATTENTIONS])
 def test_pieces_that_are_taken_back_leave_no_trace(tiny, batch, kinds):
     """Rows feed 3 pieces at a time, of which some are padding or wrong, and go on where they were right."""
     t5, (_, mask, target) = tiny.t5, batch

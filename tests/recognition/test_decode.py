@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from functools import partial
 
@@ -20,22 +19,7 @@ from cpner.instructor.parse import parse
 from cpner.recognition.beam import beam_search
 from cpner.recognition.cache import Cache, keep_rows
 from cpner.recognition.decode import decode, decode_freely
-
-TYPES = ["person", "political party", "location", "person name"]
-TEXTS = [
-    "Johnson joined the Whigs in Baltimore",
-    "Paris",
-    "",
-    "Joseph and Joseph met Ada Lovelace , Charles Babbage and Phil Regan at a party in New York , then left for Rome",
-    "中国 (x) : the Orioles manager",
-    "Ada met Babbage in Rome",
-]
-DOMAINS = ["short", None, "long", "long", "middle", None]
-
-
-def sources_of(backbone: Backbone, texts: list[str] = TEXTS, *, options: bool = True) -> list[Source]:
-    prompt = Instructor(backbone.vocabulary, TYPES, options=options)
-    return [prompt.source(Sentence.from_words(text.split())) for text in texts]
+from tests.recognition.support import DOMAINS, TEXTS, TYPES, check_same, sources_of
 
 
 @torch.no_grad()
@@ -56,12 +40,6 @@ def plain_search(backbone: Backbone, source: Source, prefix: Prefix | None) -> l
             found.append(Prediction(word_span(source, mention), product))
         written.append(piece)
     return sorted(found, key=lambda f: f.span)
-
-
-def check_same(first: list[list[Prediction]], second: list[list[Prediction]]) -> None:
-    assert [[f.span for f in row] for row in first] == [[f.span for f in row] for row in second]
-    for a, b in zip((f for row in first for f in row), (f for row in second for f in row), strict=True):
-        assert math.isclose(a.score, b.score, abs_tol=1e-5)
 
 
 @pytest.mark.parametrize("domains", [[None] * 6, DOMAINS, ["long"] * 6])

@@ -11,7 +11,7 @@ from cpner.serve.compat.labelling import read_labelling
 from cpner.serve.problems import ProblemError
 from cpner.serve.work import codepoints
 from cpner.store import Store
-from tests.serve.conftest import Served, running, wait_until
+from tests.serve.support import Served, running, wait_until
 from tests.support import SENTENCES
 
 TEXT = "💩 Johnson joined the Whigs in Baltimore and met Ada Lovelace."

@@ -11,7 +11,7 @@ import pytest
 
 from cpner import CPNER
 from cpner.store import Store
-from tests.serve.conftest import DOMAINS, Served, running, wait_until
+from tests.serve.support import DOMAINS, Served, running, wait_until
 from tests.support import TYPES, make_domain, random_prefix
 
 TEXT = "Johnson joined the Whigs in Baltimore and met Ada Lovelace."

@@ -8,7 +8,7 @@ import pytest
 
 from cpner.errors import ConfigError
 from cpner.serve.settings import ServeSettings, parse_bytes
-from tests.serve.conftest import Served, running
+from tests.serve.support import Served, running
 
 READ = "a key to read with, long"
 ADMIN = "a key to change with, long"

@@ -12,7 +12,7 @@ from filelock import FileLock
 from cpner import CPNER, Corpus, Sentence
 from cpner.store import Store
 from cpner.training import TrainingConfig
-from tests.serve.conftest import DOMAINS, Served, running, wait_until
+from tests.serve.support import DOMAINS, Served, running, wait_until
 from tests.support import SENTENCES, stored_prefix
 
 PATIENCE = 300.0  # seconds: each training is a process of its own, which loads torch

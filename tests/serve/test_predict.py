@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.serve.conftest import DOMAINS, Served, running
+from tests.serve.support import DOMAINS, Served, running
 from tests.support import SENTENCES, TYPES
 
 TEXTS = [

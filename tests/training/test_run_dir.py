@@ -18,58 +18,8 @@ from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.errors import TrainingError
 from cpner.training import RunDir, TrainingConfig, train_prefix
 from tests.support import SENTENCES, SMALL, TYPES
+from tests.training.killed_runs import CONFIG
 
-CONFIG = TrainingConfig(
-    epochs=4, min_steps=0, lr=0.01, batch_sentences=2, dropout=0.1, eval_every=1, save_seconds=0.0
-)  # 12 steps, a checkpoint after each
-# A process that loads the backbone once and then, for each line it reads, trains in a fork of itself and kills that
-# with SIGKILL: at a step, or when the n-th file is about to take its place ("before") or just has ("after").
-KILLER = """
-import json, os, signal, sys, torch
-from safetensors import safe_open
-torch.set_num_threads(1)
-from cpner.backbone.load import load
-from cpner.backbone.prefix import fingerprint
-from cpner.backbone.reparameterisation import Reparameterisation
-from cpner.training import train_prefix
-from tests.support import SENTENCES, SMALL, TYPES
-from tests.training.test_run_dir import CONFIG
-
-backbone = load(sys.argv[1], device="cpu", dtype=torch.float32)
-
-def train(moment, count):
-    seen = [0]
-    def stop():
-        seen[0] += 1
-        if seen[0] == count:
-            os.kill(os.getpid(), signal.SIGKILL)
-    replace = os.replace
-    def counted(source, target):
-        if moment == "before":
-            stop()
-        replace(source, target)
-        if moment == "after":
-            stop()
-    os.replace = counted
-    result = train_prefix(
-        backbone, Reparameterisation(backbone.t5.shape, SMALL), SENTENCES, SENTENCES, TYPES, CONFIG,
-        run_dir=sys.argv[2], resume=True, progress=lambda _: stop() if moment == "step" else None,
-    )
-    print("ended", fingerprint(result.prefix), result.steps, flush=True)
-
-for line in sys.stdin:
-    moment, count = line.split()
-    child = os.fork()
-    if child == 0:
-        train(moment, int(count))
-        os._exit(0)
-    print("status", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-    try:
-        with safe_open(sys.argv[2] + "/checkpoint.safetensors", "pt") as file:
-            print("saved", json.loads(file.metadata()["state"])["step"], flush=True)
-    except FileNotFoundError:
-        print("saved 0", flush=True)
-"""
 MOMENTS = [  # each goes on from where the one before it was killed
     *[("before", n) for n in (1, 2, 3)],
     *[("after", n) for n in (1, 2)],
@@ -86,7 +36,7 @@ def test_a_run_killed_at_many_moments_ends_like_one_that_never_stopped(tiny, tin
 
     moments = "".join(f"{moment} {count}\n" for moment, count in [*MOMENTS, ("never", 1)])
     killer = subprocess.run(
-        [sys.executable, "-c", KILLER, str(tiny_folder), str(tmp_path / "run")],
+        [sys.executable, "-m", "tests.training.killed_runs", str(tiny_folder), str(tmp_path / "run")],
         input=moments, capture_output=True, text=True, env=environment, timeout=300,
     )  # fmt: skip
 

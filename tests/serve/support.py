@@ -1,0 +1,75 @@
+"""A server in a thread of the tests, and the store that it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import uvicorn
+
+from cpner import CPNER
+from cpner.serve.app import make_app
+from cpner.serve.context import Context
+from cpner.serve.settings import ServeSettings
+from tests.support import TYPES, random_prefix
+
+DOMAINS = ("one", "three", "two")
+
+
+class Served(NamedTuple):
+    """A running server.
+
+    Attributes:
+        client: speaks to it.
+        context: what its routes share.
+        ner: answers the same questions without a server.
+        store: folder of the domains.
+    """
+
+    client: httpx.Client
+    context: Context
+    ner: CPNER
+    store: Path
+
+    @property
+    def url(self) -> str:
+        return str(self.client.base_url)
+
+
+def fill_store(backbone: Any, store: Path) -> None:
+    """Save random domains, each of which finds other entities."""
+    ner = CPNER(backbone, store)
+    for seed, name in enumerate(DOMAINS):
+        ner.add(name, random_prefix(backbone.t5.shape, 3, seed=seed), TYPES)
+    ner.save()
+
+
+@contextmanager
+def running(backbone: Any, store: Path, **settings: Any) -> Iterator[Served]:
+    """Serve a store."""
+    app, context = make_app(CPNER(backbone, store), store, ServeSettings(port=0, **settings))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
+    thread.start()
+    try:
+        wait_until(lambda: server.started and context.ready)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+            yield Served(client, context, CPNER(backbone, store), store)
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 60.0) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.01)
