@@ -67,3 +67,31 @@ def test_folder_without_splits_is_refused(write, tmp_path):
 
     with pytest.raises(CorpusError, match=r"no file for train, dev or test .*; found notes\.txt"):
         Corpus.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["test.annotated", "emerging.test.gold2"])
+def test_a_file_with_another_ending_is_read(write, tmp_path, name):
+    write("train.conll", LINE)
+    write(name, LINE)
+
+    assert list(Corpus.read(tmp_path).splits) == ["train", "test"]
+
+
+def test_files_of_lower_rank_are_left_out_and_told(write, tmp_path):
+    write("train.conll", LINE)
+    write("train.csv", LINE)
+    write("train.annotated", LINE)
+
+    corpus = Corpus.read(tmp_path)
+
+    assert corpus.repairs.lines() == [
+        "Note 1 x: file 'train.annotated' left out: 'train.conll' is the train split",
+        "Note 1 x: file 'train.csv' left out: 'train.conll' is the train split",
+    ]
+
+
+def test_the_folder_of_data_is_looked_into(write, tmp_path):
+    write("README.md", "")
+    write("data/train.conll", LINE)
+
+    assert list(Corpus.read(tmp_path).splits) == ["train"]

@@ -15,7 +15,7 @@ from cpner.cli.corpus import CorpusOptions, corpus_options
 from cpner.cli.options import json_option
 from cpner.corpus import Corpus, sample_names
 from cpner.corpus.fetch import fetch as fetch_datasets
-from cpner.corpus.formats import FORMATS, WRITTEN, get_written
+from cpner.corpus.formats import FORMATS, WRITTEN, Format, get_written, unpacked_name
 from cpner.corpus.public import datasets
 from cpner.show.tables import figure_table
 
@@ -26,10 +26,12 @@ _ROWS = {
     "longest": "longest sentence (words)",
     "entities": "entities",
 }
+_OF_ENDING = {".conll": "conll", ".csv": "csv", ".spacy": "docbin"}
+_JSON = (".json", ".jsonl")
 format_option = click.option(
     "--format",
     type=click.Choice(list(WRITTEN)),
-    show_default="conll if OUT ends so, else jsonl",
+    show_default="conll, csv or docbin if OUT ends so, else jsonl",
     help="Of what is written; cpner corpora formats shows them.",
 )
 
@@ -192,20 +194,29 @@ def fetch(names: tuple[str, ...], out: Path, base_url: str | None) -> None:
 
 
 def _write(corpus: Corpus, source: str, out: Path, format: str | None) -> None:
-    conll = out.suffix.lower() == ".conll"
-    format = format or ("conll" if conll else "jsonl")
-    if (conll or out.suffix.lower() in (".json", ".jsonl")) and conll != (format == "conll"):
-        raise click.UsageError(f"{out} would hold {format}, but ends otherwise: choose another name or --format")
+    ending = Path(unpacked_name(out)).suffix
+    format = format or _OF_ENDING.get(ending, "jsonl")
+    if (ending in _OF_ENDING and _OF_ENDING[ending] != format) or (
+        ending in _JSON and WRITTEN[format].suffix not in _JSON
+    ):
+        raise click.UsageError(f"{out} would hold {format}, which its ending belies: choose another name or --format")
     if out.is_file() and os.path.exists(source) and out.samefile(source):
         raise click.UsageError(f"{out} is the input, which would be lost: choose another name")
     if out == Path("-"):
-        if len(corpus.splits) > 1:
-            raise click.UsageError(f"standard output can't hold the splits {', '.join(corpus.splits)}; name a folder")
-        for data in get_written(format).chunks(next(iter(corpus.splits.values()))):
-            click.echo(data, nl=False)
+        _print(corpus, get_written(format))
         return
     for file in corpus.write(out, format):
         click.echo(f"Wrote {file}", err=True)
+
+
+def _print(corpus: Corpus, written: Format) -> None:
+    if len(corpus.splits) > 1:
+        raise click.UsageError(f"standard output can't hold the splits {', '.join(corpus.splits)}; name a folder")
+    if written.beside:
+        raise click.UsageError(f"standard output can't hold the files of {written.name}; name a folder")
+    corpus.warn_of_loss(written)
+    for data in written.chunks(next(iter(corpus.splits.values()))):
+        click.echo(data, nl=False)
 
 
 def _statistics_table(corpus: Corpus, splits: dict[str, Any]) -> Table:

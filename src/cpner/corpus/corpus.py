@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cpner.corpus import sampling
-from cpner.corpus.formats import Format, Options, get_written, parse
+from cpner.corpus.formats import Format, Options, get_written, packing, parse
 from cpner.corpus.repairs import Repairs
 from cpner.corpus.samples import find_sample
 from cpner.corpus.sentence import Sentence, Span
@@ -198,17 +198,22 @@ class Corpus:
         written = get_written(format)
         target = Path(path)
         files = self._files(target, written)
-        lost = sum(len(sentence.unreachable) for sentences in self.splits.values() for sentence in sentences)
-        if lost and written.words:
-            warnings.warn(f"{format} has no place for {lost} entities inside words: left out", stacklevel=2)
+        self.warn_of_loss(written)
         made = []
         for split, file in files.items():
             for ending in (*written.beside, None):
                 place = file if ending is None else file.with_suffix(ending)
-                with replacing(place) as out:
+                with replacing(place) as raw, packing(place, raw) as out:
                     out.writelines(written.chunks(self.splits[split], ending))
                 made.append(place)
         return made
+
+    def warn_of_loss(self, written: Format) -> None:
+        """Warn of entities that a format has no place for."""
+        lost = sum(len(sentence.unreachable) for sentences in self.splits.values() for sentence in sentences)
+        if lost and written.words:
+            message = f"{written.name} has no place for {lost} entities inside words: left out"
+            warnings.warn(message, stacklevel=3)
 
     def _files(self, path: Path, written: Format) -> dict[str, Path]:
         if path.is_dir() or not has_known_ending(path):

@@ -54,7 +54,7 @@ def find_splits(folder: Path, repairs: Repairs) -> dict[str, list[Path]]:
     """Find the files of each split in a folder, by their names; several where they are numbered parts of one.
 
     Args:
-        folder: Where to look, not in folders inside; but for brat's files, which may lie in a folder for each split.
+        folder: Where to look; if it has no such file, in its folder `data`, or in a folder for each split.
         repairs: Gains a count for each file that speaks of a split and is left out.
 
     Raises:
@@ -69,11 +69,13 @@ def find_splits(folder: Path, repairs: Repairs) -> dict[str, list[Path]]:
         split = _split_by_word(path) if path.is_file() and not path.name.startswith(".") else None
         if split and not _NO_CORPUS.fullmatch(path.suffix.lower()):
             found.setdefault(split[0], []).append(_Candidate(*split, _rank(path), path))
-    pairs = _pairs_of_brat(folder, paths) if not found else {}
-    if not found and not pairs:
+    inner = _inner_files(folder, paths) if not found else {}
+    if not found and not inner and (folder / "data").is_dir():
+        return find_splits(folder / "data", repairs)
+    if not found and not inner:
         names = ", ".join(path.name for path in paths[:8]) or "nothing"
         raise CorpusError(f"no file for train, dev or test (as train.txt or dev.jsonl); found {names}", path=folder)
-    return pairs or {split: _best(found[split], split, folder, repairs) for split in SPLITS if split in found}
+    return inner or {split: _best(found[split], split, folder, repairs) for split in SPLITS if split in found}
 
 
 def _rank(path: Path) -> int:
@@ -106,13 +108,14 @@ def _best(candidates: list[_Candidate], split: str, folder: Path, repairs: Repai
     return best
 
 
-def _pairs_of_brat(folder: Path, paths: list[Path]) -> dict[str, list[Path]]:
-    """The files of entities by split: all of a folder are the train split, or a folder for each split has its own."""
+def _inner_files(folder: Path, paths: list[Path]) -> dict[str, list[Path]]:
+    """Files that don't speak of a split: brat's are the train split, or a folder for each split has brat's or tables."""
     here = [path for path in paths if path.suffix == ".ann"]
     if here:
         return {"train": here}
     found: dict[str, list[Path]] = {}
     for path in paths:
         if path.is_dir() and path.name.lower() in _SPLIT_OF:
-            found.setdefault(_SPLIT_OF[path.name.lower()], []).extend(sorted(path.glob("*.ann")))
+            inside = [file for file in sorted(path.iterdir()) if file.suffix in (".ann", ".arrow", ".parquet")]
+            found.setdefault(_SPLIT_OF[path.name.lower()], []).extend(inside)
     return {split: found[split] for split in SPLITS if found.get(split)}

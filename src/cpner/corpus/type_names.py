@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 import warnings
 from collections import Counter
@@ -146,5 +147,5 @@ def check_words(words: str, code: str = "") -> str:
 def _free(words: str, code: str, taken: Mapping[str, str]) -> str:
     """The words, or where another code has them the code itself, or the words with a number."""
     plain = " ".join(_RESERVED.sub(" ", code.replace("_", " ")).lower().split())
-    candidates = [words, plain, *(f"{words} {i}" for i in range(2, len(taken) + 3))]
+    candidates = itertools.chain([words, plain], (f"{words} {i}" for i in itertools.count(2)))
     return next(name for name in candidates if name not in taken)

@@ -157,3 +157,20 @@ def test_a_packed_bomb_stops_at_the_bound(tmp_path, monkeypatch):
 
     with pytest.raises(CorpusError, match="holds more than"):
         Corpus.read(path)
+
+
+@pytest.mark.parametrize("ending", [".gz", ".xz"])
+def test_files_are_packed_as_their_ending_says(write, tmp_path, ending):
+    corpus = Corpus.read(write("train.jsonl", LINE))
+
+    corpus.write(tmp_path / f"a/train.jsonl{ending}")
+    first = (tmp_path / f"a/train.jsonl{ending}").read_bytes()
+    corpus.write(tmp_path / f"a/train.jsonl{ending}")
+
+    assert (tmp_path / f"a/train.jsonl{ending}").read_bytes() == first != LINE.encode()
+    assert Corpus.read(tmp_path / "a").train == corpus.train
+
+
+def test_a_line_of_words_without_end_is_no_table(write):
+    with pytest.raises(CorpusError, match="has lines of 5,000 columns, which are no table"):
+        Corpus.read(write("train.txt", "a " * 4999 + "O"))

@@ -19,7 +19,7 @@ from cpner.corpus.formats import (
     spacy,
     tokens,
 )
-from cpner.corpus.formats._file import File, open_lines, unpacked_name
+from cpner.corpus.formats._file import File, open_lines, packing, unpacked_name
 from cpner.corpus.formats._format import Format
 from cpner.corpus.formats._options import OVERLAPS, Options
 from cpner.corpus.repairs import Repairs
@@ -37,6 +37,7 @@ __all__ = [
     "get_format",
     "get_written",
     "open_lines",
+    "packing",
     "parse",
     "unpacked_name",
 ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
 import lzma
 import zlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from cpner.errors import CorpusError, FileError
 from cpner.files import check_utf8
@@ -105,6 +107,14 @@ def unpacked_name(path: Path) -> str:
     """The name in lower case without `.gz` and `.xz`."""
     name = path.name.lower()
     return name[:-3] if name.endswith(tuple(_PACKED)) else name
+
+
+def packing(path: Path, file: BinaryIO) -> AbstractContextManager[Any]:
+    """What packs the bytes of a file that is being written, as its ending says."""
+    ending = path.suffix.lower()
+    if ending == ".gz":
+        return gzip.GzipFile(fileobj=file, mode="wb", mtime=0, filename="")
+    return lzma.open(file, "wb") if ending == ".xz" else contextlib.nullcontext(file)
 
 
 def open_lines(path: Path) -> Iterator[str]:

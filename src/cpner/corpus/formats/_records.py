@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -161,24 +162,26 @@ def in_order(marks: Sequence[Mark], place: Place, unit: str, repairs: Repairs, o
     distinct = list(dict.fromkeys(marks))
     repairs.mend("duplicate entity left out", place, len(marks) - len(distinct))
     repairs.mend("sentence whose entities were not in order", place, int(sorted(marks) != list(marks)))
-    kept: list[Mark] = []
-    ranked = sorted(distinct, key=lambda mark: mark[0] - mark[1]) if options.overlaps == "longest" else distinct
-    if options.overlaps == "error":
-        ranked = sorted(distinct)
     if not _overlap(distinct):
         return sorted(distinct)
-    for mark in ranked:
-        rival = next((other for other in kept if mark[0] < other[1] and other[0] < mark[1]), None)
-        if rival is None:
-            kept.append(mark)
+    if options.overlaps == "error":
+        distinct = sorted(distinct)
+    elif options.overlaps == "longest":
+        distinct.sort(key=lambda mark: mark[0] - mark[1])
+    kept: list[Mark] = []  # ascending
+    for mark in distinct:
+        i = bisect_right(kept, mark)
+        rivals = [other for other in kept[max(i - 1, 0) : i + 1] if mark[0] < other[1] and other[0] < mark[1]]
+        if not rivals:
+            kept.insert(i, mark)
         elif options.overlaps == "error":
             raise place.error(
-                f"{_name(rival, unit)} and {_name(mark, unit)} overlap; entities must not: keep one of the two, "
+                f"{_name(rivals[0], unit)} and {_name(mark, unit)} overlap; entities must not: keep one of the two, "
                 "or say which (overlaps: longest or first)"
             )
         else:
             repairs.note(f"overlapping entity left out ({options.overlaps} kept)", place)
-    return sorted(kept)
+    return kept
 
 
 def check_inside(mark: Mark, limit: int, place: Place, unit: str) -> None:

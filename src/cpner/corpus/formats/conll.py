@@ -26,6 +26,7 @@ from cpner.errors import ConfigError, CorpusError
 
 _BLANKS = " \t\r"
 _DOCUMENT = "-DOCSTART-"
+_MOST = 1000  # columns
 _TYPES, _BETWEEN = "# types = ", " | "  # a comment with the names that no rule gives
 Line = tuple[int, str]  # number in the file, content
 Spot = tuple[int, int]  # block, line in it
@@ -67,10 +68,10 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     blocks = list(_blocks(text, repairs))
     comments = _possible_comments(blocks)
     by_blanks = Table([[(number, _split_at_blanks(line)) for number, line in block] for block in blocks], comments)
-    reading = _fit(by_blanks, options)
+    reading = _fit(by_blanks, options, file.path)
     if not comments.issuperset(reading.misfits):
         by_tabs = Table([[(number, _split_at_tabs(line)) for number, line in block] for block in blocks], comments)
-        at_tabs = _fit(by_tabs, options)
+        at_tabs = _fit(by_tabs, options, file.path)
         if at_tabs.layout.width > 1 and len(at_tabs.misfits) <= len(reading.misfits):
             reading = at_tabs
     return sentences_of(reading, file.path, options, repairs)
@@ -82,7 +83,7 @@ def read_table(table: Table, path: Path, options: Options, repairs: Repairs) -> 
     Raises:
         CorpusError: A line has too few or too many columns, or a tag that is none.
     """
-    return sentences_of(_fit(table, options), path, options, repairs)
+    return sentences_of(_fit(table, options, path), path, options, repairs)
 
 
 def sentences_of(reading: _Reading, path: Path, options: Options, repairs: Repairs) -> list[Sentence]:
@@ -178,12 +179,16 @@ def _split_at_tabs(line: str) -> list[str]:
     return [column.strip(" ") for column in line.split("\t")]
 
 
-def _fit(table: Table, options: Options) -> _Reading:
+def _fit(table: Table, options: Options, path: Path) -> _Reading:
     """Find the layout that most lines fit."""
     rows = [[row for _, row in block] for block in table.blocks]
     widths = Counter(len(row) for block in rows for row in block)
     counted = widths - Counter(len(rows[i][j]) for i, j in table.comments) or widths
     width = max(counted, key=counted.__getitem__, default=1)
+    if width > _MOST:
+        raise CorpusError(
+            f"has lines of {width:,} columns, which are no table; expected a word and a tag a line", path=path
+        )
     plain = [[row for j, row in enumerate(block) if (i, j) not in table.comments] for i, block in enumerate(rows)]
     usual = plain if any(len(row) == width for block in plain for row in block) else rows
     layout = find_layout(usual, width, _asked(options, width))
