@@ -119,3 +119,14 @@ def test_folder_survives_a_stop_between_the_two_renamings(tmp_path, monkeypatch)
 def test_digest_names_the_bytes_however_they_are_cut():
     assert digest([b"ab", b"c"]) == digest([b"abc"]) == hashlib.sha256(b"abc").hexdigest()[:12]
     assert digest([b"abd"]) != digest([b"abc"])
+
+
+def test_a_read_only_file_is_not_replaced(tmp_path):
+    file = tmp_path / "kept.txt"
+    file.write_text("old\n")
+    file.chmod(0o444)
+
+    with pytest.raises(FileError, match=r"kept.txt: can't be written: is read-only"):
+        write_text(file, ["new"])
+
+    assert file.read_text() == "old\n" and list(tmp_path.iterdir()) == [file]

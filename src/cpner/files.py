@@ -14,6 +14,8 @@ from typing import BinaryIO
 
 from cpner.errors import FileError
 
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
 
 def check_utf8(data: bytes, path: Path | str, first_line: int = 1) -> str:
     """Decode UTF-8, without the byte order mark that a file may begin with.
@@ -46,7 +48,7 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
         sync: Wait until the disk holds the content, so that a power cut leaves no empty file.
 
     Raises:
-        FileError: The folder or the file can't be written to.
+        FileError: The folder or the file can't be written to, or the file is read-only.
     """
     with _writing(path):
         special = _is_special(path)
@@ -54,6 +56,8 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         if target.is_dir():
             raise IsADirectoryError(None, "is a folder")
+        if target.exists() and not special and not target.stat().st_mode & _WRITABLE:
+            raise PermissionError(None, "is read-only")
         target.parent.mkdir(parents=True, exist_ok=True)
         file = open(target, "ab") if special else open(temporary, "xb")  # noqa: SIM115
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self, overload
@@ -20,6 +20,7 @@ from cpner.instructor import Instructor
 from cpner.progress import Report
 from cpner.recognition.beam import beam_search
 from cpner.recognition.recognise import Task, recognise
+from cpner.settings import MOST_BEAMS, MOST_SENTENCES, check_count
 from cpner.store import DomainCard
 from cpner.store.domains import Domains, prompt_of
 from cpner.training import check_types
@@ -141,10 +142,13 @@ class Recogniser:
             CorpusError: a text is no Unicode.
             PrefixMismatchError: the domain was made for another backbone.
         """
+        if not isinstance(text, Iterable):
+            raise ConfigError(f"predict takes a text or a list of texts; got {text!r}")
         texts = [text] if isinstance(text, str) else list(text)
-        odd = next((t for t in texts if not isinstance(t, str)), None)
-        if odd is not None or (isinstance(text, str) and not isinstance(domain, str | None)):
-            raise ConfigError(f"predict takes a text and a domain, or lists of them; got {odd or domain!r}")
+        odd = [one for one in texts if not isinstance(one, str)]
+        if odd or (isinstance(text, str) and not isinstance(domain, str | None)):
+            wrong = odd[0] if odd else domain
+            raise ConfigError(f"predict takes a text and a domain, or lists of them; got {wrong!r}")
         sentences = [sentence_of(text) for text in texts]
         predictions = self.recognise(sentences, domain, types=types, batch_size=batch_size, beams=beams)
         entities = [
@@ -180,13 +184,14 @@ class Recogniser:
             PrefixMismatchError: the domain was made for another backbone.
         """
         names = [domain] * len(sentences) if domain is None or isinstance(domain, str) else list(domain)
-        if len(names) != len(sentences) or batch_size < 1:
+        check_count("batch_size", batch_size, MOST_SENTENCES)
+        check_count("beams", beams, MOST_BEAMS)
+        if len(names) != len(sentences):
             raise ConfigError(
-                f"{len(names)} domains for {len(sentences)} texts with batch_size={batch_size}; "
-                "expected one domain for all or one for each, and at least 1"
+                f"{len(names)} domains for {len(sentences)} texts; expected one domain for all or one for each"
             )
-        if beams < 1 or (free and beams > 1):
-            raise ConfigError(f"beams={beams} with free={free}; expected at least 1, and 1 without the grammar")
+        if free and beams > 1:
+            raise ConfigError(f"beams is {beams} with free={free}; expected 1 without the grammar")
         if types is not None:
             check_types(types, ())
         asked = [name for name in dict.fromkeys(names) if name is not None]

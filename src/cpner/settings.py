@@ -12,6 +12,8 @@ from typing import Any, ClassVar, NamedTuple, Self, Union, get_args, get_origin,
 
 from cpner.errors import ConfigError, did_you_mean
 
+MOST_SENTENCES = 100_000  # read or decoded at once
+MOST_BEAMS = 1000
 _WORDS = {
     bool: "true or false", int: "a whole number", float: "a number", str: "a text", dict: "a table", list: "a list",
     tuple: "a list", NoneType: "none",
@@ -138,6 +140,16 @@ class Settings:
         """
         given = {name: value for name, value in flags.items() if value is not None}
         return cls.from_dict(given) if file is None else cls.from_toml(file, **given)
+
+
+def check_count(name: str, value: object, most: int) -> None:
+    """Check a number of things that a caller asks for.
+
+    Raises:
+        ConfigError: it is no whole number from 1 to `most`.
+    """
+    if type(value) is not int or not 1 <= value <= most:
+        raise ConfigError(f"{name} is {value!r}; expected a whole number from 1 to {most:,}")
 
 
 def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

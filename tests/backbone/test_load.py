@@ -197,6 +197,10 @@ def lacking_a_shard(folder: Path) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), "utf-8")
 
 
+def indexed(shards: dict[str, object]) -> Callable[[Path], None]:
+    return containing("model.safetensors.index.json", json.dumps({"weight_map": shards}))
+
+
 def lacking_a_tokenizer(folder: Path) -> None:
     for path in folder.glob("tokenizer*"):
         path.unlink()
@@ -213,6 +217,16 @@ def with_sentencepiece_only(folder: Path) -> None:
         (without("config.json"), "has no readable config.json in"),
         (containing("config.json", "{"), "has no readable config.json in"),
         (containing("config.json", "[3]"), "has no readable config.json in"),
+        (containing("config.json", "[" * 100_000), "has no readable config.json in"),
+        (configured(d_model="x"), "size d_model is 'x'; expected a whole number"),
+        (configured(d_model=-1), "size d_model is -1; expected 1 to"),
+        (configured(num_layers=True), "size encoder_layers is True; expected a whole number"),
+        (configured(num_layers=10**30), "size encoder_layers is 1000000000000000000000000000000; expected 1 to 1000"),
+        (configured(num_decoder_layers=0), "size decoder_layers is 0; expected 1 to 1000"),
+        (configured(relative_attention_max_distance=9), "size max_distance is 9; expected more than half"),
+        (configured(layer_norm_epsilon="x"), "size eps is 'x'; expected a number"),
+        (configured(n_positions="x"), "has n_positions 'x'; expected 8 to"),
+        (configured(feed_forward_proj=-1), "uses the activation '1'"),
         (configured(model_type="bert"), "is a 'bert' model; cpner needs t5 or mt5"),
         (configured(model_type=None), "is a None model; cpner needs t5 or mt5"),
         (configured(feed_forward_proj="gated-mish"), "uses the activation 'mish'; known are ['gelu', 'gelu_new',"),
@@ -221,11 +235,18 @@ def with_sentencepiece_only(folder: Path) -> None:
         (without("model.safetensors"), "has no safetensors file in"),
         (pickled, "pytorch_model.bin is a pickle, which cpner does not open"),
         (containing("model.safetensors", "nonsense"), "model.safetensors can't be read"),
-        (containing("model.safetensors.index.json", "[]"), "can't be read as an index of shards"),
+        (containing("model.safetensors.index.json", "[]"), "has no readable model.safetensors.index.json in"),
+        (containing("model.safetensors.index.json", "[" * 100_000), "has no readable model.safetensors.index.json in"),
+        (indexed({}), "can't be read as an index of shards: it names none"),
+        (indexed({"shared.weight": 3}), "names 3, which is no safetensors file beside it"),
+        (indexed({"shared.weight": "../model.safetensors"}), "names '../model.safetensors', which is no safetensors"),
+        (indexed({"shared.weight": "/etc/x.safetensors"}), "names '/etc/x.safetensors', which is no safetensors"),
         (lacking_a_shard, "model-1-of-2.safetensors can't be read"),
         (lacking_a_tensor, "lacks the tensor 'encoder.block.1.layer.0.SelfAttention.k.weight'"),
         (lacking_a_tokenizer, "has no tokenizer in"),
         (containing("tokenizer.json", "{}"), "has no tokenizer that loads from"),
+        (containing("tokenizer.json", "[" * 100_000), "has no tokenizer that loads from"),
+        (containing("tokenizer_config.json", "[]"), "has no tokenizer that loads from"),
         (with_sentencepiece_only, "to read spiece.model: pip install sentencepiece protobuf"),
     ],
 )

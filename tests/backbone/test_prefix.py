@@ -171,7 +171,9 @@ def test_fingerprint_does_not_see_how_exact_values_are_held(tiny):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"length": 0}, "prefix setting length is 0; expected at least 1"),
+        ({"length": 0}, "prefix setting length is 0; expected 1 to 10000"),
+        ({"length": 100_000_000}, "prefix setting length is 100000000; expected 1 to 10000"),
+        ({"start_seed": 2**64}, "prefix setting start_seed is 18446744073709551616; expected"),
         ({"attentions": ()}, r"attentions is \(\); expected some of encoder, decoder, cross"),
         ({"attentions": ("encoder", "decodr")}, r"attentions is \('encoder', 'decodr'\); expected some of"),
         ({"reparameterisation": "lstm"}, "reparameterisation is 'lstm'; expected one of mlp, direct"),

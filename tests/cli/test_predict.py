@@ -100,6 +100,29 @@ def test_a_domain_of_another_backbone_is_refused(stored, tmp_path):
     assert "was made for" in result.stderr
 
 
+def test_a_stranger_s_card_never_makes_cpner_fetch_a_backbone(store, monkeypatch):
+    import huggingface_hub
+
+    asked = []
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **_: asked.append(name))
+    card = store / "one" / "domain.json"
+    card.write_text(json.dumps({**json.loads(card.read_text("utf-8")), "backbone": "attacker/model"}), "utf-8")
+
+    result = cpner("predict", TEXT, "--domain", "one", "--store", store)
+
+    assert (result.exit_code, result.stdout, asked) == (2, "", [])
+    assert "the domain 'one' was made for the backbone 'attacker/model', which is not on this machine" in result.stderr
+    assert "--backbone attacker/model" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--batch-size", "--beams"])
+def test_numbers_beyond_all_bounds_are_refused(stored, option):
+    result = cpner("predict", TEXT, "--domain", "one", "--store", stored, option, 10**23)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is not in the range" in result.stderr
+
+
 def test_predict_in_a_pipe(stored, tmp_path):
     command = (
         f"yes 'Ada left Rome.' | head -n 100 | cpner predict --domain one --store {stored} --batch-size 2 | head -n 2"

@@ -160,6 +160,17 @@ def test_removing_a_linked_domain_removes_the_link_alone(store, tmp_path):
     assert store.load("music").card.name == "music"
 
 
+def test_a_domain_takes_the_place_of_a_link_and_not_of_its_target(store):
+    store.save(make_domain(value=1, seed=1))
+    (store.path / "jazz").symlink_to("music")
+    (store.path / ".part-0").symlink_to("nothing")
+
+    store.save(make_domain("jazz", value=2, seed=2))
+
+    assert (the_value(store.load("music")), the_value(store.load("jazz"))) == (1, 2)
+    assert hidden(store) == []
+
+
 def test_renamed_folder_renames_the_domain(store):
     store.save(make_domain())
 
@@ -237,11 +248,24 @@ def truncate(path: Path, size: int) -> None:
     path.write_bytes(path.read_bytes()[:size])
 
 
-def rewrite_prefix(store: Store, parts: dict[str, torch.Tensor]) -> None:
+def nested(levels: int) -> dict:
+    """Tables inside each other."""
+    table: dict = {}
+    for _ in range(levels):
+        table = {"a": table}
+    return table
+
+
+def rewrite(store: Store, file: str, tensors: dict[str, torch.Tensor]) -> None:
     """Other tensors under the right sha256, so that only the check of the tensors can find them."""
-    data = save(parts)
-    (store.path / "music" / "prefix.safetensors").write_bytes(data)
-    edit_card(store, sha256={"prefix.safetensors": hashlib.sha256(data).hexdigest()})
+    data = save(tensors)
+    (store.path / "music" / f"{file}.safetensors").write_bytes(data)
+    known = json.loads((store.path / "music" / "domain.json").read_text())["sha256"]
+    edit_card(store, sha256={**known, f"{file}.safetensors": hashlib.sha256(data).hexdigest()})
+
+
+def rewrite_prefix(store: Store, parts: dict[str, torch.Tensor]) -> None:
+    rewrite(store, "prefix", parts)
 
 
 def parts_with(**changes: torch.Tensor | None) -> dict[str, torch.Tensor]:
@@ -293,6 +317,37 @@ DAMAGE = {
         "domain.json is damaged: the weight of source 'ai'",
     ),
     "prefix is odd": (lambda s: edit_card(s, prefix={"length": 4}), "domain.json is damaged: prefix .* needs a length"),
+    "weight has no end": (
+        lambda s: edit_card(s, sources={"ai": 10**400}),
+        "domain.json is damaged: the weight of source 'ai'",
+    ),
+    "splits are a number": (lambda s: edit_card(s, statistics={"splits": 3}), "damaged: statistics has splits 3"),
+    "splits are none": (lambda s: edit_card(s, statistics={"splits": None}), "damaged: statistics has splits None"),
+    "a split is text": (lambda s: edit_card(s, statistics={"train": ""}), "damaged: statistics has the split ''"),
+    "sentences are text": (
+        lambda s: edit_card(s, statistics={"splits": {"train": {"sentences": ""}}}),
+        "damaged: statistics counts '' in a split",
+    ),
+    "a member is a list": (lambda s: edit_card(s, members=[[]]), r"damaged: members holds \[\]; expected texts"),
+    "a version is none": (lambda s: edit_card(s, versions={"a": None}), "damaged: versions holds None; expected texts"),
+    "shapes are text": (lambda s: edit_card(s, shapes={"cross": "x"}), "damaged: shapes of cross are 'x'"),
+    "start is text": (
+        lambda s: edit_card(s, prefix={**config_dict(PrefixConfig.paper(4)), "start_seed": "x"}),
+        "damaged: prefix setting start_seed is 'x'; expected a whole number",
+    ),
+    "deep metrics": (lambda s: edit_card(s, metrics=nested(500)), "damaged: metrics has tables and lists nested more"),
+    "half a letter": (lambda s: edit_card(s, metrics={"a": "\ud800"}), "damaged: metrics holds the character U.D800"),
+    "half a key": (lambda s: edit_card(s, metrics={"\ud800": 1}), "damaged: metrics holds the character U.D800"),
+    "escape": (lambda s: edit_card(s, strategy="\x1b[31m"), "damaged: strategy holds the character U.001B"),
+    "not a score": (lambda s: edit_card(s, metrics={"f1": float("nan")}), "damaged: metrics holds nan"),
+    "a huge card": (
+        lambda s: edit_card(s, metrics={"a": "x" * 10**6}),
+        "domain.json has more than the 1,000,000 bytes",
+    ),
+    "P in eight bits": (
+        lambda s: rewrite(s, "reparameterisation", {"matrix": torch.zeros(3).to(torch.float8_e4m3fn)}),
+        "reparameterisation.safetensors: matrix is in torch.float8_e4m3fn",
+    ),
     "no digest": (lambda s: edit_card(s, sha256=None), "domain.json is damaged: it has no sha256"),
     "another digest": (lambda s: edit_card(s, sha256={}), "prefix.safetensors is damaged: its sha256"),
     "another length": (
@@ -368,8 +423,8 @@ def test_future_format_is_refused_and_unknown_keys_are_not(store):
         (StoredDomain(make_card(), make_prefix()._replace(cross=None)), "its card speaks of"),
         (StoredDomain(make_card(), make_prefix(torch.nan)), "not finite"),
         (StoredDomain(make_card(), make_prefix(), {"matrix": torch.tensor([torch.inf])}), "matrix has values"),
-        (StoredDomain(make_card(metrics={"f1": float("nan")}), make_prefix()), "holds what JSON can't"),
-        (StoredDomain(make_card(metrics={"f1": torch.ones(1)}), make_prefix()), "holds what JSON can't"),
+        (StoredDomain(make_card(), make_prefix(), {"matrix": torch.ones(3, dtype=torch.int8)}), "is in torch.int8"),
+        (StoredDomain(make_card(metrics={"note": "x" * 1_000_000}), make_prefix()), "bytes, more than the 1,000,000"),
     ],
 )
 def test_what_would_not_load_is_not_saved(store, domain, message):
@@ -568,13 +623,24 @@ def test_import_takes_nothing_from_outside(store, exported, tmp_path, name):
 
 
 def test_import_refuses_what_is_too_large(store, exported):
-    with pytest.raises(StoreError, match=r"unpacks to .* bytes, more than the 2000 that are allowed"):
+    with pytest.raises(StoreError, match=r"has .* bytes, more than the 2,000 that are allowed"):
         store.import_(exported, "big", max_bytes=2000)
-    bomb = zipfile.ZipInfo("music/README.md")
-    with zipfile.ZipFile(exported, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(bomb, b"\0" * 10_000_000, zipfile.ZIP_DEFLATED)
-    with pytest.raises(StoreError, match=r"unpacks to 10000000 bytes"):
-        store.import_(exported, "big", max_bytes=9_999_999)
+    for file, largest in {"README.md": 1_000_000, "domain.json": 1_000_000, "prefix.safetensors": 9_000_000}.items():
+        with zipfile.ZipFile(exported, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(f"music/{file}", b"\0" * (largest + 1))
+        with pytest.raises(StoreError, match=f"unpacks to {largest + 1} bytes"):
+            store.import_(exported, "big", max_bytes=9_000_000)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_import_takes_no_compression_but_ours(store, exported, method):
+    entries = entries_of(exported)
+    with zipfile.ZipFile(exported, "w", method) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+
+    with pytest.raises(StoreError, match=r"compressed in a way that `domains export` never uses"):
+        store.import_(exported, "copy")
 
 
 def test_import_of_damage_is_one_line_and_stores_nothing(store, exported, tmp_path):

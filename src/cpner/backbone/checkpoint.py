@@ -14,45 +14,74 @@ from torch import Tensor, nn
 from cpner.backbone.linear import FusedLinear
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import ACTIVATIONS, T5
-from cpner.errors import BackboneError, one_line
+from cpner.errors import BackboneError, ConfigError, one_line, shorten
 from cpner.files import replacing
 
 _SHARD_BYTES = 15_000_000
+_JSON_BYTES = 20_000_000  # of a config or an index, which names a thousand tensors at most
+_LEAST_WINDOW = 8  # pieces
+_MOST_WINDOW = 1_000_000
 
 
-def read_shape(folder: Path, name: str) -> tuple[dict[str, Any], T5Shape]:
-    """The config of a checkpoint, as JSON and as a shape."""
-    try:
-        config = dict(json.loads((folder / "config.json").read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise BackboneError(f"backbone {name!r} has no readable config.json in {folder}") from error
+def read_shape(folder: Path, name: str) -> tuple[int, T5Shape]:
+    """The window of a checkpoint, in pieces, and its shape.
+
+    Raises:
+        BackboneError: there is no config.json, it is of another model, or a value is of the wrong kind or out of range.
+    """
+    config = _read_json(folder / "config.json", name)
     if config.get("model_type") not in ("t5", "mt5"):
-        raise BackboneError(f"backbone {name!r} is a {config.get('model_type')!r} model; cpner needs t5 or mt5")
+        model = shorten(repr(config.get("model_type")))
+        raise BackboneError(f"backbone {name!r} is a {model} model; cpner needs t5 or mt5")
     sizes = ("vocab_size", "d_model", "d_kv", "d_ff", "num_heads", "num_layers")
     if missing := [key for key in sizes if key not in config]:
         raise BackboneError(f"backbone {name!r} has a config.json that does not tell {', '.join(missing)}")
-    gate, _, activation = config.get("feed_forward_proj", "relu").rpartition("-")
+    gate, _, activation = str(config.get("feed_forward_proj", "relu")).rpartition("-")
     if gate == "gated" and activation == "gelu":
         activation = "gelu_new"  # T5 v1.1's name for the tanh approximation
     if activation not in ACTIVATIONS:
         raise BackboneError(f"backbone {name!r} uses the activation {activation!r}; known are {sorted(ACTIVATIONS)}")
-    return config, T5Shape(
-        vocab_size=config["vocab_size"],
-        d_model=config["d_model"],
-        d_kv=config["d_kv"],
-        d_ff=config["d_ff"],
-        heads=config["num_heads"],
-        encoder_layers=config["num_layers"],
-        decoder_layers=config.get("num_decoder_layers") or config["num_layers"],
-        activation=activation,
-        gated=gate == "gated",
-        # mT5 never scales; T5 does unless untied: transformers 5 writes it out, older configs say it by their tie
-        scale_output=config["model_type"] == "t5"
-        and config.get("scale_decoder_outputs", config.get("tie_word_embeddings") is not False),
-        buckets=config.get("relative_attention_num_buckets", 32),
-        max_distance=config.get("relative_attention_max_distance", 128),
-        eps=config.get("layer_norm_epsilon", 1e-6),
-    )
+    decoder_layers = config.get("num_decoder_layers")
+    window = config.get("n_positions", 512)
+    if type(window) is not int or not _LEAST_WINDOW <= window <= _MOST_WINDOW:
+        raise BackboneError(
+            f"backbone {name!r} has n_positions {shorten(repr(window))}; expected {_LEAST_WINDOW} to {_MOST_WINDOW}"
+        )
+    try:
+        shape = T5Shape(
+            vocab_size=config["vocab_size"],
+            d_model=config["d_model"],
+            d_kv=config["d_kv"],
+            d_ff=config["d_ff"],
+            heads=config["num_heads"],
+            encoder_layers=config["num_layers"],
+            decoder_layers=config["num_layers"] if decoder_layers is None else decoder_layers,
+            activation=activation,
+            gated=gate == "gated",
+            # mT5 never scales; T5 does unless untied: transformers 5 writes it out, older configs say it by their tie
+            scale_output=config["model_type"] == "t5"
+            and config.get("scale_decoder_outputs", config.get("tie_word_embeddings") is not False),
+            buckets=config.get("relative_attention_num_buckets", 32),
+            max_distance=config.get("relative_attention_max_distance", 128),
+            eps=config.get("layer_norm_epsilon", 1e-6),
+        )
+    except ConfigError as error:
+        raise BackboneError(f"backbone {name!r} has a config.json that is out of range: {error}") from error
+    return window, shape
+
+
+def _read_json(path: Path, name: str) -> dict[str, Any]:
+    """A table of JSON in a checkpoint's folder."""
+    try:
+        if path.stat().st_size > _JSON_BYTES:
+            raise ValueError("it is too large")
+        table = json.loads(path.read_text("utf-8"))
+        if not isinstance(table, dict):
+            raise ValueError("it is no table")
+    except (OSError, ValueError, RecursionError) as error:
+        reason = one_line(error)
+        raise BackboneError(f"backbone {name!r} has no readable {path.name} in {path.parent} ({reason})") from error
+    return table
 
 
 def read_weights(folder: Path, shape: T5Shape, name: str) -> T5:
@@ -132,11 +161,7 @@ def _tensors(folder: Path, name: str) -> dict[str, Tensor]:
         raise BackboneError(f"backbone {name!r} has no safetensors file in {folder}{hint}")
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        try:
-            shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BackboneError(f"backbone {name!r}: {index} can't be read as an index of shards") from error
-        files = [folder / shard for shard in sorted(shards)]
+        files = _shards(index, name)
     tensors: dict[str, Tensor] = {}
     for file in files:
         try:
@@ -147,6 +172,17 @@ def _tensors(folder: Path, name: str) -> dict[str, Tensor]:
         if "shared.weight" not in tensors and key in tensors:
             tensors["shared.weight"] = tensors[key]
     return tensors
+
+
+def _shards(index: Path, name: str) -> list[Path]:
+    """The files of weights that an index names, all in its own folder."""
+    weights = _read_json(index, name).get("weight_map")
+    if not isinstance(weights, dict) or not weights:
+        raise BackboneError(f"backbone {name!r}: {index} can't be read as an index of shards: it names none")
+    for shard in weights.values():
+        if not isinstance(shard, str) or Path(shard).name != shard or not shard.endswith(".safetensors"):
+            raise BackboneError(f"backbone {name!r}: {index} names {shard!r}, which is no safetensors file beside it")
+    return [index.parent / shard for shard in sorted(set(weights.values()))]
 
 
 def _same(a: Tensor, b: Tensor | None) -> bool:
@@ -161,8 +197,8 @@ def read_tokenizer(folder: Path, name: str) -> Any:
     if not files:  # transformers would make one without words
         raise BackboneError(f"backbone {name!r} has no tokenizer in {folder} (tokenizer.json or spiece.model)")
     try:
-        return AutoTokenizer.from_pretrained(str(folder), use_fast=True)
-    except (ImportError, OSError, ValueError, KeyError, TypeError) as error:
+        return AutoTokenizer.from_pretrained(str(folder), use_fast=True, trust_remote_code=False)
+    except Exception as error:  # what a damaged tokenizer makes of transformers is not for us to list
         if files[0] == "spiece.model":
             reason = "to read spiece.model: pip install sentencepiece protobuf"
         else:

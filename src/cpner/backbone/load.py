@@ -100,10 +100,10 @@ def load(name: str = EMBEDDED, *, device: str | None = None, dtype: torch.dtype 
     if dtype not in (None, torch.bfloat16, torch.float32):
         raise BackboneError(f"dtype {dtype} is not supported (float16 overflows in T5): use bfloat16 or float32")
     folder = locate(name)
-    config, shape = read_shape(folder, name)
+    window, shape = read_shape(folder, name)
     keep_freed_memory()
     t5 = read_weights(folder, shape, name).to(device=device, dtype=dtype or native_dtype(device))
-    return Backbone(name, t5, Vocabulary(read_tokenizer(folder, name)), window=config.get("n_positions", 512))
+    return Backbone(name, t5, Vocabulary(read_tokenizer(folder, name)), window=window)
 
 
 def check_device(device: str | None) -> str:

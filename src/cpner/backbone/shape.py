@@ -5,14 +5,25 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Self
 
-from cpner.settings import Settings, at_least, one_of
+from cpner.settings import Settings, above, between, one_of
 
 ATTENTIONS = ("encoder", "decoder", "cross")  # the kinds that a prefix may serve
 
 
 @dataclass(frozen=True)
-class T5Shape:
+class T5Shape(Settings):
     """Sizes and variants of a T5; the names follow the field, `checkpoint.py` reads them from a Hugging Face config."""
+
+    called = "size "
+    ranges: ClassVar = {  # far above any published T5, and far below what a machine would choke on
+        between(1, 10_000_000): ("vocab_size",),
+        between(1, 100_000): ("d_model", "d_kv"),
+        between(1, 1_000_000): ("d_ff",),
+        between(1, 1000): ("heads", "encoder_layers", "decoder_layers"),
+        between(4, 10_000): ("buckets",),
+        between(5, 1_000_000): ("max_distance",),
+        above(0): ("eps",),
+    }
 
     vocab_size: int
     d_model: int
@@ -28,6 +39,10 @@ class T5Shape:
     buckets: int = 32
     max_distance: int = 128
     eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.expect("max_distance", self.max_distance > self.buckets // 2, "more than half of the buckets")
 
 
 @dataclass(frozen=True)
@@ -49,8 +64,11 @@ class PrefixConfig(Settings):
 
     called = "prefix setting "
     ranges: ClassVar = {
-        at_least(1): ("length", "hidden"),
-        at_least(0): ("start_scale",),
+        between(1, 10_000): ("length",),
+        between(1, 100_000): ("hidden",),
+        between(0, 1000): ("start_scale",),
+        between(-1000, 1000): ("start_logit",),
+        between(-(2**63), 2**64 - 1): ("start_seed",),  # torch takes no others
         one_of(("mlp", "direct")): ("reparameterisation",),
     }
 

@@ -114,8 +114,8 @@ class Main(click.Group):
             try:
                 code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
                 sys.stdout.flush()
-            except (click.ClickException, click.Abort, CpnerError, OSError) as error:
-                if not standalone_mode:
+            except (click.ClickException, click.Abort, CpnerError, OSError, MemoryError, RuntimeError) as error:
+                if not standalone_mode or not _is_expected(error):
                     raise
                 _exit(error)
         if standalone_mode:
@@ -149,6 +149,20 @@ def _resumable(command: click.Command | None) -> bool:
     return any(parameter.name == "resume" for parameter in getattr(command, "params", ()))
 
 
+def _is_expected(error: Exception) -> bool:
+    """Whether an error needs no traceback; of torch's own, those that tell that memory is lacking."""
+    return not _is_of_torch(error) or _lacks_memory(error)
+
+
+def _is_of_torch(error: Exception) -> bool:
+    return isinstance(error, RuntimeError) and not isinstance(error, CpnerError | click.Abort)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    words = ("out of memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or (_is_of_torch(error) and any(word in str(error) for word in words))
+
+
 def _exit(error: Exception) -> NoReturn:
     """Tell of an error in one line, and end the process."""
     if isinstance(error, click.Abort):
@@ -159,7 +173,10 @@ def _exit(error: Exception) -> NoReturn:
     if isinstance(error, OSError) and error.errno == errno.EPIPE:  # the reader of our output has seen enough
         streams.drop_output()
         sys.exit(1)
-    if isinstance(error, CpnerError):
+    if _lacks_memory(error):
+        message = "out of memory: try smaller batches, a shorter prefix, a smaller backbone, or smaller files"
+        code = USAGE
+    elif isinstance(error, CpnerError):
         message = str(error)
         code = status_of(error).exit_code
     elif isinstance(error, click.ClickException):

@@ -144,7 +144,7 @@ def _row(store: Store, name: str) -> dict[str, Any]:
             "created": card.created,
             "size_bytes": store.size_bytes(name),
         }
-    except CpnerError as error:
+    except (CpnerError, OSError) as error:
         return {"name": name, "error": str(error)}
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from cpner.backbone import EMBEDDED
-from cpner.errors import StoreError
+from cpner.errors import ConfigError, StoreError
+from cpner.settings import MOST_SENTENCES
 
 if TYPE_CHECKING:
     from cpner.backbone.shape import PrefixConfig
@@ -65,14 +66,18 @@ sources_option, optional_sources_option = (
 )
 length_option = click.option(
     "--length",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 10_000),
     metavar="K",
     show_default="30, or those of the first source named",
     help="Positions of the prefix.",
 )
 resume_option = click.option("--resume", is_flag=True, help="Go on from the last checkpoint of a run that was stopped.")
 batch_option = click.option(
-    "--batch-size", type=click.IntRange(min=1), default=32, show_default=True, help="Sentences that are read at once."
+    "--batch-size",
+    type=click.IntRange(1, MOST_SENTENCES),
+    default=32,
+    show_default=True,
+    help="Sentences that are read at once.",
 )
 
 
@@ -135,6 +140,11 @@ class Reader:
         stored = EMBEDDED
         if self.store is not None and (self.store.exists() or not create):
             stored = _stored_backbone(open_store(self.store), domain)
+        if self.backbone is None and stored != EMBEDDED and not Path(stored).is_dir():
+            raise ConfigError(
+                f"{_whose(domain)} was made for the backbone {stored!r}, which is not on this machine; "
+                f"if you trust it, fetch it from the Hugging Face hub with --backbone {stored}, or name a folder"
+            )
         from cpner.ner import CPNER  # after the checks: torch takes long to load
 
         return CPNER.load(self.backbone or stored, store=self.store, device=self.device)
@@ -174,6 +184,10 @@ def prefix_config(length: int | None) -> PrefixConfig | None:
     from cpner.backbone.shape import PrefixConfig
 
     return None if length is None else PrefixConfig(length=length)
+
+
+def _whose(domain: str | None) -> str:
+    return "what is stored" if domain is None else f"the domain {domain!r}"
 
 
 def _stored_backbone(store: Store, domain: str | None) -> str:

@@ -16,6 +16,7 @@ from cpner.cli.console import progress_bar
 from cpner.cli.options import Reader, batch_option, reader_options, split_names
 from cpner.files import check_utf8, replacing
 from cpner.progress import Progress, Report
+from cpner.settings import MOST_BEAMS
 from cpner.show.entities import FORMATS, Tagged, render
 
 if TYPE_CHECKING:
@@ -48,7 +49,11 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
               show_default="standard output", help="Where to write.")  # fmt: skip
 @batch_option
 @click.option(
-    "--beams", type=click.IntRange(min=1), default=1, show_default=True, help="Outputs to search among; 1 is greedy."
+    "--beams",
+    type=click.IntRange(1, MOST_BEAMS),
+    default=1,
+    show_default=True,
+    help="Outputs to search among; 1 is greedy.",
 )
 def predict(
     text: str | None,

@@ -85,7 +85,7 @@ def _vocabulary(text: Sequence[Path], labelled: Path | None, out: Path, config: 
             else:
                 tokenizer = train_tokenizer(_lines(text, labelled), config.vocabulary, sample=config.vocabulary_lines)
                 save_tokenizer(tokenizer, new)
-    return Vocabulary(AutoTokenizer.from_pretrained(str(folder)))
+    return Vocabulary(AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False))
 
 
 def _lines(text: Sequence[Path], labelled: Path | None) -> Iterator[str]:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cpner.backbone.shape import ATTENTIONS
+from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.corpus.type_names import can_name_type
-from cpner.errors import PrefixMismatchError, StoreError, one_line
+from cpner.errors import ConfigError, PrefixMismatchError, StoreError, one_line
 from cpner.settings import wrong_kinds
+from cpner.store.plain import check_plain, check_shapes, check_statistics, check_texts, is_number
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from cpner.backbone.load import Backbone
     from cpner.backbone.prefix import Prefix
-    from cpner.backbone.shape import PrefixConfig
 
 FORMAT = 1  # of domain.json and the tensor files; raised when older versions of cpner could misread them
 NAME_LENGTH = 64  # characters
+CARD_BYTES = 1_000_000  # of domain.json; a card in memory takes up to thirty times as much
 VOTES = ("probabilities", "predictions")  # what the members of an ensemble agree on
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # no file on Windows has such a name
@@ -82,29 +82,40 @@ class DomainCard:
     @property
     def config(self) -> PrefixConfig:
         """The settings of the prefix."""
-        from cpner.backbone.shape import PrefixConfig
-
         known = {row.name for row in dataclasses.fields(PrefixConfig)}
         plain = {"start_logit": 0.0}  # of a card that does not tell it
         return PrefixConfig(**plain | {name: value for name, value in self.prefix.items() if name in known})
+
+    def _check_prefix(self) -> PrefixConfig:
+        missing = {"length", "attentions"} - set(self.prefix)
+        try:
+            config = self.config
+        except ConfigError as error:
+            raise StoreError(str(error)) from error
+        if missing or len(set(config.attentions)) < len(config.attentions):
+            raise StoreError(f"prefix {_short(self.prefix)} needs a length from 1 and attentions of {list(ATTENTIONS)}")
+        return config
 
     def __post_init__(self) -> None:
         for name, kind in wrong_kinds(self):
             raise StoreError(f"{name} is {_short(getattr(self, name))}; expected {kind}")
         check_name(self.name)
-        if not self.types or not all(isinstance(name, str) for name in self.types):
+        if not self.types or not all(isinstance(name, str) and name.strip() for name in self.types):
             raise StoreError(f"types {_short(self.types)} must be the names of the entity types, at least one")
         if len(set(self.types)) < len(self.types) or not all(map(can_name_type, self.types)):
             raise StoreError(f"types {_short(self.types)} must be words without ':' and parentheses, each named once")
         for name, weight in self.sources.items():
-            if not isinstance(weight, int | float) or isinstance(weight, bool) or not math.isfinite(weight):
+            if not is_number(weight):
                 raise StoreError(f"the weight of source {name!r} is {_short(weight)}, which is no number")
+        for row in dataclasses.fields(self):
+            check_plain(row.name, getattr(self, row.name))
+        check_texts("members", self.members)
+        check_texts("versions", self.versions.values())
+        check_statistics(self.statistics)
         if odd := set(self.shapes) - set(ATTENTIONS):
             raise StoreError(f"shapes are of {_short(min(odd))}, which is none of {list(ATTENTIONS)}")
-        length, attentions = self.prefix.get("length"), self.prefix.get("attentions")
-        known = isinstance(attentions, list | tuple) and all(name in ATTENTIONS for name in attentions)
-        if type(length) is not int or length < 1 or not attentions or not known:
-            raise StoreError(f"prefix {_short(self.prefix)} needs a length from 1 and attentions of {list(ATTENTIONS)}")
+        check_shapes(self.shapes)
+        length = self._check_prefix().length
         if self.vote not in VOTES or (self.members and length % len(self.members)):
             raise StoreError(
                 f"an ensemble of {len(self.members)} by {_short(self.vote)} does not fit {length} positions: "
@@ -154,13 +165,13 @@ def write_json(card: DomainCard, sha256: Mapping[str, str]) -> bytes:
     """`domain.json`: the card, the format, and the sha256 of each tensor file.
 
     Raises:
-        StoreError: the card holds what JSON can't.
+        StoreError: the card is too large to be read again.
     """
     record = {"format": FORMAT, **asdict(card), "sha256": dict(sha256)}
-    try:
-        return json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
-        raise StoreError(f"the card of {card.name!r} holds what JSON can't: {one_line(error)}") from error
+    data = json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False).encode()
+    if len(data) > CARD_BYTES:
+        raise StoreError(f"the card of {card.name!r} has {len(data):,} bytes, more than the {CARD_BYTES:,} it may have")
+    return data
 
 
 def read_json(data: bytes, path: Path, name: str | None = None) -> tuple[DomainCard, dict[str, str]]:
@@ -174,6 +185,8 @@ def read_json(data: bytes, path: Path, name: str | None = None) -> tuple[DomainC
     Raises:
         StoreError: it is no card, or one of a future format.
     """
+    if len(data) > CARD_BYTES:
+        raise StoreError(f"{path} has {len(data):,} bytes, more than the {CARD_BYTES:,} that a card may have")
     try:
         record = json.loads(data)
     except (ValueError, RecursionError) as error:

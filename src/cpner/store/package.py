@@ -6,13 +6,13 @@ import dataclasses
 import hashlib
 import json
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from cpner.errors import StoreError, one_line
 from cpner.store.card import (
+    CARD_BYTES,
     FORMAT,
     DomainCard,
     StoredDomain,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CARD, README = "domain.json", "README.md"
 PREFIX, REPARAMETERISATION = "prefix.safetensors", "reparameterisation.safetensors"
+FLOATS = ("torch.bfloat16", "torch.float16", "torch.float32", "torch.float64")  # that can be checked and computed with
 FILES = (CARD, PREFIX, REPARAMETERISATION, README)
 IMPORT_BYTES = 1 << 30  # of an unpacked domain: far above any real one, far below what fills a disk
 
@@ -111,33 +112,56 @@ def _check_parts(parts: Mapping[str, Tensor], card: DomainCard, path: Path) -> N
 
 def _check_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
     for name, tensor in tensors.items():
+        if str(tensor.dtype) not in FLOATS:
+            raise StoreError(f"{path}: {name} is in {tensor.dtype}; expected one of {', '.join(FLOATS)}")
         if not tensor.isfinite().all():
             raise StoreError(f"{path}: {name} has values that are not finite; the training went astray")
 
 
 def read_zip(path: Path, max_bytes: int) -> dict[str, bytes]:
-    """The files of an exported domain; only names that a domain has, in one folder or none, are taken."""
-    files: dict[str, bytes] = {}
+    """The files of an exported domain; only names that a domain has, in one folder or none, are taken.
+
+    Args:
+        path: the .zip file.
+        max_bytes: that all files may have together, unpacked; the texts may have `CARD_BYTES` each.
+
+    Raises:
+        StoreError: it is no .zip, is damaged, or holds what no exported domain does.
+    """
     try:
+        if path.stat().st_size > max_bytes:
+            raise StoreError(f"{path} has {path.stat().st_size:,} bytes, more than the {max_bytes:,} that are allowed")
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            for entry in entries:
-                name = PurePosixPath(entry.filename)
-                if name.name not in FILES or len(name.parts) > 2 or ".." in name.parts or name.is_absolute():
-                    raise StoreError(f"{path} holds {entry.filename!r}, which is no file of an exported domain")
-            if len({PurePosixPath(entry.filename).parent for entry in entries}) > 1:
-                raise StoreError(f"{path} holds more than one domain; import one at a time")
-            if len({entry.filename for entry in entries}) < len(entries):
-                raise StoreError(f"{path} holds a file twice; export the domain again")
-            if (total := sum(entry.file_size for entry in entries)) > max_bytes:
-                raise StoreError(f"{path} unpacks to {total} bytes, more than the {max_bytes} that are allowed")
-            for entry in entries:
-                files[PurePosixPath(entry.filename).name] = archive.read(entry)  # stops at the size checked above
+            _check_entries(path, entries, max_bytes)
+            # reading stops at the sizes checked above
+            return {PurePosixPath(entry.filename).name: archive.read(entry) for entry in entries}
+    except StoreError:
+        raise
     except FileNotFoundError as error:
         raise StoreError(f"no file {path} to import") from error
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: encrypted
+    except Exception as error:  # zipfile and zlib raise a dozen kinds for a damaged archive, and list none of them
         raise StoreError(f"{path} can't be read as a .zip: {one_line(error)}") from error
-    return files
+
+
+def _check_entries(path: Path, entries: list[zipfile.ZipInfo], max_bytes: int) -> None:
+    """Check what an archive says of its files, before any is read."""
+    for entry in entries:
+        name = PurePosixPath(entry.filename)
+        if name.name not in FILES or len(name.parts) > 2 or ".." in name.parts or name.is_absolute():
+            raise StoreError(f"{path} holds {entry.filename!r}, which is no file of an exported domain")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise StoreError(f"{path} holds {entry.filename!r} compressed in a way that `domains export` never uses")
+        if name.name in (CARD, README) and entry.file_size > CARD_BYTES:
+            raise StoreError(
+                f"{path} unpacks to {entry.file_size} bytes of {name.name}, more than the {CARD_BYTES} that are allowed"
+            )
+    if len({PurePosixPath(entry.filename).parent for entry in entries}) > 1:
+        raise StoreError(f"{path} holds more than one domain; import one at a time")
+    if len({entry.filename for entry in entries}) < len(entries):
+        raise StoreError(f"{path} holds a file twice; export the domain again")
+    if (total := sum(entry.file_size for entry in entries)) > max_bytes:
+        raise StoreError(f"{path} unpacks to {total} bytes, more than the {max_bytes} that are allowed")
 
 
 def sha256_of(data: bytes) -> str:

@@ -21,21 +21,12 @@ import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from cpner.errors import StoreError, UnknownDomainError, did_you_mean
 from cpner.files import replacing
-from cpner.store.card import (
-    DomainCard,
-    StoredDomain,
-    check_name,
-    is_name,
-    read_json,
-)
+from cpner.store.card import CARD_BYTES, DomainCard, StoredDomain, check_name, is_name, read_json
 from cpner.store.package import CARD, FILES, IMPORT_BYTES, PREFIX, pack, read_zip, sha256_of, unpack
-
-if TYPE_CHECKING:
-    pass
 
 LOCK_SECONDS = 60.0  # a save takes milliseconds, so that a longer wait means that something is wrong
 Result = TypeVar("Result")
@@ -290,9 +281,8 @@ class Store:
             if old.name.startswith(".old-"):
                 target = self.path / old.name.removeprefix(".old-")
                 os.rename(old, self._part() if target.exists() else target)
-        for folder in self._folders():
-            if folder.name.startswith(".part-"):
-                _delete(folder)
+        for part in self.path.glob(".part-*"):  # links to nothing, too
+            _delete(part)
 
 
 class _NoLockError(StoreError):
@@ -313,6 +303,8 @@ def _holds_domain(folder: Path) -> bool:
 
 def _read_file(path: Path) -> bytes:
     try:
+        if path.name == CARD and path.stat().st_size > CARD_BYTES:
+            raise StoreError(f"{path} has more than the {CARD_BYTES:,} bytes that a card may have")
         return path.read_bytes()
     except FileNotFoundError as error:
         raise StoreError(f"{path} is missing") from error

@@ -112,7 +112,8 @@ def check_types(types: Sequence[str], sentences: Sequence[Sentence]) -> None:
         ConfigError: see above.
         CorpusError: a type's words can't stand in the template.
     """
-    if isinstance(types, str) or not types or len(set(types)) < len(types):
+    is_list = isinstance(types, Sequence) and not isinstance(types, str) and all(isinstance(one, str) for one in types)
+    if not is_list or not types or len(set(types)) < len(types):
         hint = "" if types else "; a corpus without entities has none"
         raise ConfigError(f"types {types!r} must be a list of at least one type, each named once{hint}")
     for type_ in types:
