@@ -109,7 +109,7 @@ def _best(candidates: list[_Candidate], split: str, folder: Path, repairs: Repai
 
 
 def _inner_files(folder: Path, paths: list[Path]) -> dict[str, list[Path]]:
-    """Files that don't speak of a split: brat's are the train split, or a folder for each split has brat's or tables."""
+    """Files that speak of no split: brat's are the train split, or a folder for each split has brat's or tables."""
     here = [path for path in paths if path.suffix == ".ann"]
     if here:
         return {"train": here}

@@ -216,3 +216,41 @@ def test_brat_may_have_a_folder_for_each_split(write, tmp_path):
         "train": 2,
         "dev": 2,
     }
+
+
+def test_of_argilla_only_submitted_responses_are_gold(write):
+    spans = [{"start": a, "end": b, "label": t} for a, b, t in [(2, 11, "person"), (17, 21, "place")]]
+    wrong = {"value": [{"start": 2, "end": 5, "label": "place"}]}
+    records = [
+        {"fields": {"text": TEXT}, "responses": {"spans": [{**wrong, "status": "draft"}, {"value": spans}, wrong]}},
+        {"fields": {"text": TEXT}, "responses": {}, "suggestions": {"spans": wrong}},
+    ]
+
+    corpus = Corpus.read(write("train.jsonl", "\n".join(map(json.dumps, records))))
+
+    assert found(corpus) == NAMES
+    assert corpus.repairs == {
+        "further response to a record left out": 1,
+        "record without a submitted response left out": 1,
+    }
+
+
+def test_the_job_of_a_manifest_has_any_name(write):
+    entities = [
+        {"startOffset": 2, "endOffset": 11, "label": "person"},
+        {"startOffset": 17, "endOffset": 21, "label": "place"},
+    ]
+    record = {"source": TEXT, "our-job": {"annotations": {"entities": entities}}, "our-job-metadata": {"type": "text"}}
+
+    assert found(Corpus.read(write("train.manifest.jsonl", json.dumps(record)))) == NAMES
+
+
+def test_offsets_of_pubtator_go_over_title_and_abstract(write):
+    lines = ["1|t|Ida Storm left.", "1|a|She is in Lund.", "1\t0\t9\tIda Storm\tperson", "1\t26\t30\tLund\tplace\tD1",
+             "1\tcause\tA\tB", "", "2|t|So did Bo.", "2|a|", ""]  # fmt: skip
+
+    corpus = Corpus.read(write("train.txt", "\n".join(lines)))
+
+    assert [sentence.text for sentence in corpus.train] == ["Ida Storm left.\nShe is in Lund.", "So did Bo.\n"]
+    assert found(corpus) == NAMES
+    assert corpus.repairs == {"relation left out": 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cpner.corpus.formats import (
+    argilla,
     brat,
     conll,
     conllu,
@@ -16,6 +17,8 @@ from cpner.corpus.formats import (
     jsonl,
     label_studio,
     prodigy,
+    pubtator,
+    sagemaker,
     spacy,
     tokens,
 )
@@ -64,6 +67,18 @@ _ALL = (
         label_studio.sniff, label_studio.read, label_studio.write, ".json",
     ),
     Format(
+        "argilla", "records with fields and responses",
+        '{"fields": {"text": "Vane left."}, "responses": {"spans": [{"value": '
+        '[{"start": 0, "end": 4, "label": "person"}], "status": "submitted"}]}}',
+        argilla.sniff, argilla.read,
+    ),
+    Format(
+        "sagemaker", "the manifest of Ground Truth",
+        '{"source": "Vane left.", "job": {"annotations": {"entities": '
+        '[{"startOffset": 0, "endOffset": 4, "label": "person"}]}}, "job-metadata": {}}',
+        sagemaker.sniff, sagemaker.read,
+    ),
+    Format(
         "prodigy", "spans, tokens and an answer",
         '{"text": "Vane left.", "spans": [{"start": 0, "end": 4, "label": "person"}], "answer": "accept"}',
         prodigy.sniff, prodigy.read, prodigy.write,
@@ -93,6 +108,10 @@ _ALL = (
         "jsonl", "text with character offsets",
         '{"text": "Vane left.", "entities": [{"start": 0, "end": 4, "type": "person"}]}',
         jsonl.sniff, jsonl.read, jsonl.write,
+    ),
+    Format(
+        "pubtator", "title, abstract and entities", "1|t|Vane left.\n1\t0\t4\tVane\tperson\n",
+        pubtator.sniff, pubtator.read,
     ),
     Format(
         "conllu", "ten columns and NER= in the last", "1\tVane\t_\t_\t_\t_\t_\t_\t_\tNER=B-person",

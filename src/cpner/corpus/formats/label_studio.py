@@ -51,8 +51,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
                 seen.add(show(task["id"]))
         if found is not None:
             labelled.append(found)
-    known = [one if all(mark.text is not None for mark in one.marks) else from_utf16(one) for one in labelled]
-    return at_least_one(sentences_of_texts(known, options, repairs), file.path)
+    return at_least_one(sentences_of_texts(map(_by_browser, labelled), options, repairs), file.path)
 
 
 def write(sentences: Iterable[Sentence]) -> Iterator[str]:
@@ -75,6 +74,13 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
         yield before + json.dumps(task, ensure_ascii=False)
         before = ","
     yield "]" if before == "," else "[]"
+
+
+def _by_browser(one: Labelled) -> Labelled:
+    """Offsets in characters, unless the entities' own texts say that no browser counted them."""
+    moved = from_utf16(one)
+    said = ((mark.text, one.text[mark.start : mark.end]) for mark in moved.marks if mark.text is not None)
+    return moved if all(text.strip() == inside.strip() for text, inside in said) else one
 
 
 def _of_task(task: Record, place: Place, repairs: Repairs) -> Labelled | None:
