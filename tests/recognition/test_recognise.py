@@ -128,11 +128,12 @@ def test_options_that_fill_the_window_leave_room_for_the_sentence(tiny, prefixes
     types = [
         f"{a} {b} {c}" for a in ("song", "band", "city") for b in ("river", "bank", "music") for c in "abcdefghijkl"
     ]
-    own = task(tiny, long_sentence(4), None, types)
+    long = task(tiny, long_sentence(4), None, types)
 
-    assert len(own.prompt.source(own.sentence).ids) > tiny.window
-    assert room(tiny, own.prompt) == tiny.window // 4
-    assert isinstance(recognise(tiny, [own], prefixes)[0], list)
+    assert len(long.prompt.source(long.sentence).ids) > tiny.window
+    assert room(tiny, long.prompt) == tiny.window // 4
+    [found] = recognise(tiny, [long], prefixes)
+    assert all(f.span.type in types and f.span.end <= len(long.sentence.words) for f in found)
 
 
 def test_nothing_is_left_to_train(tiny, prefixes):

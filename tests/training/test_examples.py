@@ -53,13 +53,13 @@ def test_epochs_differ_and_are_the_same_again(tiny):
 def test_options_hold_a_sentences_own_types_and_some_of_the_others_in_changing_order(tiny):
     examples = Examples(tiny, SENTENCES, TYPES, TrainingConfig(option_dropout=0.5))
     fixed = Examples(tiny, SENTENCES, TYPES, TrainingConfig(option_dropout=0.0, shuffle_options=False))
-    seen = [examples._options(epoch, 1, SENTENCES[1]) for epoch in range(50)]
+    seen = [examples.options(epoch, 1, SENTENCES[1]) for epoch in range(50)]
 
     assert all({"person", "location"} <= set(options) <= set(TYPES) for options in seen)
     assert {len(options) for options in seen} == {2, 3}
     assert len({tuple(options) for options in seen}) > 4
-    assert all(examples._options(epoch, 3, SENTENCES[3]) for epoch in range(50))  # never none at all
-    assert fixed._options(5, 1, SENTENCES[1]) == TYPES
+    assert all(examples.options(epoch, 3, SENTENCES[3]) for epoch in range(50))  # never none at all
+    assert fixed.options(5, 1, SENTENCES[1]) == TYPES
 
 
 def test_every_mention_is_replaced_by_one_of_its_type(tiny):
@@ -79,13 +79,13 @@ def test_epochs_show_a_sentence_with_mentions_of_others(tiny):
     plain = Examples(tiny, SENTENCES, TYPES, TrainingConfig(mention_replacement=0.0))
     examples = Examples(tiny, SENTENCES, TYPES, TrainingConfig(mention_replacement=0.5))
     people = {"Johnson", "Ada Lovelace", "Joseph"}
-    shown = [examples._varied(epoch, 0) for epoch in range(60)]
+    shown = [examples.shown(epoch, 0) for epoch in range(60)]
 
-    assert [plain._varied(epoch, 0) for epoch in range(3)] == [SENTENCES[0]] * 3
+    assert [plain.shown(epoch, 0) for epoch in range(3)] == [SENTENCES[0]] * 3
     assert {sentence.entity(sentence.spans[0]).text for sentence in shown} == people
     assert [[span.type for span in sentence.spans] for sentence in shown] == [TYPES] * 60
     assert {sentence.word_texts[-1] for sentence in shown} == {"."}
-    assert [s.text for s in shown] == [examples._varied(epoch, 0).text for epoch in range(60)]  # the same again
+    assert [s.text for s in shown] == [examples.shown(epoch, 0).text for epoch in range(60)]  # the same again
 
 
 def test_a_mention_too_long_for_the_window_takes_no_place(tiny):

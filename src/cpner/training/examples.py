@@ -54,7 +54,7 @@ class Examples:
     def epoch(self, number: int) -> list[NDArray[np.int64]]:
         """The batches of an epoch as sentence numbers: of about the same length, in a random order."""
         rng = np.random.default_rng([self.config.seed, _ORDER, number])
-        lengths = [self.head + self._pieces(self._varied(number, i)) for i in range(len(self.sentences))]
+        lengths = [self.head + self._pieces(self.shown(number, i)) for i in range(len(self.sentences))]
         blurred = lengths * rng.uniform(0.75, 1.25, len(lengths))  # so that neighbours change
         batches: list[list[int]] = []
         longest = 0
@@ -73,9 +73,9 @@ class Examples:
     def batch(self, epoch: int, rows: NDArray[np.int64]) -> Batch:
         """The tensors of a batch in an epoch."""
         v = self.backbone.vocabulary
-        chosen = [self._varied(epoch, i) for i in rows.tolist()]
+        chosen = [self.shown(epoch, i) for i in rows.tolist()]
         sources = [
-            self.prompt.source(sentence, self._options(epoch, i, sentence))
+            self.prompt.source(sentence, self.options(epoch, i, sentence))
             for i, sentence in zip(rows.tolist(), chosen, strict=True)
         ]
         targets = [self.prompt.target(source, sentence) for source, sentence in zip(sources, chosen, strict=True)]
@@ -85,7 +85,7 @@ class Examples:
     def _pieces(self, sentence: Sentence) -> int:
         return sum(word_lengths(self.backbone, sentence))
 
-    def _varied(self, epoch: int, number: int) -> Sentence:
+    def shown(self, epoch: int, number: int) -> Sentence:
         """A sentence as an epoch shows it: with some mentions replaced, unless it then is too long for the window."""
         sentence, share = self.sentences[number], self.config.mention_replacement
         if not share or not sentence.spans:
@@ -99,7 +99,7 @@ class Examples:
         mentions = self.mentions[type_]
         return mentions[int(rng.integers(len(mentions)))]
 
-    def _options(self, epoch: int, number: int, sentence: Sentence) -> list[str]:
+    def options(self, epoch: int, number: int, sentence: Sentence) -> list[str]:
         """The types offered with a sentence: all that it has, most of the others."""
         rng = np.random.default_rng([self.config.seed, _OPTIONS, epoch, number])
         present = {span.type for span in sentence.spans}
