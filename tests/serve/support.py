@@ -17,8 +17,10 @@ from cpner import CPNER
 from cpner.serve.app import make_app
 from cpner.serve.context import Context
 from cpner.serve.settings import ServeSettings
-from tests.support import TYPES, random_prefix
+from tests.support import SENTENCES, TYPES, random_prefix
 
+PATIENCE = 300.0  # seconds: each training is a process of its own, which loads torch
+QUICK = {"epochs": 2, "min_steps": 0, "batch_sentences": 2}
 DOMAINS = ("one", "three", "two")
 
 
@@ -73,3 +75,16 @@ def wait_until(true: Callable[[], Any], seconds: float = 60.0) -> None:
     while not true():
         assert time.monotonic() < deadline, "it did not become true in time"
         time.sleep(0.01)
+
+
+def labelled() -> list[dict[str, Any]]:
+    """The sentences of the tests as JSON."""
+    return [
+        {"text": one.text, "entities": [{"start": e.start, "end": e.end, "type": e.type} for e in one.entities]}
+        for one in SENTENCES
+    ]
+
+
+def job(domain: str = "new", kind: str = "fit", **fields: Any) -> dict[str, Any]:
+    corpus = {"train": labelled(), "dev": labelled()[:2], "test": labelled()[:3]}
+    return {"kind": kind, "domain": domain, "corpus": corpus, "settings": QUICK, **fields}

@@ -12,30 +12,14 @@ from filelock import FileLock
 from cpner import CPNER, Corpus, Sentence
 from cpner.store import Store
 from cpner.training import TrainingConfig
-from tests.serve.support import DOMAINS, Served, running, wait_until
+from tests.serve.support import DOMAINS, PATIENCE, QUICK, Served, job, running, wait_until
 from tests.support import SENTENCES, stored_prefix
-
-PATIENCE = 300.0  # seconds: each training is a process of its own, which loads torch
-QUICK = {"epochs": 2, "min_steps": 0, "batch_sentences": 2}
 
 
 @pytest.fixture
 def served(tiny: Any, store: Path) -> Iterator[Served]:
     with running(tiny, store) as server:
         yield server
-
-
-def labelled() -> list[dict[str, Any]]:
-    """The sentences of the tests as JSON."""
-    return [
-        {"text": one.text, "entities": [{"start": e.start, "end": e.end, "type": e.type} for e in one.entities]}
-        for one in SENTENCES
-    ]
-
-
-def job(domain: str = "new", kind: str = "fit", **fields: Any) -> dict[str, Any]:
-    corpus = {"train": labelled(), "dev": labelled()[:2], "test": labelled()[:3]}
-    return {"kind": kind, "domain": domain, "corpus": corpus, "settings": QUICK, **fields}
 
 
 def start(served: Served, **fields: Any) -> str:
@@ -124,7 +108,8 @@ def test_jobs_run_one_at_a_time_in_their_order(served: Served) -> None:
     seen = set()
 
     def over() -> bool:
-        states = [show(served, name)["state"] for name in names]
+        listed = {one["id"]: one["state"] for one in served.client.get("/v1/jobs").json()["jobs"]}
+        states = [listed[name] for name in names]
         seen.add(tuple(states))
         return states[-1] == "done"
 
@@ -139,10 +124,11 @@ def test_jobs_run_one_at_a_time_in_their_order(served: Served) -> None:
 def test_a_cancelled_job_keeps_its_run_and_goes_on(served: Served) -> None:
     long = {"epochs": 60, "max_epochs": 60, "min_steps": 0, "save_seconds": 0.01}
     name = start(served, settings=long)
-    wait_until(lambda: show(served, name)["progress"], PATIENCE)
+    run = served.store / ".jobs" / name / "run"
+    wait_until(lambda: list(run.rglob("checkpoint.safetensors")), PATIENCE)
     assert served.client.delete(f"/v1/jobs/{name}").status_code == 202
     finish(served, name, "cancelled")
-    assert list((served.store / ".jobs" / name / "run").rglob("checkpoint.safetensors"))
+    assert list(run.rglob("checkpoint.safetensors"))
     assert "new" not in Store(served.store)
     assert served.client.post(f"/v1/jobs/{name}/resume").status_code == 202
     finish(served, name)
@@ -207,11 +193,22 @@ def test_too_many_jobs_are_refused(tiny: Any, store: Path) -> None:
         assert (reply.status_code, reply.headers["retry-after"]) == (429, "60")
 
 
-def test_one_server_of_a_store_trains(tiny: Any, store: Path) -> None:
+def test_one_server_of_a_store_trains_and_the_others_show_how_it_goes(tiny: Any, store: Path) -> None:
+    with running(tiny, store) as first, running(tiny, store) as second:
+        assert second.client.post("/v1/jobs", json=job()).status_code == 503
+        name = start(first)
+        assert second.client.delete(f"/v1/jobs/{name}").status_code == 503
+        told = events(second, name)
+        assert told == events(first, name)
+        assert told[-1]["data"]["state"] == "done"
+        assert show(second, name) == {**show(first, name), "progress": None}
+        assert second.client.post("/v1/predict", json={"domain": "new", "text": "a"}).status_code == 200
+
+
+def test_a_lock_of_another_process_is_kept(tiny: Any, store: Path) -> None:
     (store / ".jobs").mkdir()
     with FileLock(store / ".jobs" / ".lock"), running(tiny, store) as served:
         assert served.client.post("/v1/jobs", json=job()).status_code == 503
-        assert served.client.post("/v1/predict", json={"domain": "one", "text": "a"}).status_code == 200
 
 
 @pytest.mark.slow

@@ -72,6 +72,7 @@ class JobFolder:
         self.record = msgspec.json.decode((path / "job.json").read_bytes(), type=JobRecord)
         self.events = _count_lines(path / "events.jsonl")
         self.progress: dict[str, Any] | None = None
+        self._told = False
 
     @classmethod
     def create(cls, root: Path, asked: JobRequest, sources: list[str], **values: Any) -> JobFolder:
@@ -112,7 +113,10 @@ class JobFolder:
         self.add_event("state", {"state": state, "error": error})
 
     def add_event(self, event: str, data: dict[str, Any]) -> None:
-        """Tell something of the job."""
+        """Tell something of the job; called by the server alone that trains for the store."""
+        if not self._told:
+            _mend(self.path / "events.jsonl")
+            self._told = True
         self.events += 1
         if event == "progress":
             self.progress = data
@@ -155,11 +159,10 @@ def write(path: Path, value: Any) -> None:
 
 
 def _count_lines(path: Path) -> int:
-    if not path.exists():
-        return 0
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):  # a line that a kill cut off
-        with open(path, "r+b") as file:
-            file.truncate(whole)
-    return data.count(b"\n", 0, whole)
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _mend(path: Path) -> None:
+    """Leave out a last line that a kill cut off."""
+    if path.exists() and not (data := path.read_bytes()).endswith(b"\n"):
+        os.truncate(path, data.rfind(b"\n") + 1)

@@ -25,6 +25,7 @@ from cpner.serve.problems import ProblemError
 _log = logging.getLogger("cpner.serve")
 _KEPT = 100  # finished jobs whose folders stay
 _HEARTBEAT = 15.0  # seconds between signs of life in a stream of events
+_LOOK = 1.0  # seconds between looks at a job of another server
 _STOP_SECONDS = 5.0  # that a training has to end before it is killed
 _LAST_CHARACTERS = 300  # of the log that tell why a training failed
 Done = Callable[[str], Awaitable[None]]
@@ -56,7 +57,7 @@ class Jobs:
         """Read the jobs of the store, and go on with those that are not over if no other server does."""
         self.root.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.root / ".lock")
-        await asyncio.to_thread(self._read)
+        self.folders = self._read()
         self._runner = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -69,15 +70,30 @@ class Jobs:
         if self._lock is not None:
             self._lock.release()
 
-    def get(self, name: str) -> JobFolder:
+    async def refresh(self) -> None:
+        """Read the jobs anew where another server trains for the store."""
+        if not self._owned():
+            self.folders = await asyncio.to_thread(self._read)
+
+    async def get(self, name: str) -> JobFolder:
         """A job.
 
         Raises:
             ProblemError: 404, there is no such job.
         """
+        await self.refresh()
         if name not in self.folders:
             raise ProblemError(404, "not_found", "no job of this id")
         return self.folders[name]
+
+    def check_owned(self) -> None:
+        """Check that it is this server that trains for the store.
+
+        Raises:
+            ProblemError: 503, another server does.
+        """
+        if not self._owned():
+            raise ProblemError(503, "unavailable", "another server trains for this store; ask that one")
 
     def check_room(self) -> None:
         """Check that a job can be taken.
@@ -85,8 +101,7 @@ class Jobs:
         Raises:
             ProblemError: 429 too many wait, 503 another server on this store trains.
         """
-        if not self._owned():
-            raise ProblemError(503, "unavailable", "another server trains for this store; ask that one")
+        self.check_owned()
         waiting = sum(job.is_open for job in self.folders.values())
         if waiting > self.most:
             raise ProblemError(
@@ -126,6 +141,10 @@ class Jobs:
                 yield event
             if not job.is_open:
                 return
+            if not self._owned():
+                await asyncio.sleep(_LOOK)
+                job = await self.get(job.record.id)
+                continue
             try:
                 async with self._changed, asyncio.timeout(_HEARTBEAT):
                     while job.events <= after and job.is_open:
@@ -133,20 +152,23 @@ class Jobs:
             except TimeoutError:
                 yield None
 
-    def _read(self) -> None:
+    def _read(self) -> dict[str, JobFolder]:
+        folders = {}
         for path in sorted(self.root.iterdir()):
             if (path / "job.json").is_file():
                 try:
-                    self.folders[path.name] = JobFolder(path)
+                    folders[path.name] = JobFolder(path)
                 except (OSError, msgspec.MsgspecError) as error:
                     _log.warning("job %s can't be read: %s", path.name, type(error).__name__)
+        return folders
 
     def _owned(self) -> bool:
-        """Whether this server is the one that trains for the store."""
+        """Whether this server is the one that trains for the store; it becomes that when the other one ends."""
         assert self._lock is not None
         if not self._lock.is_locked:
             with contextlib.suppress(Timeout, OSError):
                 self._lock.acquire(timeout=0)
+                self.folders = self._read()
         return self._lock.is_locked
 
     async def _run(self) -> None:

@@ -67,7 +67,13 @@ def serve(ner: CPNER, store: Path, settings: ServeSettings, started: Callable[[s
     listener = _listen(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     started(f"http://{host}:{listener.getsockname()[1]}")
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sig, _ended)  # uvicorn raises it once more when all is over
     server.run(sockets=[listener])
+
+
+def _ended(sig: int, frame: object) -> None:
+    """What is left to do for a signal after the server has ended in order."""
 
 
 def _listen(settings: ServeSettings) -> socket.socket:

@@ -30,17 +30,17 @@ _CHANGES = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED")
 _DELETIONS = ("ANNOTATION_DELETED", "ANNOTATIONS_DELETED")
 
 
-class Task(msgspec.Struct):
+class LabelTask(msgspec.Struct):
     """A task with its data."""
 
     data: dict[str, Any] = {}
     id: int | str | None = None
 
 
-class PredictRequest(msgspec.Struct):
+class TasksRequest(msgspec.Struct):
     """Tasks to predict."""
 
-    tasks: list[Task]
+    tasks: list[LabelTask]
     label_config: str
     project: str | int | None = None
 
@@ -100,7 +100,7 @@ async def setup(context: Context, request: Request) -> Response:
 
 async def predict(context: Context, request: Request) -> Response:
     """Predict the regions of tasks; the score is that of the least certain one."""
-    asked = await read_json(request, PredictRequest, context.settings.max_body)
+    asked = await read_json(request, TasksRequest, context.settings.max_body)
     labelling = read_labelling(asked.label_config)
     domain = _domain(context, project_id(asked.project))
     version = _version(context, domain)
@@ -194,7 +194,7 @@ ENDPOINTS = [
     Endpoint("GET", f"{_ROOT}/metrics", no_metrics, "open", result=dict),
     Endpoint("POST", f"{_ROOT}/setup", setup, body=SetupRequest, result=dict, errors=(404, 422)),
     Endpoint(
-        "POST", f"{_ROOT}/predict", predict, body=PredictRequest, result=dict, errors=(404, 413, 422, 429, 503, 504)
+        "POST", f"{_ROOT}/predict", predict, body=TasksRequest, result=dict, errors=(404, 413, 422, 429, 503, 504)
     ),
     Endpoint(
         "POST", f"{_ROOT}/webhook", webhook, "admin", body=WebhookRequest, result=dict, status=201,

@@ -234,7 +234,7 @@ ENDPOINTS = [
     Endpoint("GET", _PATH, show_domain, result=DomainAnswer, errors=(304, 404), headers=("If-None-Match",)),
     Endpoint("GET", f"{_PATH}/archive", fetch_archive, result=_ZIP[0], errors=(404,)),
     Endpoint(
-        "PUT", _PATH, upload, "admin", body=_ZIP[0], result=DomainAnswer, status=201,
+        "PUT", _PATH, upload, "admin", body=_ZIP[1], result=DomainAnswer, status=201,
         errors=(200, 409, 412, 413, 415, 422), headers=_MATCH,
     ),
     Endpoint("DELETE", _PATH, delete, "admin", status=204, errors=(404, 412), headers=_MATCH),

@@ -93,17 +93,19 @@ def _sources(context: Context, asked: JobRequest) -> list[str]:
 
 async def list_jobs(context: Context, request: Request) -> Response:
     """List the trainings, the newest first."""
+    await context.jobs.refresh()
     return answer(JobList([job.answer() for job in reversed(context.jobs.folders.values())]))
 
 
 async def show_job(context: Context, request: Request) -> Response:
     """Show how a training stands."""
-    return answer(context.jobs.get(request.path_params["id"]).answer())
+    job = await context.jobs.get(request.path_params["id"])
+    return answer(job.answer())
 
 
 async def watch_job(context: Context, request: Request) -> Response:
     """Stream the events of a training (SSE); `Last-Event-ID` goes on where a stream broke off."""
-    job = context.jobs.get(request.path_params["id"])
+    job = await context.jobs.get(request.path_params["id"])
     last = request.headers.get("last-event-id", "0")
     if not (last.isascii() and last.isdigit() and len(last) < 10):
         raise ProblemError(422, "invalid", "Last-Event-ID must be a number")
@@ -123,7 +125,8 @@ async def _stream(context: Context, job: JobFolder, last: int) -> AsyncIterator[
 
 async def stop_job(context: Context, request: Request) -> Response:
     """Stop a training, whose checkpoints stay; one that is over is removed."""
-    job = context.jobs.get(request.path_params["id"])
+    job = await context.jobs.get(request.path_params["id"])
+    context.jobs.check_owned()
     if job.is_open:
         await context.jobs.cancel(job)
         return answer(job.answer(), 202)
@@ -133,7 +136,8 @@ async def stop_job(context: Context, request: Request) -> Response:
 
 async def resume_job(context: Context, request: Request) -> Response:
     """Let a training that was stopped or failed go on from its last checkpoint."""
-    job = context.jobs.get(request.path_params["id"])
+    job = await context.jobs.get(request.path_params["id"])
+    context.jobs.check_owned()
     if job.record.state not in ("cancelled", "failed"):
         raise ProblemError(409, "conflict", f"the job is {job.record.state}")
     await context.jobs.resume(job)

@@ -1,0 +1,160 @@
+"""`cpner serve` as a process: how it starts, ends, and comes back after it was killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cpner.store import Store
+from tests.serve.support import DOMAINS, PATIENCE, job, wait_until
+from tests.support import cpner, environment, stored_prefix
+
+LONG = {"epochs": 60, "max_epochs": 60, "min_steps": 0, "save_seconds": 0.01, "batch_sentences": 2}
+
+
+class Process:
+    """A running `cpner serve`.
+
+    Attributes:
+        popen: the process.
+        client: speaks to it.
+    """
+
+    def __init__(self, popen: subprocess.Popen[str]) -> None:
+        self.popen = popen
+        self.told: list[str] = []
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+        wait_until(lambda: any("http://" in line for line in self.told) or popen.poll() is not None, PATIENCE)
+        address = re.search(r"http://\S+?:\d+", "".join(self.told))
+        assert address, self.told
+        self.client = httpx.Client(base_url=address[0], timeout=60, trust_env=False)
+        wait_until(self._is_ready, PATIENCE)
+
+    def close(self) -> None:
+        """Kill the process, if it still runs."""
+        self.popen.kill()
+        self.popen.wait(60)
+        self.reader.join()
+        self.client.close()
+
+    def _read(self) -> None:
+        assert self.popen.stderr is not None
+        with self.popen.stderr as lines:
+            for line in lines:
+                self.told.append(line)  # at once, as others wait for it
+
+    def _is_ready(self) -> bool:
+        try:
+            return self.client.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def process(store: Path, *flags: str) -> Iterator[Process]:
+    command = [sys.executable, "-m", "cpner", "serve", "--store", str(store), "--port", "0", *flags]
+    running = Process(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()))
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def test_help_has_a_flag_and_a_variable_for_every_setting() -> None:
+    result = cpner("serve", "--help")
+
+    assert result.exit_code == 0
+    for name in ("--batch-wait-ms", "CPNER_BATCH_WAIT_MS", "--max-body", "CPNER_ADMIN_KEY", "--grace"):
+        assert name in result.output
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--host", "0.0.0.0"], "CPNER_READ_KEY"),
+        (["--max-body", "2 moons"], "no size"),
+        (["--timeout", "0"], "timeout"),
+    ],
+)
+def test_settings_that_can_not_be_are_one_line(domain_store: Path, flags: list[str], message: str) -> None:
+    result = cpner("serve", "--store", domain_store, *flags)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.slow
+def test_a_taken_port_is_one_line(store: Path) -> None:
+    with process(store) as running:
+        port = str(running.client.base_url.port)
+        command = [sys.executable, "-m", "cpner", "serve", "--store", str(store), "--port", port]
+        other = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=PATIENCE)
+
+    assert other.returncode == 2
+    assert "Traceback" not in other.stderr
+
+
+@pytest.mark.slow
+def test_sigterm_lets_requests_in_work_end(store: Path) -> None:
+    with process(store, "--max-wait", "60") as running:
+        replies: list[Any] = []
+        text = "Johnson joined the Whigs in Baltimore. " * 700
+
+        def ask() -> None:
+            replies.append(running.client.post("/v1/predict", json={"domain": "one", "text": text}))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        wait_until(lambda: "cpner_requests_in_flight 2.0" in running.client.get("/metrics").text)
+        running.popen.send_signal(signal.SIGTERM)
+        asking.join(PATIENCE)
+        assert running.popen.wait(60) == 0
+
+    assert [reply.status_code for reply in replies] == [200]
+    assert "Traceback" not in "".join(running.told)
+    assert "Johnson" not in "".join(running.told)
+
+
+@pytest.mark.slow
+def test_a_killed_server_goes_on_with_its_job_and_makes_the_same_domain(store: Path) -> None:
+    with process(store) as running:
+        undisturbed = running.client.post("/v1/jobs", json=job("calm", settings=LONG)).json()["id"]
+        wait_until(lambda: running.client.get(f"/v1/jobs/{undisturbed}").json()["state"] == "done", PATIENCE)
+        name = running.client.post("/v1/jobs", json=job("storm", settings=LONG)).json()["id"]
+        checkpoints = store / ".jobs" / name / "run"
+        wait_until(lambda: list(checkpoints.rglob("checkpoint.safetensors")), PATIENCE)
+    wait_until(lambda: not processes_of(name), 30)  # the training dies with its server
+    assert Store(store).names() == sorted([*DOMAINS, "calm"])
+    for domain in Store(store):
+        Store(store).load(domain)  # whole
+    with process(store) as running:
+        wait_until(lambda: running.client.get(f"/v1/jobs/{name}").json()["state"] == "done", PATIENCE)
+        reply = running.client.post("/v1/predict", json={"domain": "storm", "text": "Johnson left."})
+        assert reply.status_code == 200
+
+    assert stored_prefix(store, "storm") == stored_prefix(store, "calm")
+
+
+def processes_of(job_id: str) -> list[str]:
+    """Processes that train a job."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if job_id.encode() in command and int(folder.name) != os.getpid():
+            found.append(folder.name)
+    return found
