@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.cli.console import print_json, print_rich, progress_bar
-from cpner.cli.options import Reader, backbone_option, device_option, json_option
+from cpner.cli.options import NEW_FOLDER, Reader, backbone_option, device_option, json_option
 from cpner.corpus import sample_names
 from cpner.experiments.demo.result import KINDS, DemoResult, label, verdict
 from cpner.show.entities import Palette, terminal_text
@@ -25,26 +25,15 @@ _FAST_STEPS = 16
 
 
 @click.command()
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("demo-out"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder for the report, the figures and the trained domains.",
-)
+@click.option("--out", type=NEW_FOLDER, default=Path("demo-out"), metavar="DIR",
+              help="Folder for the report, the figures and the trained domains.")  # fmt: skip
 @backbone_option
 @device_option
 @click.option(
     "--target", type=click.Choice(sample_names()), show_default="music", help="The domain that the others help."
 )
-@click.option(
-    "--steps",
-    type=click.IntRange(min=2),
-    metavar="N",
-    show_default="64",
-    help="Updates of a warm-up; a transfer takes half.",
-)
+@click.option("--steps", type=click.IntRange(min=2), metavar="N", show_default="64",
+              help="Updates of a warm-up; a transfer takes half.")  # fmt: skip
 @click.option("--fast", is_flag=True, help=f"As --steps {_FAST_STEPS}: to see that all runs; the figures will be poor.")
 @click.option(
     "--seed", type=click.IntRange(min=0), show_default="0", metavar="N", help="Of the samples and the training."
@@ -115,14 +104,14 @@ def _sentences(result: DemoResult) -> RenderableType:
     """One test sentence of each domain, the target's last."""
     palette = Palette.of_domains([trained.types for trained in result.trained])
     table = Table.grid(padding=(0, 2))
-    own = {example.found.domain: example for example in reversed(result.examples)}
-    for domain, example in reversed(own.items()):
+    examples = {example.predicted.domain: example.predicted for example in reversed(result.examples)}
+    for domain, tagged in reversed(examples.items()):
         name = result.target if domain == result.variants[-1].domain else domain
-        found = Text(" ").join(
-            Text.assemble("(", (each.type, palette.style(each.type)), f": {each.text})")
-            for each in example.found.entities
+        answer = Text(" ").join(
+            Text.assemble("(", (entity.type, palette.style(entity.type)), f": {entity.text})")
+            for entity in tagged.entities
         )
-        table.add_row(Text(str(name), "bold"), Group(terminal_text(example.found, palette), found, ""))
+        table.add_row(Text(str(name), "bold"), Group(terminal_text(tagged, palette), answer, ""))
     return table
 
 

@@ -162,8 +162,8 @@ def test_reproduce_takes_as_many_dapt_steps_as_asked_for(data, tiny_folder, tmp_
     ("arguments", "said"),
     [
         (("table1", "--data", "nowhere"), "no folder of public datasets at nowhere"),
-        (("table1", "--data", ".", "--target", "food"), "no cell with target food"),
-        (("table1", "--data", ".", "--target", "ai", "--variant", "sum"), "no cell with target ai, variant sum"),
+        (("table1", "--data", ".", "--target", "food"), "no part with target food"),
+        (("table1", "--data", ".", "--target", "ai", "--variant", "sum"), "no part with target ai, variant sum"),
         (("tables",), "'tables' is not one of"),
     ],
 )

@@ -17,23 +17,12 @@ _TEMPLATE = re.compile(r"\(([^(:]+): |[()]")
 
 
 def write_report(result: DemoResult, path: Path, store: Path) -> None:
-    """Write the report.
-
-    Args:
-        result: What the demo measured.
-        path: The file of HTML.
-        store: The folder of the demo's domains, for the commands that readers may try.
-    """
+    """Write the report; commands in it, for readers to try, name the folder of the demo's domains."""
     write_text(path, [page(result, store)])
 
 
 def page(result: DemoResult, store: Path) -> str:
-    """The report as HTML.
-
-    Args:
-        result: What the demo measured.
-        store: The folder of the demo's domains, for the commands that readers may try.
-    """
+    """The report as HTML; `store` is the folder of the demo's domains."""
     palette = Palette.of_domains([trained.types for trained in result.trained])
     domain = result.variants[-1].domain
     instruction, options, sentence = result.prompt[0].split(": ", 2)
@@ -110,10 +99,10 @@ def _tiles(result: DemoResult) -> dict[str, str]:
 
 def _example(example: Example, palette: Palette) -> _Example:
     gold = {entity[:3] for entity in example.gold.entities}
-    found = {entity[:3] for entity in example.found.entities}
-    marks = ["right" if entity[:3] in gold else "wrong" for entity in example.found.entities]
-    missed = [entity for entity in example.gold.entities if entity[:3] not in found]
-    return _Example(pieces(example.found, palette, marks=marks), missed)
+    predicted = {entity[:3] for entity in example.predicted.entities}
+    marks = ["right" if entity[:3] in gold else "wrong" for entity in example.predicted.entities]
+    missed = [entity for entity in example.gold.entities if entity[:3] not in predicted]
+    return _Example(pieces(example.predicted, palette, marks=marks), missed)
 
 
 def _bars(result: DemoResult, size: int) -> list[_Bar]:

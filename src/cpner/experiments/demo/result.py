@@ -9,7 +9,10 @@ from typing import Any
 from cpner.evaluation import Comparison
 from cpner.show.entities import Tagged
 
-NONE, SINGLE, SEVERAL = KINDS = ("none", "single", "several")
+NONE = "none"
+SINGLE = "single"
+SEVERAL = "several"
+KINDS = (NONE, SINGLE, SEVERAL)
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Example:
-    """A test sentence with its labels and what was found."""
+    """A test sentence with its labels and what was predicted."""
 
     gold: Tagged
-    found: Tagged
+    predicted: Tagged
 
 
 @dataclass(frozen=True)
@@ -93,19 +96,19 @@ class DemoResult:
 
     def variant(self, sentences: int, kind: str) -> Variant:
         """One of the variants."""
-        return next(each for each in self.variants if (each.sentences, each.kind) == (sentences, kind))
+        return next(variant for variant in self.variants if (variant.sentences, variant.kind) == (sentences, kind))
 
     def difference(self, sentences: int, kind: str, against: str) -> Comparison:
         """One of the comparisons."""
         wanted = (sentences, kind, against)
-        return next(each.result for each in self.differences if (each.sentences, each.kind, each.against) == wanted)
+        return next(d.result for d in self.differences if (d.sentences, d.kind, d.against) == wanted)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and numbers."""
         return {
             **asdict(self),
-            "differences": [{**asdict(each), "result": each.result._asdict()} for each in self.differences],
-            "examples": [{"gold": e.gold.to_json(), "found": e.found.to_json()} for e in self.examples],
+            "differences": [{**asdict(d), "result": d.result._asdict()} for d in self.differences],
+            "examples": [{"gold": e.gold.to_json(), "found": e.predicted.to_json()} for e in self.examples],
             "views": [view.to_json() for view in self.views],
             "prompt": dict(zip(("source", "target"), self.prompt, strict=True)),
         }

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cpner.backbone.hardware import dtype_name
 from cpner.corpus import Corpus, Sentence, sample_names
 from cpner.corpus.sentence import Prediction
 from cpner.errors import ConfigError, did_you_mean
@@ -36,10 +37,11 @@ from cpner.machine import describe_machine, versions
 from cpner.progress import Progress, Report
 from cpner.show.entities import Tagged
 from cpner.store import Store
+from cpner.training import TrainingConfig, TrainingResult
+from cpner.training.run import Run
 
 if TYPE_CHECKING:
     from cpner.ner import CPNER
-    from cpner.training import TrainingConfig, TrainingResult
 
 _VIEW = (
     "Senator Ines Okafor opened the Harbour Jazz Festival in Lisbon with saffron risotto, "
@@ -146,7 +148,7 @@ class _Demo:
             settings=asdict(self.config),
             versions={**versions(), "threads": machine["threads"], "processors": machine["cores"]},
             seconds=time.monotonic() - started,
-            trained=sorted(trained, key=lambda each: each.name),
+            trained=sorted(trained, key=lambda domain: domain.name),
             likeness=likeness,
             zero_shot_f1=zero_shot,
             variants=variants,
@@ -162,8 +164,6 @@ class _Demo:
 
     def _warm_up(self, name: str, corpus: Corpus, extra_steps: int = 0) -> TrainingResult:
         config = self._training(len(corpus.train), self.config.warm_up_steps + extra_steps)
-        from cpner.training.run import Run
-
         result = self.ner.warm_up(name, corpus, config, run=Run(progress=self._report(name)))
         self.ner.save(self.store.path)
         self.done += 1
@@ -179,19 +179,15 @@ class _Demo:
             _copy(self.store, warm, name)
             top = 1 if kind == SINGLE else None
             config = self._training(size, self.config.transfer_steps)
-            from cpner.training.run import Run
-
-            chosen = self._chosen(warm, top)
             run = Run(progress=self._report(name))
-            result = self.ner.transfer(name, chosen, sample, config, run=run)
+            result = self.ner.transfer(name, self._chosen(warm, top), sample, config, run=run)
             self.ner.save(self.store.path)
             self.done += 1
         spans = self.ner.recognise(self.target.test, name)
         score = evaluate(self.target.test, spans, self.target.types)
         sources = self.ner.card(name).sources
-        variants.append(
-            Variant(size, kind, name, sources, score.precision, score.recall, score.f1, round(result.seconds, 1))
-        )
+        seconds = round(result.seconds, 1)
+        variants.append(Variant(size, kind, name, sources, score.precision, score.recall, score.f1, seconds))
         return spans
 
     def _chosen(self, target: str, top: int | None) -> list[str]:
@@ -201,8 +197,6 @@ class _Demo:
         return [name for _, name in ranked[:top]]
 
     def _training(self, sentences: int, steps: int) -> TrainingConfig:
-        from cpner.training import TrainingConfig
-
         config = TrainingConfig(seed=self.config.seed)
         epochs = max(1, round(steps / -(-sentences // config.batch_sentences)))
         return replace(config, epochs=epochs, min_steps=0, eval_every=max(1, round(epochs / _LOOKS)))
@@ -254,23 +248,20 @@ class _Demo:
         pairs = [(domain, s) for s in self.target.test if len(s.spans) >= 3][:_EXAMPLES]
         for name in self.config.sources:
             pairs += [(name, s) for s in self.corpora[name].test if len(s.spans) >= 3][:1]
-        found = self.ner.recognise([sentence for _, sentence in pairs], [name for name, _ in pairs])
-        return [
-            Example(
-                Tagged(sentence.text, sentence.entities, name),
-                Tagged(sentence.text, [sentence.entity(each.span, each.score) for each in own], name),
-            )
-            for (name, sentence), own in zip(pairs, found, strict=True)
-        ]
+        predictions = self.ner.recognise([sentence for _, sentence in pairs], [name for name, _ in pairs])
+        examples = []
+        for (name, sentence), predicted in zip(pairs, predictions, strict=True):
+            entities = [sentence.entity(prediction.span, prediction.score) for prediction in predicted]
+            gold = Tagged(sentence.text, sentence.entities, name)
+            examples.append(Example(gold, Tagged(sentence.text, entities, name)))
+        return examples
 
     def _views(self, domain: str) -> list[Tagged]:
         names = {name: name for name in self.config.sources} | {self.target.name: domain}
-        found = self.ner.predict([_VIEW] * len(names), list(names.values()))
-        return [Tagged(_VIEW, own, name) for name, own in sorted(zip(names, found, strict=True))]
+        predicted = self.ner.predict([_VIEW] * len(names), list(names.values()))
+        return [Tagged(_VIEW, entities, name) for name, entities in sorted(zip(names, predicted, strict=True))]
 
     def _backbone(self) -> dict[str, Any]:
-        from cpner.backbone.hardware import dtype_name
-
         backbone = self.ner.backbone
         return {
             "name": backbone.name,

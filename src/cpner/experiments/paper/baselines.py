@@ -34,15 +34,6 @@ from cpner.training.loop import train_epochs
 from cpner.training.optimise import Group
 from cpner.training.trainable import Trainable
 
-METHODS = {
-    "full": "all weights of the backbone",
-    "lora": "LoRA (PEFT) on the projections of all attentions",
-    "peft-prefix": "PEFT's prefix encoder: keys and values before the decoder's self-attention alone",
-    "prompt": "embeddings before the source",
-    "prefix": "a prefix, as in warm-up",
-    "prefix-embedding": "the same, and the backbone's embedding, as the authors' code does",
-}
-
 
 @dataclass(frozen=True)
 class BaselineConfig(Settings):
@@ -88,7 +79,10 @@ class Tuned:
 
     def recognise(self, sentences: Sequence[Sentence], *, progress: Report | None = None) -> list[list[Prediction]]:
         """The entities of sentences, as `CPNER.recognise` gives them."""
-        return _find(self.backbone, sentences, self.prompt, self.prefix, progress)
+        prefixes = {} if self.prefix is None else {"": self.prefix}
+        bank = PrefixBank(prefixes, device=self.backbone.device, dtype=self.backbone.dtype)
+        tasks = [Task(sentence, self.prompt, next(iter(prefixes), None)) for sentence in sentences]
+        return recognise(self.backbone, tasks, bank, progress=progress)
 
 
 def tune(
@@ -114,12 +108,13 @@ def tune(
     """
     if method not in METHODS:
         raise ConfigError(f"no baseline {method!r}; there are {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
-    config, settings = config or TrainingConfig(), settings or BaselineConfig()
+    config = config or TrainingConfig()
+    settings = settings or BaselineConfig()
     check_types(corpus.types, [*corpus.train, *corpus.dev])
     torch.manual_seed(config.seed)  # PEFT draws its first weights from the global state
     work = Backbone(backbone.name, copy.deepcopy(backbone.t5).float(), backbone.vocabulary, backbone.window)
     examples = Examples(work, corpus.train, corpus.types, config)
-    change = _CHANGES[method](work, config, settings, start)
+    change = METHODS[method](work, config, settings, start)
     if change.prompt:
         examples.prompt = _Prompted(work, corpus.types, change.prompt, config)
     trainable = Trainable(change.groups, config, len(examples.sentences), change.network, change.start)
@@ -142,21 +137,23 @@ def tune(
 
 @dataclass
 class _Change:
-    """What a method trains: groups of parameters, what yields a prefix and its start, pieces before the source."""
+    """What a method trains."""
 
     groups: list[Group]
-    network: Callable[[], Prefix] | None = None
-    start: Prefix | None = None
-    prompt: Sequence[int] = ()
-    finish: Callable[[], None] = lambda: None
+    network: Callable[[], Prefix] | None = None  # yields the prefix
+    start: Prefix | None = None  # of the prefix
+    prompt: Sequence[int] = ()  # pieces before the source
+    finish: Callable[[], None] = lambda: None  # puts what was trained into the backbone
 
 
 def _full(work: Backbone, config: TrainingConfig, settings: BaselineConfig, start: Prefix | None) -> _Change:
+    """All weights of the backbone."""
     work.t5.requires_grad_(True)
     return _Change([Group(dict(work.t5.named_parameters()), settings.lr_full)])
 
 
 def _lora(work: Backbone, config: TrainingConfig, settings: BaselineConfig, start: Prefix | None) -> _Change:
+    """LoRA on the projections of all attentions."""
     peft = _peft()
     names = ["qkv", "q", "kv", "o"]  # our T5 keeps projections of one input in one matrix
     lora = peft.LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules=names)
@@ -180,16 +177,17 @@ def _peft_prefix(work: Backbone, config: TrainingConfig, settings: BaselineConfi
     On a T5, PEFT's prefix reaches the self-attention of the decoder alone. Here its positions get no relative
     bias, as all prefixes of ours; in PEFT they get that of their distance.
     """
-    peft, shape = _peft(), work.t5.shape
-    layers, heads, width = shape.decoder_layers, shape.heads, shape.d_kv
+    peft = _peft()
+    shape = work.t5.shape
     tuning = peft.PrefixTuningConfig(
-        num_virtual_tokens=settings.positions, token_dim=heads * width, num_layers=layers, num_attention_heads=heads
-    )
+        num_virtual_tokens=settings.positions, token_dim=shape.heads * shape.d_kv,
+        num_layers=shape.decoder_layers, num_attention_heads=shape.heads,
+    )  # fmt: skip
     encoder = peft.PrefixEncoder(tuning).to(work.device)
     positions = torch.arange(settings.positions, device=work.device)[None]
 
     def prefix() -> Prefix:
-        states = encoder(positions)[0].view(settings.positions, layers, 2, heads, width)
+        states = encoder(positions)[0].view(settings.positions, shape.decoder_layers, 2, shape.heads, shape.d_kv)
         return Prefix(None, states.permute(1, 2, 3, 0, 4), None)
 
     return _Change([Group(dict(encoder.named_parameters()), settings.lr_peft_prefix)], prefix, prefix().detached())
@@ -211,6 +209,7 @@ def _prompt(work: Backbone, config: TrainingConfig, settings: BaselineConfig, st
 
 
 def _prefix(work: Backbone, config: TrainingConfig, settings: BaselineConfig, start: Prefix | None) -> _Change:
+    """A prefix, as in warm-up."""
     trained = fresh(work) if start is None else Reparameterisation(work.t5.shape, PrefixConfig(), start)
     trained.to(work.device)
     group = Group(dict(trained.named_parameters()), config.lr or trained.lr)
@@ -220,13 +219,14 @@ def _prefix(work: Backbone, config: TrainingConfig, settings: BaselineConfig, st
 def _prefix_embedding(
     work: Backbone, config: TrainingConfig, settings: BaselineConfig, start: Prefix | None
 ) -> _Change:
+    """A prefix and the backbone's embedding, as the authors' code does."""
     change = _prefix(work, config, settings, start)
     embedding = work.t5.embedding.requires_grad_(True)
     change.groups.append(Group(dict(embedding.named_parameters(prefix="embedding")), settings.lr_embedding))
     return change
 
 
-_CHANGES = {
+METHODS = {
     "full": _full,
     "lora": _lora,
     "peft-prefix": _peft_prefix,
@@ -234,19 +234,6 @@ _CHANGES = {
     "prefix": _prefix,
     "prefix-embedding": _prefix_embedding,
 }
-
-
-def _find(
-    backbone: Backbone,
-    sentences: Sequence[Sentence],
-    prompt: Instructor,
-    prefix: Prefix | None,
-    progress: Report | None = None,
-) -> list[list[Prediction]]:
-    tasks = [Task(sentence, prompt, None if prefix is None else "") for sentence in sentences]
-    prefixes = {} if prefix is None else {"": prefix}
-    bank = PrefixBank(prefixes, device=backbone.device, dtype=backbone.dtype)
-    return recognise(backbone, tasks, bank, progress=progress)
 
 
 def _embedding(weight: Tensor) -> nn.Embedding:

@@ -100,14 +100,13 @@ class Cell:
     @property
     def warm(self) -> Cell:
         """The warm-up of the target that this cell begins at, which many cells share."""
-        kept = self.variant if self.variant in ("no-warm-up", "dapt", *_OWN_STORE) else ""
-        return replace(self, sources=(), strategy="none", variant=kept)
+        variant = self.variant if self.variant in ("no-warm-up", "dapt", *_OWN_STORE) else ""
+        return replace(self, sources=(), strategy="none", variant=variant)
 
     @property
     def store(self) -> str:
         """The folder of warm-ups that this cell begins at."""
-        own = f"-{self.variant}" if self.variant in _OWN_STORE else ""
-        return f"seed{self.seed}{own}"
+        return f"seed{self.seed}-{self.variant}" if self.variant in _OWN_STORE else f"seed{self.seed}"
 
     @property
     def tunes(self) -> bool:

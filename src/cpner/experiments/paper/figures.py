@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cpner.experiments.paper.cells import SEVERAL, VARIANTS
 from cpner.experiments.paper.summary import Summary, by_row, cell_of, mean_f1
-from cpner.experiments.paper.tables import similarity, size_told, told
+from cpner.experiments.paper.tables import method_of, similarity, size_of
 from cpner.show.pictures import Grid, Point, plot_bars, plot_curves, plot_grids
 
 _PARTS = ("no-entity-similarity", "no-prefix-similarity", "no-warm-up", "no-options")
@@ -26,10 +26,10 @@ def draw(summary: Summary, out: Path) -> list[Path]:
 
 def _figure3(summary: Summary, out: Path) -> list[Path]:
     """Entity and prefix similarity of targets and sources as two heat maps."""
-    rows = {cell_of(own[0]).target: own for own in by_row(summary["records"]).values()}
+    rows = {cell.target: runs for cell, runs in by_row(summary["records"]).items()}
     sources = cell_of(summary["records"][0]).sources
     grids = [
-        Grid(kind.replace("_", " "), [[similarity(own, source, kind) for source in sources] for own in rows.values()])
+        Grid(kind.replace("_", " "), [[similarity(runs, source, kind) for source in sources] for runs in rows.values()])
         for kind in ("entity_similarity", "prefix_similarity")
     ]
     path = out / "figure3.png"
@@ -39,17 +39,13 @@ def _figure3(summary: Summary, out: Path) -> list[Path]:
 
 def _figure4(summary: Summary, out: Path) -> list[Path]:
     """The whole method beside what is left without one part, and without one source."""
-    means = {key: mean_f1(own).mean for key, own in by_row(summary["records"]).items()}
-    cells = {key: cell_of(own[0]) for key, own in by_row(summary["records"]).items()}
-    groups = list(dict.fromkeys((cell.target, size_told(cell)) for cell in cells.values()))
+    means = {cell: mean_f1(runs).mean for cell, runs in by_row(summary["records"]).items()}
+    groups = list(dict.fromkeys((cell.target, size_of(cell)) for cell in means))
 
     def values(variant: str, sources: Sequence[str]) -> list[float] | None:
-        found = {
-            (cell.target, size_told(cell)): means[key]
-            for key, cell in cells.items()
-            if (cell.variant, cell.sources) == (variant, tuple(sources))
-        }
-        return [found[group] for group in groups] if len(found) == len(groups) else None
+        wanted = (variant, tuple(sources))
+        f1 = {(c.target, size_of(c)): mean for c, mean in means.items() if (c.variant, c.sources) == wanted}
+        return [f1[group] for group in groups] if len(f1) == len(groups) else None
 
     whole = {"CP-NER": values("", SEVERAL)}
     parts = whole | {VARIANTS[variant]: values(variant, SEVERAL) for variant in _PARTS}
@@ -68,9 +64,9 @@ def _curves(summary: Summary, out: Path) -> list[Path]:
     files = []
     for target in dict.fromkeys(cell_of(record).target for record in summary["records"]):
         curves: dict[str, list[Point]] = {}
-        for own in by_row(r for r in summary["records"] if cell_of(r).target == target).values():
-            cell, mean = cell_of(own[0]), mean_f1(own)
-            curves.setdefault(told(cell), []).append(Point(cell.count or 0, mean.mean, mean.deviation))
+        for cell, runs in by_row(r for r in summary["records"] if cell_of(r).target == target).items():
+            mean = mean_f1(runs)
+            curves.setdefault(method_of(cell), []).append(Point(cell.count or 0, mean.mean, mean.deviation))
         files.append(out / f"learning-curve-{target}.png")
         plot_curves(curves, files[-1], target, "labelled sentences of the target")
     return files

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -68,7 +69,8 @@ class Grid:
     """
 
     def __init__(self, setup: Setup, report: Report = ignore) -> None:
-        self.setup, self.report = setup, report
+        self.setup = setup
+        self.report = report
 
     @cached_property
     def backbone(self) -> Backbone:
@@ -86,8 +88,7 @@ class Grid:
     @cached_property
     def runner(self) -> Runner:
         """What trains."""
-        s = self.setup
-        return Runner(self.backbone, s.data, self.folder / "warm", s.budget, s.config)
+        return Runner(self.backbone, self.setup.data, self.folder / "warm", self.setup.budget, self.setup.config)
 
     def run(self, cells: Sequence[Cell], jobs: int = 1) -> list[Record]:
         """Run the cells that have no result yet; the results of all, in order.
@@ -99,7 +100,7 @@ class Grid:
         done = 0
         total = sum(map(len, stages))
 
-        def tell(message: str) -> None:
+        def count(message: str) -> None:
             nonlocal done
             done += 1
             if message:
@@ -107,14 +108,14 @@ class Grid:
 
         if jobs == 1:
             for kind, cell in (task for stage in stages for task in stage):
-                tell(self.do(kind, cell))
+                count(self.do(kind, cell))
         elif stages:
             context = get_context("spawn")  # a forked process can't use CUDA, nor torch's threads
             number = context.Value("i", 0)
             with ProcessPoolExecutor(jobs, context, _begin, (self.setup, jobs, number)) as pool:
                 for stage in stages:
                     for ended in as_completed([pool.submit(_do, *task) for task in stage]):
-                        tell(ended.result())
+                        count(ended.result())
         return [record for cell in cells if (record := self.result(cell)) is not None]
 
     def stages(self, cells: Iterable[Cell]) -> list[list[tuple[str, Cell]]]:
@@ -126,14 +127,14 @@ class Grid:
         return [list(sources), [*chains.values(), *warm.values()], [("cell", cell) for cell in todo]]
 
     def do(self, kind: str, cell: Cell) -> str:
-        """Do a task of `stages`; tells what was done, in no words if that was done before."""
+        """Do a task of `stages`, and say what was done; empty if it was done before."""
         started = time.monotonic()
         if kind == "cell":
             outcome = self.runner.run(cell)
             record = self._record(cell, outcome, time.monotonic() - started)
             write_text(self._file(cell), [json.dumps(record, indent=1, ensure_ascii=False)])
-            told = "" if record["f1"] is None else f": F1 {record['f1']:.2f}"
-            return f"{cell.key} seed {cell.seed}{told} in {record['seconds']:.0f} s"
+            f1 = "" if record["f1"] is None else f": F1 {record['f1']:.2f}"
+            return f"{cell.key} seed {cell.seed}{f1} in {record['seconds']:.0f} s"
         if not getattr(self.runner, kind)(cell):
             return ""
         what = f"warm-up of {kind if kind == 'source' else 'target'} {cell.target}"
@@ -151,8 +152,10 @@ class Grid:
     def _record(self, cell: Cell, outcome: Outcome, seconds: float) -> Record:
         corpus = outcome.corpus
         scores: dict[str, Any] = {"f1": None}
-        if outcome.found is not None:
-            scores = _scores(evaluate(corpus.test, outcome.found, corpus.types))
+        spans = None
+        if outcome.predicted is not None:
+            scores = _scores(evaluate(corpus.test, outcome.predicted, corpus.types))
+            spans = [write_spans(prediction.span for prediction in row) for row in outcome.predicted]
         return {
             "cell": cell.to_json(),
             "backbone": self.setup.backbone,
@@ -164,14 +167,15 @@ class Grid:
             "data": {split: digest_sentences(sentences) for split, sentences in corpus.splits.items()},
             "seconds": round(seconds, 1),
             **_machine(self.backbone),
-            "found": None
-            if outcome.found is None
-            else [write_spans(p.span for p in predictions) for predictions in outcome.found],
+            "found": spans,
         }
 
     def _settings(self, prefix: PrefixConfig | None = None) -> dict[str, Any]:
-        budget, training = asdict(self.setup.budget), self.setup.config.written()
-        settings = {"budget": budget, "training": training, "prefix": config_dict(prefix or PrefixConfig())}
+        settings = {
+            "budget": asdict(self.setup.budget),
+            "training": self.setup.config.written(),
+            "prefix": config_dict(prefix or PrefixConfig()),
+        }
         return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
 
     def _file(self, cell: Cell) -> Path:
@@ -190,14 +194,8 @@ def write_spans(spans: Iterable[Span]) -> str:
 
 def read_spans(line: str) -> list[Span]:
     """The inverse of `write_spans`."""
-
-    def parts() -> Iterator[Span]:
-        for each in filter(None, line.split("; ")):
-            place, _, type_ = each.partition(" ")
-            start, _, end = place.partition("-")
-            yield Span(int(start), int(end), type_)
-
-    return list(parts())
+    parts = re.findall(r"(\d+)-(\d+) (.+?)(?:; |$)", line)
+    return [Span(int(start), int(end), type_) for start, end, type_ in parts]
 
 
 def _scores(evaluation: Evaluation) -> dict[str, Any]:
@@ -240,7 +238,8 @@ def _begin(setup: Setup, jobs: int, number: Any) -> None:
 
     end_with_parent()
     with number.get_lock():
-        mine, number.value = number.value, number.value + 1
+        mine = number.value
+        number.value += 1
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
     device = setup.device
     if device is None and torch.cuda.device_count() > 1:

@@ -10,7 +10,7 @@ from typing import Any
 from cpner.experiments.paper.cells import Cell
 from cpner.experiments.paper.grid import is_outdated
 from cpner.experiments.paper.summary import Summary, read_summary
-from cpner.experiments.paper.tables import markdown, told
+from cpner.experiments.paper.tables import markdown, method_of
 from cpner.files import write_text
 from cpner.show.tables import markdown_table
 from cpner.training import TrainingConfig
@@ -98,8 +98,8 @@ def write_page(results: Path, page: Path) -> list[str]:
     Raises:
         CorpusError: a file of results can't be read.
     """
-    found = {name: results / f"{name}.json" for name in _SECTIONS}
-    summaries = {name: read_summary(path) for name, path in found.items() if path.is_file()}
+    paths = {name: results / f"{name}.json" for name in _SECTIONS}
+    summaries = {name: read_summary(path) for name, path in paths.items() if path.is_file()}
     lines = ["# Results", "", _INTRODUCTION, "", *_weights(summaries)]
     for name, (title, text) in _SECTIONS.items():
         lines += [f"## {title}", "", text, ""]
@@ -146,7 +146,7 @@ def _pictures(name: str, results: Path, page: Path) -> Iterator[str]:
 def _outdated(summary: Summary) -> list[str]:
     """Which rows are to be made anew."""
     cells = [Cell.from_json(record["cell"]) for record in summary["records"] if is_outdated(record)]
-    rows = ", ".join(f"*{row}*" for row in dict.fromkeys(map(told, cells)))
+    rows = ", ".join(f"*{row}*" for row in dict.fromkeys(map(method_of, cells)))
     if not rows:
         return []
     return [

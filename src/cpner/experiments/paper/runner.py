@@ -33,7 +33,7 @@ class Outcome:
     """What came of a cell: what was recognised in the test split, and what else is known."""
 
     corpus: Corpus
-    found: list[list[Prediction]] | None  # None where nothing was predicted
+    predicted: list[list[Prediction]] | None  # None where nothing was predicted
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -49,14 +49,19 @@ class Runner:
     """
 
     def __init__(self, backbone: Backbone, data: Path, folder: Path, budget: Budget, config: TrainingConfig) -> None:
-        self.backbone, self.data, self.folder, self.budget, self.config = backbone, data, folder, budget, config
+        self.backbone = backbone
+        self.data = data
+        self.folder = folder
+        self.budget = budget
+        self.config = config
 
     def source(self, cell: Cell) -> bool:
         """Warm up a source domain (the cell's target) on its own sentences; false if that was done before."""
         ner = self._ner(cell)
         if cell.target in ner.domains:
             return False
-        corpus, config = self.source_corpus(cell.target, cell.seed), self._config(cell)
+        corpus = self.source_corpus(cell.target, cell.seed)
+        config = self._config(cell)
         if len(corpus.train) > 1000:
             config = replace(config, epochs=self.budget.source_epochs, min_steps=0)
         ner.warm_up(cell.target, corpus, config, prefix=prefix_of(cell))
@@ -65,7 +70,9 @@ class Runner:
 
     def chain(self, cell: Cell) -> bool:
         """Train one prefix on all of a cell's sources in turn; false if that was done before."""
-        ner, name, rest = self._ner(cell), _chain_name(cell), cell.sources[1:]
+        ner = self._ner(cell)
+        name = _chain_name(cell)
+        rest = cell.sources[1:]
         if name in ner.domains:
             return False
         corpora = {source: self.source_corpus(source, cell.seed) for source in rest}
@@ -76,10 +83,12 @@ class Runner:
 
     def warm(self, cell: Cell) -> bool:
         """Warm up a target (a cell as `Cell.warm` gives it); false if that was done before."""
-        ner, name = self._ner(cell), _warm_name(cell)
+        ner = self._ner(cell)
+        name = _warm_name(cell)
         if name in ner.domains:
             return False
-        corpus, config = self.target_corpus(cell), self._config(cell)
+        corpus = self.target_corpus(cell)
+        config = self._config(cell)
         if cell.variant == "no-warm-up":
             start = quiet_start(self.backbone, PrefixConfig())
             ner.add(name, start, corpus.types, config=PrefixConfig())
@@ -97,7 +106,8 @@ class Runner:
         corpus = self.target_corpus(cell)
         if cell.tunes:
             return self._tuned(cell, corpus)
-        ner, name = self._ner(cell), _warm_name(cell.warm)
+        ner = self._ner(cell)
+        name = _warm_name(cell.warm)
         if cell.strategy == "select":
             return Outcome(corpus, None, {"selection": ner.select(name, cell.sources).to_json()})
         if cell.strategy == "zero-shot":
@@ -105,12 +115,14 @@ class Runner:
         config = self._config(cell)
         facts: dict[str, Any] = {}
         mixing = _MIXING.get(cell.variant, Mixing())
-        strategy, sources = cell.strategy, cell.sources
+        strategy = cell.strategy
+        sources = cell.sources
         if strategy == "floor":
             ner.warm_up(name, corpus, config)
             strategy = "none"
         elif strategy == "chain":
-            sources, config = (_chain_name(cell),), _twice(config)
+            sources = (_chain_name(cell),)
+            config = _twice(config)
         elif strategy == "search":
             facts["search"] = search(ner, name, sources, corpus.dev)
             mixing = replace(mixing, **{key: facts["search"][key] for key in ("alpha", "temperature", "share")})
@@ -128,7 +140,8 @@ class Runner:
 
     def source_corpus(self, name: str, seed: int) -> Corpus:
         """What a source is warmed up on."""
-        corpus, limit = _read(self.data / name), self.budget.source_sentences
+        corpus = _read(self.data / name)
+        limit = self.budget.source_sentences
         if limit is not None and len(corpus.train) > limit:
             corpus = corpus.sample(count=limit, seed=seed)
         return self._small(corpus, corpus.train)
@@ -152,7 +165,8 @@ class Runner:
 
     def _unlabelled(self, cell: Cell, corpus: Corpus) -> list[Sentence]:
         """Sentences of the target that are neither learnt from nor used to choose an epoch."""
-        whole, known = _read(self.data / cell.target), {sentence.text for sentence in (*corpus.train, *corpus.dev)}
+        whole = _read(self.data / cell.target)
+        known = {sentence.text for sentence in (*corpus.train, *corpus.dev)}
         others = [sentence for sentence in (*whole.train, *whole.dev) if sentence.text not in known]
         count = min(self.budget.unlabelled_sentences, len(others))
         return random.Random(cell.seed).sample(others, count)
@@ -181,7 +195,8 @@ class Runner:
 
     def _average(self, cell: Cell) -> Prefix:
         """Where collaboration begins (Eq. 9-10)."""
-        ner, name = self._ner(cell), _warm_name(cell.warm)
+        ner = self._ner(cell)
+        name = _warm_name(cell.warm)
         weights = ner.select(name, cell.sources).weights
         return combine(ner.prefix(name), [ner.prefix(source) for source in cell.sources], weights)
 

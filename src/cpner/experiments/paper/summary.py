@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,11 @@ def cell_of(record: Record) -> Cell:
     return Cell.from_json(record["cell"])
 
 
-def by_row(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Records by the key of their cell: those of one row differ in the seed."""
-    rows: dict[str, list[Record]] = {}
+def by_row(records: Iterable[Record]) -> dict[Cell, list[Record]]:
+    """Records by their cell with seed 0: those of one row differ in the seed alone."""
+    rows: dict[Cell, list[Record]] = {}
     for record in records:
-        rows.setdefault(cell_of(record).key, []).append(record)
+        rows.setdefault(replace(cell_of(record), seed=0), []).append(record)
     return rows
 
 
@@ -93,21 +94,21 @@ def gain(records: Iterable[Record], reference: Iterable[Record]) -> MeanDeviatio
 
 def reference_of(records: Iterable[Record], cell: Cell, strategy: str) -> list[Record]:
     """The records that a row is compared with; none for the reference itself."""
-    alike = [r for r in records if cell_of(r).target == cell.target and cell_of(r).size == cell.size]
-    found = [r for r in alike if cell_of(r).strategy == strategy and not cell_of(r).variant]
-    most = max((len(cell_of(r).sources) for r in found), default=0)
-    found = [r for r in found if len(cell_of(r).sources) == most]
-    return [] if any(cell_of(r).key == cell.key for r in found) else found
+    wanted = (cell.target, cell.size, strategy, "")
+    cells = [(cell_of(record), record) for record in records]
+    alike = [(c, record) for c, record in cells if (c.target, c.size, c.strategy, c.variant) == wanted]
+    most = max((len(c.sources) for c, _ in alike), default=0)
+    chosen = {c: record for c, record in alike if len(c.sources) == most}
+    return [] if any(c.key == cell.key for c in chosen) else list(chosen.values())
 
 
 def _comparisons(experiment: str, grid: Grid, records: Sequence[Record]) -> Iterator[dict[str, Any]]:
     """A paired bootstrap over the test sentences of the first seed that both rows have."""
     predicted = [record for record in records if record["found"] is not None]
-    for rows in by_row(predicted).values():
-        cell = cell_of(rows[0])
+    for cell, runs in by_row(predicted).items():
         for strategy in REFERENCES.get(experiment, ()):
-            others = {cell_of(r).seed: r for r in reference_of(predicted, cell, strategy)}
-            pair = next(((r, others[cell_of(r).seed]) for r in rows if cell_of(r).seed in others), None)
+            others = {cell_of(run).seed: run for run in reference_of(predicted, cell, strategy)}
+            pair = next(((run, others[cell_of(run).seed]) for run in runs if cell_of(run).seed in others), None)
             if pair is None:
                 continue
             ours, theirs = pair
@@ -125,8 +126,8 @@ def _cases(grid: Grid, records: Sequence[Record]) -> Iterator[dict[str, Any]]:
         if not cell.sources or not without:
             continue
         sources = {name: grid.runner.source_corpus(name, cell.seed) for name in cell.sources}
-        found = find_cases(grid.runner.target_corpus(cell).test, _spans(without[0]), _spans(record), sources)
-        for case in found[:_CASES]:
+        cases = find_cases(grid.runner.target_corpus(cell).test, _spans(without[0]), _spans(record), sources)
+        for case in cases[:_CASES]:
             yield {"target": cell.target, "size": cell.size, **case}
 
 
@@ -136,7 +137,7 @@ def find_cases(
     with_sources: Sequence[Sequence[Span]],
     sources: dict[str, Corpus],
 ) -> list[dict[str, Any]]:
-    """Cases as in the paper's Table 3, those with short sentences first; an entity is told once."""
+    """Cases as in the paper's Table 3, those with short sentences first; an entity is shown once."""
     known: dict[str, tuple[str, Sentence]] = {}
     for name, corpus in sources.items():
         for sentence in sorted(corpus.train, key=lambda s: len(s.words)):
@@ -150,10 +151,10 @@ def find_cases(
             if span not in after or span in before or len(text) < _SHORTEST or text.lower() not in known:
                 continue
             source, shared = known[text.lower()]
-            wrong = [s for s in before if s.start < span.end and span.start < s.end]
-            told = [f"{sentence.entity(s).type}: {sentence.entity(s).text}" for s in wrong]
+            wrong = [sentence.entity(s) for s in before if s.start < span.end and span.start < s.end]
             cases.setdefault(text.lower(), {
-                "sentence": sentence.text, "entity": text, "type": span.type, "without": told,
+                "sentence": sentence.text, "entity": text, "type": span.type,
+                "without": [f"{entity.type}: {entity.text}" for entity in wrong],
                 "source": source, "source_sentence": shared.text,
             })  # fmt: skip
     return list(cases.values())

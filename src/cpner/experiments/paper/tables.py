@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from statistics import fmean
 from typing import Any
 
@@ -39,11 +40,7 @@ _SEVERAL = {
     "mit_movie-50shot": 81.90, "mit_restaurant-10shot": 65.14, "mit_restaurant-20shot": 70.46,
     "mit_restaurant-50shot": 77.34,
 }  # fmt: skip
-
-
 PUBLISHED |= {"-".join([start, "collaborate", *SEVERAL]): f1 for start, f1 in _SEVERAL.items()}
-
-
 _AVERAGES = {
     "CrossNER average, no source": [f"{name}-all-none" for name in CROSSNER],
     "CrossNER average, random backbone": [f"{name}-all-floor" for name in CROSSNER],
@@ -51,7 +48,7 @@ _AVERAGES = {
     "CrossNER average, source conll2003, DAPT": [f"{name}-all-collaborate-conll2003-dapt" for name in CROSSNER],
     "zero-shot average of seven": [f"{name}-all-zero-shot" for name in (*CROSSNER, *MIT)],
 }
-_WIDE = 8  # ways that a page has columns for
+_WIDE = 8  # methods that a page has columns for
 _FOLD = ['<details markdown="1">', "<summary>Each row: deviation, gains, significance</summary>", ""]
 _UNFOLD = ["", "</details>"]
 
@@ -67,21 +64,22 @@ def markdown(summary: Summary, *, fold: bool = False) -> str:
         return "\n".join(special[summary["experiment"]](summary))
     records: list[Record] = [record for record in summary["records"] if record["f1"] is not None]
     references = REFERENCES.get(summary["experiment"], ())
-    rows, glance = _rows(summary, records, references), _at_a_glance(records)
+    rows = _rows(summary, records, references)
+    glance = _at_a_glance(records)
     short = [*glance, *_averages(records), *_mean_gains(records, references), *_legend(records)]
     if not glance:
         return "\n".join([*rows, *short])
     return "\n".join([*short, "", *(_FOLD if fold else []), *rows, *(_UNFOLD if fold else [])])
 
 
-def told(cell: Cell) -> str:
+def method_of(cell: Cell) -> str:
     """How a cell was trained, in words."""
     left = [name for name in SEVERAL if name not in cell.sources]
     without = f"without {left[0]}" if len(left) == 1 else ""
     return ", ".join(filter(None, [_name(cell.strategy), VARIANTS[cell.variant], without]))
 
 
-def size_told(cell: Cell) -> str:
+def size_of(cell: Cell) -> str:
     """How many sentences, in words."""
     if cell.strategy == "zero-shot":
         return "0"
@@ -89,30 +87,30 @@ def size_told(cell: Cell) -> str:
 
 
 def _at_a_glance(records: Sequence[Record]) -> list[str]:
-    """Mean F1, a row for each target and size, a column for each way, the best in bold; then what was published.
+    """Mean F1: a row for each target and size, a column for each method, the best in bold; then published figures.
 
-    Where there are more ways than a page is wide, rows and columns change places.
+    Where there are more methods than a page is wide, rows and columns change places.
     """
     ours: dict[tuple[str, str], dict[str, float]] = {}
     theirs: dict[tuple[str, str], dict[str, float]] = {}
-    for key, own in by_row(records).items():
-        cell = cell_of(own[0])
-        place, way = (cell.target, size_told(cell)), told(cell)
-        if way in ours.setdefault(place, {}):  # the same way with other sources: no table of two axes
+    for cell, runs in by_row(records).items():
+        place = (cell.target, size_of(cell))
+        method = method_of(cell)
+        if method in ours.setdefault(place, {}):  # the same method with other sources: no table of two axes
             return []
-        ours[place][way] = mean_f1(own).mean
-        if key in PUBLISHED:
-            theirs.setdefault(place, {})[f"{way}, published"] = PUBLISHED[key]
-    ways, published = (list(dict.fromkeys(way for row in rows.values() for way in row)) for rows in (ours, theirs))
-    if len(ways) < 2:
+        ours[place][method] = mean_f1(runs).mean
+        if cell.key in PUBLISHED:
+            theirs.setdefault(place, {})[f"{method}, published"] = PUBLISHED[cell.key]
+    methods, published = (list(dict.fromkeys(chain.from_iterable(rows.values()))) for rows in (ours, theirs))
+    if len(methods) < 2:
         return []
-    lines = [["target", "sentences", *ways, *published]]
+    lines = [["target", "sentences", *methods, *published]]
     for place, row in ours.items():
         best = max(row.values())
-        shown = {way: f"**{f1:.1f}**" if f1 == best else f"{f1:.1f}" for way, f1 in row.items()}
-        shown |= {way: f"{f1:.1f}" for way, f1 in theirs.get(place, {}).items()}
-        lines.append([*place, *(shown.get(way, "") for way in [*ways, *published])])
-    if len(ways) > _WIDE:
+        shown = {method: f"**{f1:.1f}**" if f1 == best else f"{f1:.1f}" for method, f1 in row.items()}
+        shown |= {method: f"{f1:.1f}" for method, f1 in theirs.get(place, {}).items()}
+        lines.append([*place, *(shown.get(method, "") for method in [*methods, *published])])
+    if len(methods) > _WIDE:
         lines = [list(column) for column in zip(*lines, strict=True)]
     return markdown_table(lines[0], lines[1:])
 
@@ -124,49 +122,53 @@ def _rows(summary: Summary, records: Sequence[Record], references: Sequence[str]
     head += [f"gain on {_name(name)} (p)" for name in references]
     head += ["numbers trained", "kilobytes a domain"] if costs else []
     rows = []
-    for key, own in by_row(records).items():
-        cell = cell_of(own[0])
-        row: list[object] = [cell.target, size_told(cell), told(cell), ", ".join(cell.sources) or "none", mean_f1(own)]
-        row += [PUBLISHED.get(key, "")]
-        row += [_gain(summary, records, cell, own, strategy) for strategy in references]
+    for cell, runs in by_row(records).items():
+        row: list[object] = [cell.target, size_of(cell), method_of(cell), _sources(cell), mean_f1(runs)]
+        row += [PUBLISHED.get(cell.key, ""), *(_gain(summary, records, cell, runs, name) for name in references)]
         if costs:
-            row += [f"{own[0]['trained_parameters']:,}", f"{own[0]['bytes'] / 1000:,.0f}"]
+            row += [f"{runs[0]['trained_parameters']:,}", f"{runs[0]['bytes'] / 1000:,.0f}"]
         rows.append(row)
     return markdown_table(head, rows)
 
 
-def _gain(summary: Summary, records: Sequence[Record], cell: Cell, own: Sequence[Record], strategy: str) -> str:
+def _gain(summary: Summary, records: Sequence[Record], cell: Cell, runs: Sequence[Record], strategy: str) -> str:
     reference = reference_of(records, cell, strategy)
-    difference = gain(own, reference)
+    difference = gain(runs, reference)
     if difference is None:
         return ""
     keys = {cell_of(record).key for record in reference}
     p = next((c["p_value"] for c in summary["comparisons"] if c["row"] == cell.key and c["against"] in keys), None)
-    shown = ("+" if difference.mean >= 0 else "") + str(difference)
-    return shown if p is None else f"{shown} ({p:.3f})"
+    return _signed(difference) if p is None else f"{_signed(difference)} ({p:.3f})"
 
 
 def _mean_gains(records: Sequence[Record], references: Sequence[str]) -> list[str]:
-    """For each way that stands in several rows, its gain over all of them, and in how many it gains at all."""
+    """For each method that stands in several rows, its gain over all of them, and in how many it gains at all."""
     gains: dict[tuple[str, str], dict[str, list[float]]] = {}
-    for own in by_row(records).values():
-        cell = cell_of(own[0])
+    for cell, runs in by_row(records).items():
         for strategy in references:
-            if (difference := gain(own, reference_of(records, cell, strategy))) is not None:
-                way = told(cell), ", ".join(cell.sources) or "none"
-                gains.setdefault(way, {}).setdefault(strategy, []).append(difference.mean)
-    if not any(len(values) > 1 for each in gains.values() for values in each.values()):
+            if (difference := gain(runs, reference_of(records, cell, strategy))) is not None:
+                row = gains.setdefault((method_of(cell), _sources(cell)), {})
+                row.setdefault(strategy, []).append(difference.mean)
+    if not any(len(values) > 1 for row in gains.values() for values in row.values()):
         return []
     head = ["how, over all rows", "sources", *(f"mean gain on {_name(strategy)}" for strategy in references)]
-    rows = [[*way, *(_gain_told(each.get(name, [])) for name in references)] for way, each in gains.items()]
+    rows = [[*labels, *(_mean_gain(row.get(name, [])) for name in references)] for labels, row in gains.items()]
     return ["", *markdown_table(head, rows)]
 
 
-def _gain_told(values: Sequence[float]) -> str:
+def _mean_gain(values: Sequence[float]) -> str:
     if not values:
         return ""
     better = sum(value > 0 for value in values)
     return f"{fmean(values):+.1f}, better in {better} of {len(values)}"
+
+
+def _signed(difference: MeanDeviation) -> str:
+    return f"{'+' if difference.mean >= 0 else ''}{difference}"
+
+
+def _sources(cell: Cell) -> str:
+    return ", ".join(cell.sources) or "none"
 
 
 def _name(strategy: str) -> str:
@@ -174,7 +176,7 @@ def _name(strategy: str) -> str:
 
 
 def _averages(records: Sequence[Record]) -> list[str]:
-    means = {key: mean_f1(own).mean for key, own in by_row(records).items()}
+    means = {cell.key: mean_f1(runs).mean for cell, runs in by_row(records).items()}
     rows = []
     for name, keys in _AVERAGES.items():
         if all(key in means for key in keys):
@@ -208,11 +210,10 @@ def _cases(summary: Summary) -> list[str]:
 def _similarities(summary: Summary) -> list[str]:
     head = ["target", "source", "entity similarity", "prefix similarity", "weight"]
     rows = []
-    for own in by_row(summary["records"]).values():
-        cell = cell_of(own[0])
+    for cell, runs in by_row(summary["records"]).items():
         for source in cell.sources:
             kinds = ("entity_similarity", "prefix_similarity", "weights")
-            rows.append([cell.target, source, *(f"{similarity(own, source, kind):.3f}" for kind in kinds)])
+            rows.append([cell.target, source, *(f"{similarity(runs, source, kind):.3f}" for kind in kinds)])
     return markdown_table(head, rows)
 
 
@@ -225,18 +226,18 @@ def similarity(records: Sequence[Record], source: str, kind: str) -> float:
 def _selection(summary: Summary) -> list[str]:
     """Each source's weight beside the gain that it brings alone, their rank correlation, and the search on dev."""
     records: list[Record] = summary["records"]
-    rows, notes = [], []
-    for own in by_row(r for r in records if cell_of(r).strategy == "select").values():
-        cell = cell_of(own[0])
+    rows = []
+    notes = []
+    for cell, runs in by_row(r for r in records if cell_of(r).strategy == "select").items():
         scored = [r for r in records if r["f1"] is not None and cell_of(r).target == cell.target]
         alone = {name: [r for r in scored if cell_of(r).sources == (name,)] for name in cell.sources}
         none = [r for r in scored if cell_of(r).strategy == "none"]
-        gains = {name: difference for name, those in alone.items() if (difference := gain(those, none)) is not None}
-        weights = {name: similarity(own, name, "weights") for name in cell.sources}
+        gains = {name: difference for name, scores in alone.items() if (difference := gain(scores, none)) is not None}
+        weights = {name: similarity(runs, name, "weights") for name in cell.sources}
         for name, difference in gains.items():
-            kinds = [similarity(own, name, kind) for kind in ("entity_similarity", "prefix_similarity")]
+            kinds = [similarity(runs, name, kind) for kind in ("entity_similarity", "prefix_similarity")]
             numbers = [f"{number:.3f}" for number in (*kinds, weights[name])]
-            rows.append([cell.target, name, *numbers, f"{'+' if difference.mean >= 0 else ''}{difference}"])
+            rows.append([cell.target, name, *numbers, _signed(difference)])
         if len(gains) > 1:
             rho = spearman([weights[name] for name in gains], [gains[name].mean for name in gains])
             notes.append(f"- {cell.target}: Spearman's rank correlation of weight and gain is {rho:+.2f} "
