@@ -1,9 +1,9 @@
 """Pretraining batches, drawn by number.
 
 Batch number i depends on the seed and i alone: any number of workers or devices, and a resumed run, see the same
-batches. The sentences of a group of batches are drawn together and dealt out by how long their targets and sources
-will be, about, so that little of a batch is padding. To draw and to deal takes milliseconds; whoever makes a batch
-makes the rows of that batch alone.
+batches. The sentences of a group of batches are drawn together. They are dealt out by the lengths that their targets
+and sources will have, about, so that little of a batch is padding. Drawing and dealing take milliseconds; rows are made
+for one batch at a time.
 """
 
 from __future__ import annotations
@@ -71,7 +71,11 @@ class Batches(Dataset[Batch]):
     ) -> None:
         self.teacher = teacher
         self.words = None if teacher is None else Words(vocabulary)
-        self.text, self.vocabulary, self.config, self.length, self.align = text, vocabulary, config, length, align
+        self.text = text
+        self.vocabulary = vocabulary
+        self.config = config
+        self.length = length
+        self.align = align
         self.prompt = Instructor(vocabulary, ())
         self.sentences = None if pool is None else _Sentences(pool, config, vocabulary)
         self.corrupt: SpanCorruption | None = None
@@ -149,7 +153,8 @@ class Batches(Dataset[Batch]):
         pieces, bounds = self.text
         for _ in range(max(1, self.config.batch_pieces // self.config.text_pieces)):
             line = int(rng.integers(len(bounds) - 1))
-            start, end = int(bounds[line]), int(bounds[line + 1])
+            start = int(bounds[line])
+            end = int(bounds[line + 1])
             room = max(0, end - start - self.config.text_pieces)
             start += int(rng.integers(room + 1))
             yield pieces[start : min(end, start + self.config.text_pieces)]
@@ -166,13 +171,14 @@ class _Sentences:
     """Draws labelled sentences, and for each the types it is offered."""
 
     def __init__(self, pool: Pool, config: DataConfig, vocabulary: Vocabulary) -> None:
-        self.pool, self.config = pool, config
+        self.pool = pool
+        self.config = config
         self.mentions = Mentions(pool)
         vocabulary.learn(pool.words)  # before worker processes are forked, so that they share it
         pieces = np.concatenate([[0], np.cumsum(np.array([len(vocabulary.word(w)) for w in pool.words])[pool.text])])
-        per_type = np.array([np.mean([len(vocabulary.phrase(t)) for t in own] or [0]) for own in pool.file_types])
+        per_type = np.array([np.mean([len(vocabulary.phrase(t)) for t in types] or [0]) for types in pool.file_types])
         self.per_type = per_type[pool.origin] + 1  # [sentences] pieces of an option, on average
-        self.known = np.array([len(own) for own in pool.file_types])[pool.origin]
+        self.known = np.array([len(types) for types in pool.file_types])[pool.origin]
         self.present = self.mentions.types_of_sentences()
         entities = np.diff(pool.span_bounds)
         mentioned = np.concatenate([[0], np.cumsum(np.diff(pieces[self.mentions.places])[:, 0])])[pool.span_bounds]
@@ -222,10 +228,10 @@ def deal(sources: Array, targets: Array, count: int) -> list[Array]:
     ordered = np.argsort(targets, kind="stable")
     bounds = _shares(sources[ordered], edges)
     batches: list[Array] = []
-    for own, (low, high) in zip(pairwise(edges), pairwise(bounds), strict=True):
+    for (first, last), (low, high) in zip(pairwise(edges), pairwise(bounds), strict=True):
         band = ordered[low:high]
         band = band[np.argsort(sources[band], kind="stable")]
-        cuts = _shares(sources[band], range(own[1] - own[0] + 1))
+        cuts = _shares(sources[band], range(last - first + 1))
         batches += [band[a:b] for a, b in pairwise(cuts)]
     return batches
 
@@ -250,7 +256,7 @@ def draw_example(
     """Sentence i with the types it is offered, some of them merged, renamed, left out or added.
 
     Args:
-        mentions: replace some of the sentence's own by others of their fine type out of these.
+        mentions: some of the sentence's mentions are replaced by others of these with the same fine type.
         absent: how many of the types that the sentence lacks are offered, from 0 to 1; None to draw it.
     """
     change = str.lower if rng.random() < config.lower else str
@@ -259,7 +265,8 @@ def draw_example(
     if mentions is not None and spans and config.replaced:
         sentence = Sentence.from_words(words, [Span(*span) for span in spans])
         other = replace_mentions(sentence, config.replaced, rng, partial(mentions.another, file, change))
-        words, spans = other.word_texts, list(other.spans)
+        words = other.word_texts
+        spans = list(other.spans)
     called = coarsen(pool.file_types[file], pool.groups[file], rng, merged=config.merged, mixed=config.mixed)
     present = list(dict.fromkeys(called[t] for _, _, t in spans))
     options = _options(present, list(dict.fromkeys(called.values())), config, rng, absent)
@@ -275,10 +282,10 @@ def _options(
     others = [name for name in known if name not in present]
     is_open = len(known) > _OPEN
     asked = is_open or not config.unasked or rng.random() >= config.unasked
-    kept = [t for t in present if asked and rng.random() >= config.drop]
-    room = max(0, min(len(others), config.max_options - len(kept), _FEW if is_open else config.max_options))
-    least = 0 if kept else min(1, room)
+    offered = [t for t in present if asked and rng.random() >= config.drop]
+    room = max(0, min(len(others), config.max_options - len(offered), _FEW if is_open else config.max_options))
+    least = 0 if offered else min(1, room)
     count = int(rng.integers(least, room + 1)) if absent is None else max(least, int(absent * (room + 1)))
-    options = [*kept, *(others[j] for j in rng.choice(len(others), size=count, replace=False).tolist())]
+    options = [*offered, *(others[j] for j in rng.choice(len(others), size=count, replace=False).tolist())]
     rng.shuffle(options)
     return options

@@ -1,10 +1,10 @@
 """The weights of a BERT as those of a T5's encoder.
 
-A post-norm BERT layer can be written, but for one scalar at each position, as pre-norm T5 layers without biases. With u
-the stream before a LayerNorm, h = γ ⊙ (u − mean u)/σ + β after it, and C = I − 11ᵀ/d the centring:
+A post-norm BERT layer can be written, but for one scalar at each position, as pre-norm T5 layers without biases. Let u
+be the stream before a LayerNorm, h = γ ⊙ (u − mean u)/σ + β after it, and C = I − 11ᵀ/d the centring:
 
-- The T5's stream is s = Q(T ⊙ u), and a constant c in a dimension of its own. T ← T ⊙ σ̄/γ at each LayerNorm, where σ̄
-  is the median of σ over some text, so that T ⊙ u goes on as the residual stream of a pre-norm model. T is 1 half way
+- The T5's stream is s = Q(T ⊙ u), and a constant c in a dimension of its own. T ← T ⊙ σ̄/γ at each LayerNorm, so that
+  T ⊙ u goes on as the residual stream of a pre-norm model; σ̄ is the median of σ over some text. T is 1 half way
   up: so it stays even, and no few dimensions rule a T5's norm. Q are orthonormal rows: that norm is blind to them.
 - A projection W h + b reads the normed stream s/ρ as (ρ̄/σ̄) W diag(γ) C diag(1/T) Qᵀ; ρ̄ is the mean of ρ. Queries take
   BERT's 1/√d_kv, which T5 has not. An output projection writes Q diag(T) W.
@@ -87,7 +87,8 @@ def check_shape(t5: T5, teacher: Teacher) -> None:
     Raises:
         ConfigError: they can't.
     """
-    config, shape = teacher.bert.config, t5.shape
+    config = teacher.bert.config
+    shape = t5.shape
     head = config.hidden_size // config.num_attention_heads
     needs = {
         f"d_model {config.hidden_size} or more": shape.d_model >= config.hidden_size,
@@ -107,7 +108,8 @@ class _CarryOver:
     def __init__(
         self, t5: T5, teacher: Teacher, vocabulary: Vocabulary, texts: Sequence[Sequence[str]], seed: int
     ) -> None:
-        self.t5, self.teacher = t5, teacher
+        self.t5 = t5
+        self.teacher = teacher
         self.generator = torch.Generator().manual_seed(seed)
         self.copier = Copier(t5, teacher.bert.config.num_attention_heads)
         self.constant_place = self.copier.present.start - 1
@@ -125,11 +127,11 @@ class _CarryOver:
         views = []
         self.t5.encoder.relative_bias.weight.zero_()
         for number, (layer, bert) in enumerate(zip(self.t5.encoder.layers, self.teacher.layers, strict=True)):
-            before, between, after = 2 * number - 1, 2 * number, 2 * number + 1  # LayerNorms
-            self._attention(layer, bert, before)
-            pending = self._passed(before, torch.zeros(self.teacher.width)) + self.norms[between].bias
-            self._feed_forward(layer, bert, between, pending)
-            views.append(self._view(after))
+            norm = 2 * number  # the LayerNorm between attention and feed-forward
+            self._attention(layer, bert, norm - 1)
+            pending = self._passed(norm - 1, torch.zeros(self.teacher.width)) + self.norms[norm].bias
+            self._feed_forward(layer, bert, norm, pending)
+            views.append(self._view(norm + 1))
         self.t5.encoder.norm.weight.fill_(1.0)
         self.copier.ask(self.t5.encoder.norm(self.stream)[self.mask])
         return views
@@ -151,9 +153,9 @@ class _CarryOver:
             states = states - states.mean(0)
             total += states.T @ states / states.pow(2).sum()
         vectors = torch.linalg.eigh(total).eigenvectors  # by rising variance
-        kept = vectors[:, max(0, width - self.constant_place) :].T
-        rotation = torch.linalg.qr(torch.randn(len(kept), len(kept), generator=self.generator)).Q
-        basis: Tensor = rotation @ kept
+        directions = vectors[:, max(0, width - self.constant_place) :].T
+        rotation = torch.linalg.qr(torch.randn(len(directions), len(directions), generator=self.generator)).Q
+        basis: Tensor = rotation @ directions
         return basis
 
     def _turned(self, rows: Tensor) -> Tensor:
@@ -214,13 +216,13 @@ class _CarryOver:
     def _attention(self, layer: Layer, bert: Any, number: int) -> None:
         """Fill a layer's self-attention, which reads after LayerNorm `number`; −1 is the embedding's."""
         used = self.teacher.width  # rows of the teacher's heads
-        attention, theirs = layer.self_attention, bert.attention
-        projections = (theirs.self.query, theirs.self.key, theirs.self.value)
+        attention = layer.self_attention
+        projections = (bert.attention.self.query, bert.attention.self.key, bert.attention.self.value)
         for part, linear in zip(attention.qkv.weight.chunk(3), projections, strict=True):
             part[used:] *= _QUIET
             part[:used] = self._reading(linear, number)
         attention.qkv.weight[:used] /= math.sqrt(self.t5.shape.d_kv)
-        self._fill_output(attention.o.weight, self._writing(theirs.output.dense, number + 1))
+        self._fill_output(attention.o.weight, self._writing(bert.attention.output.dense, number + 1))
         if number < 0:
             self.copier.look_back(self._level())
         positions = torch.arange(self.ids.shape[1])
@@ -230,11 +232,13 @@ class _CarryOver:
 
     def _feed_forward(self, layer: Layer, bert: Any, number: int, pending: Tensor) -> None:
         """Fill a layer's feed-forward, which reads after LayerNorm `number`; its spare unit writes `pending`."""
-        inner, outer = bert.intermediate.dense, bert.output.dense
+        inner = bert.intermediate.dense
+        outer = bert.output.dense
         units = len(inner.weight)
         scale = self.scales[number + 1]
         growth = float((scale / self.scales[number]).mean())
-        wi, wo = layer.ff.wi.weight, layer.ff.wo.weight
+        wi = layer.ff.wi.weight
+        wo = layer.ff.wo.weight
         wi[units:] *= _QUIET
         wi[:units] = self._reading(inner, number, pending)
         wi[units] = 0.0
@@ -254,8 +258,8 @@ class _CarryOver:
 
     def _view(self, number: int) -> View:
         norm = self.norms[number]
-        back = F.pad(self.basis, (0, 0, 0, self.t5.shape.d_model - len(self.basis)))  # [d, teacher's d]
-        return View(back / self.scales[number] @ self._centring() * norm.gain, norm.offset)
+        basis = F.pad(self.basis, (0, 0, 0, self.t5.shape.d_model - len(self.basis)))  # [d, teacher's d]
+        return View(basis / self.scales[number] @ self._centring() * norm.gain, norm.offset)
 
     def _centring(self) -> Tensor:
         return torch.eye(self.teacher.width) - 1 / self.teacher.width
@@ -263,7 +267,8 @@ class _CarryOver:
 
 def piece_rows(teacher: Teacher, vocabulary: Vocabulary) -> Tensor:
     """[pieces, teacher's d] what the teacher's embedding gives for each piece's text; zero for pieces without any."""
-    embeddings, tokenizer = teacher.bert.embeddings, teacher.tokenizer
+    embeddings = teacher.bert.embeddings
+    tokenizer = teacher.tokenizer
     constant = embeddings.position_embeddings.weight[2:_LATE].mean(0) + embeddings.token_type_embeddings.weight[0]
     normed = embeddings.LayerNorm(embeddings.word_embeddings.weight + constant)
     known = tokenizer.get_vocab()

@@ -198,8 +198,8 @@ class PretrainConfig(Settings):
 
     def differences(self, other: PretrainConfig) -> list[str]:
         """The settings that make `other` another run than this."""
-        own, theirs = asdict(self), asdict(other)
-        return [name for name in own if own[name] != theirs[name] and name not in _FREE]
+        others = asdict(other)
+        return [name for name, value in asdict(self).items() if value != others[name] and name not in _FREE]
 
 
 def _share(start: float | None, end: float, until: float, position: float) -> float:

@@ -2,7 +2,7 @@
 
 The stream's last `2·d_kv` dimensions hold two codes. The embedding puts a random code of each piece into the first
 half. A spare head of the encoder's first layer looks one piece back, and writes that piece's code into the second half.
-The decoder's first cross-attention asks where the source has the present piece as the one before, and proposes what
+The decoder's first cross-attention asks where the source has the present piece as the one before. It proposes what
 stands there (induction heads: Olsson et al. 2022, arXiv 2209.11895). These are starting values: training changes them.
 """
 
@@ -31,7 +31,9 @@ class Copier:
 
     def __init__(self, t5: T5, head: int) -> None:
         width = t5.shape.d_model
-        self.t5, self.head, self.size = t5, head, t5.shape.d_kv
+        self.t5 = t5
+        self.head = head
+        self.size = t5.shape.d_kv
         self.present = slice(width - 2 * self.size, width - self.size)  # code of a piece
         self.past = slice(width - self.size, width)  # code of the piece before it
         self.loudness = 0.0  # root mean square of a code's numbers in the embedding
@@ -67,7 +69,8 @@ class Copier:
                 output.weight *= _QUIET
         attention = self.t5.decoder.layers[0].cross_attention
         keys, values = attention.kv.weight.chunk(2)
-        eye, head = torch.eye(self.size), slice(self.size)
+        eye = torch.eye(self.size)
+        head = slice(self.size)
         for projection in (attention.q.weight, keys, values):
             projection[head] = 0.0
         attention.q.weight[head, self.present] = eye * _SURE / self.size

@@ -35,11 +35,12 @@ class Cost:
 def batch_flops(t5: T5, batch: Batch) -> float:
     """Floating-point operations of a batch, forward and backward: 6 for each weight and piece that meet.
 
-    The encoder's weights and the decoder's cross-attention keys and values meet the source's pieces, all others the
-    target's; the output layer counts with as many rows as there are choices. Attention's own products come on top.
+    The encoder's weights, and the decoder's keys and values of cross-attention, meet the source's pieces. All others
+    meet the target's. The output layer has as many rows as there are choices. Attention's own products come on top.
     """
     s = t5.shape
-    (rows, source), target = batch.source.shape, batch.inputs.shape[1]
+    rows, source = batch.source.shape
+    target = batch.inputs.shape[1]
     inner = s.heads * s.d_kv
     of_memory = s.decoder_layers * 2 * inner * s.d_model
     encoder = _weights(t5.encoder) + of_memory

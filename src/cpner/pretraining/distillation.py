@@ -1,7 +1,7 @@
 """Distillation, a task of the encoder while pretraining: after each layer, the states of words are as the teacher's.
 
-Both models read the same plain text, each in its own pieces; a word's state is the mean over its pieces, so that they
-meet word by word. The loss is one minus the cosine of both states, each less its running mean; the mean over layers.
+Both models read the same plain text, each in its own pieces. They meet word by word: a word's state is the mean over
+its pieces. The loss is one minus the cosine of both states, each less its running mean; the mean over layers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cpner.instructor import Vocabulary
 from cpner.pretraining.carry_over import View
 from cpner.pretraining.teacher import Teacher, pool_words
 from cpner.pretraining.text import Array
-from cpner.training.batch import Batch, Extra
+from cpner.training.batch import Batch, Extra, ExtraTensor
 
 _PACE = 0.02  # of the running means
 
@@ -28,30 +28,15 @@ _PACE = 0.02  # of the running means
 class WordBatch(Batch):
     """Passages of plain text as both models read them; there is nothing to decode."""
 
+    word_of = ExtraTensor()  # [B, S] the word of each piece, -1 for none
+    teacher_ids = ExtraTensor()  # [B, S'] the teacher's pieces
+    teacher_mask = ExtraTensor()  # [B, S'] false at the padding of the teacher's pieces
+    teacher_word_of = ExtraTensor()  # [B, S'] the word of each of the teacher's pieces, -1 for none
+
     @property
     def kind(self) -> str:
         """What a log calls its loss."""
         return "words"
-
-    @property
-    def word_of(self) -> Tensor:
-        """[B, S] the word of each piece, -1 for none."""
-        return self.extras["word_of"].tensor
-
-    @property
-    def teacher_ids(self) -> Tensor:
-        """[B, S'] the teacher's pieces."""
-        return self.extras["teacher_ids"].tensor
-
-    @property
-    def teacher_mask(self) -> Tensor:
-        """[B, S'] false at the padding of the teacher's pieces."""
-        return self.extras["teacher_mask"].tensor
-
-    @property
-    def teacher_word_of(self) -> Tensor:
-        """[B, S'] the word of each of the teacher's pieces, -1 for none."""
-        return self.extras["teacher_word_of"].tensor
 
     @classmethod
     def of(cls, passages: Sequence[Sequence[str]], vocabulary: Vocabulary, teacher: Teacher) -> WordBatch:
@@ -88,10 +73,9 @@ class Words:
         words = []
         for start, end in pairwise(bounds):
             key = tuple(ids[start:end])
-            word = self.known.get(key)
-            if word is None:
-                word = self.known[key] = self.tokenizer.decode(key).strip() or "."
-            words.append(word)
+            if key not in self.known:
+                self.known[key] = self.tokenizer.decode(key).strip() or "."
+            words.append(self.known[key])
         return words
 
 

@@ -81,28 +81,30 @@ def check_leaks(
         CorpusError: no sub-folder holds a corpus, or a file of the data can't be read.
     """
     sentences, skipped = _read_benchmarks(benchmarks)
-    search = _Search({key for own in sentences.values() for key, long in own if long})
-    short = {key for own in sentences.values() for key, long in own if not long}
-    found: dict[Path, set[bytes]] = {}
-    held: dict[str, list[int]] = {}
+    search = _Search({key for keys in sentences.values() for key, long in keys if long})
+    short = {key for keys in sentences.values() for key, long in keys if not long}
+    hits: dict[Path, set[bytes]] = {}
+    places: dict[str, list[int]] = {}
     files = {path: open_lines for path in text} | dict.fromkeys(
         labelled_files(labelled) if labelled else (), labelled_texts
     )
     for done, (path, read) in enumerate(files.items()):
         report(Progress(done, len(files), path.name))
-        found[path], number = set(), 1
+        hits[path] = set()
+        number = 1
         for chunk in _chunks(read(path)):
             lines = chunk.split(b"\n")[1:-1]
-            inside, whole = search(chunk), short.intersection(lines)
+            inside = search(chunk)
+            whole = short.intersection(lines)
             if inside or whole:
-                places = [i for i, line in enumerate(lines, number) if line in whole or any(h in line for h in inside)]
-                held.setdefault(str(path), []).extend(places)
-                found[path] |= inside | whole
+                held = [i for i, line in enumerate(lines, number) if line in whole or any(h in line for h in inside)]
+                places.setdefault(str(path), []).extend(held)
+                hits[path] |= inside | whole
             number += len(lines)
     report(Progress(len(files), len(files)))
-    named = Counter(path.name for path in found)
-    hits_of = {path.name if named[path.name] == 1 else str(path): hits for path, hits in found.items()}
-    return Leaks({name: _count(own, hits_of) for name, own in sentences.items()}, skipped, held)
+    named = Counter(path.name for path in hits)
+    by_file = {path.name if named[path.name] == 1 else str(path): keys for path, keys in hits.items()}
+    return Leaks({name: _count(keys, by_file) for name, keys in sentences.items()}, skipped, places)
 
 
 def clean_copies(text: Sequence[Path], labelled: Path | None, out: Path) -> dict[Path, Path]:
@@ -126,7 +128,9 @@ def write_clean(copies: Mapping[Path, Path], leaks: Leaks, report: Report = igno
     """Copy the files that `check_leaks` has read, without the lines that hold a sentence.
 
     Args:
-        copies: see `clean_copies`; the rest is as in `check_leaks`.
+        copies: where each file goes, as `clean_copies` gives it.
+        leaks: which lines to leave out.
+        report: called before each file with its name, and when all are done.
 
     Raises:
         CorpusError: a file can't be read or written.
@@ -166,23 +170,24 @@ def normalise(text: str) -> bytes:
 
 def _chunks(lines: Iterable[str]) -> Iterator[bytes]:
     """Normalised lines, with a line end before and after each, a few megabytes at a time."""
-    kept: list[bytes] = []
+    chunk = [b""]
     size = 0
-    for line in lines:
-        kept.append(normalise(line))
-        size += len(kept[-1]) + 1
+    for line in map(normalise, lines):
+        chunk.append(line)
+        size += len(line) + 1
         if size >= _CHUNK:
-            yield b"\n".join([b"", *kept, b""])
-            kept, size = [], 0
-    yield b"\n".join([b"", *kept, b""])
+            yield b"\n".join([*chunk, b""])
+            chunk = [b""]
+            size = 0
+    yield b"\n".join([*chunk, b""])
 
 
-def _count(sentences: list[_Key], found: dict[str, set[bytes]]) -> Leak:
-    everywhere = set().union(*found.values())
+def _count(sentences: list[_Key], hits: dict[str, set[bytes]]) -> Leak:
+    everywhere = set().union(*hits.values())
     long, short = ([key for key, is_long in sentences if is_long is kind] for kind in (True, False))
     leak = Leak(len(long), sum(key in everywhere for key in long), len(short), sum(key in everywhere for key in short))
     for keys, files in ((long, leak.files), (short, leak.short_files)):
-        counts = {file: sum(key in hits for key in keys) for file, hits in found.items()}
+        counts = {file: sum(key in held for key in keys) for file, held in hits.items()}
         files.update({file: count for file, count in counts.items() if count})
     leak.examples = [key.decode() for key in long if key in everywhere][:5]
     return leak
@@ -196,12 +201,12 @@ class _Search:
         for key in wanted:
             width = next(w for w in _WIDTHS if len(key) >= w)
             self.beginnings[width][key[:width]].append(key)
-        self.tables = {width: _table(list(own), width) for width, own in self.beginnings.items() if own}
+        self.tables = {width: _table(list(keys), width) for width, keys in self.beginnings.items() if keys}
 
     def __call__(self, text: bytes) -> set[bytes]:
         """The wanted strings that `text` holds."""
         sums, unit = _sums(np.frombuffer(text, np.uint8))
-        found = set()
+        hits = set()
         for width, table in self.tables.items():
             if len(text) < width:
                 continue  # the ends of the slices below would count from the other side
@@ -209,8 +214,8 @@ class _Search:
             for place in np.flatnonzero(table[_slot(windows)]).tolist():
                 for key in self.beginnings[width].get(text[place : place + width], ()):
                     if text.startswith(key, place):
-                        found.add(key)
-        return found
+                        hits.add(key)
+        return hits
 
 
 def _sums(values: Array) -> tuple[Array, Array]:

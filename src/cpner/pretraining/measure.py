@@ -51,8 +51,8 @@ def measure(t5: T5, batches: Batches, examples: Sequence[Example]) -> dict[str, 
             for kind, mask in _kinds(batch.labels).items():
                 hits[kind] += int((right & mask).sum())
                 counts[kind] += int(mask.sum())
-            found = decode(backbone, [batches.prompt.source(*example) for example in part])
-            predicted += [[f.span for f in row] for row in found]
+            rows = decode(backbone, [batches.prompt.source(*example) for example in part])
+            predicted += [[prediction.span for prediction in row] for row in rows]
     t5.requires_grad_(True).train()  # a Backbone is frozen
     result: dict[str, Any] = {f"right_{kind}": round(100 * hits[kind] / max(1, counts[kind]), 1) for kind in hits}
     return {**result, "f1": round(evaluate([sentence for sentence, _ in ordered], predicted).f1, 2)}
@@ -60,7 +60,8 @@ def measure(t5: T5, batches: Batches, examples: Sequence[Example]) -> dict[str, 
 
 def _kinds(labels: Tensor) -> dict[str, Tensor]:
     """Masks [B, T] of the target's pieces by kind; labels up to `END` are the template's signs."""
-    colons, closes = (labels == COLON).cumsum(1), (labels == CLOSE).cumsum(1)
+    colons = (labels == COLON).cumsum(1)
+    closes = (labels == CLOSE).cumsum(1)
     word = labels > END
     mention = word & (colons > closes)
     first = F.pad(labels[:, :-1] == COLON, (1, 0))

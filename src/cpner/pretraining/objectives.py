@@ -13,14 +13,15 @@ from cpner.training.batch import Batch, cross_entropy
 class Loss(nn.Module):
     """What a batch teaches.
 
-    For entities, the mean cross-entropy over each row's candidates and, times `tagging`, the tagger's; for text, the
-    mean cross-entropy over the vocabulary; for a teacher's text, how far the encoder is from the teacher.
+    For text, the mean cross-entropy over the vocabulary. For entities, that over each row's candidates, and the
+    tagger's, times `tagging`. For a teacher's text, how far the encoder is from the teacher.
     """
 
     def __init__(self, t5: T5, tagging: float = 0.0, seed: int = 0, distiller: Distiller | None = None) -> None:
         super().__init__()
         self.distiller = distiller
-        self.t5, self.tagging = t5, tagging
+        self.t5 = t5
+        self.tagging = tagging
         self.tagger = Tagger(t5.shape.d_model, seed=seed) if tagging else None
 
     def forward(self, batch: Batch) -> Tensor:

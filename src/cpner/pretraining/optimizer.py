@@ -15,8 +15,8 @@ from cpner.backbone.linear import FusedLinear
 class ScaledAdamW(torch.optim.Optimizer):
     """Adam with every step multiplied by the root mean square of the parameter it changes, as Adafactor does.
 
-    T5 draws its parameters at very different scales (queries d_kv^-0.5 times smaller than keys, embeddings of size
-    one); one learning rate for all of them stalls small models before they learn to copy. Projections that are fused
+    T5 draws its parameters at very different scales: queries d_kv^-0.5 times smaller than keys, embeddings of size
+    one. One learning rate for all of them stalls small models before they learn to copy. Projections that are fused
     into one parameter (`FusedLinear.parts`, queries with keys and values) are scaled each on its own.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +50,7 @@ class Pool:
         """The pool with these sentences only; at least one."""
         text = [self.text[self.bounds[i] : self.bounds[i + 1]] for i in chosen]
         spans = [self.spans[self.span_bounds[i] : self.span_bounds[i + 1]] for i in chosen]
-        return Pool(
-            self.words,
-            self.types,
-            self.files,
-            self.groups,
-            self.file_types,
-            text=np.concatenate(text),
-            bounds=_bounds(text),
-            origin=self.origin[chosen],
-            spans=np.concatenate(spans),
-            span_bounds=_bounds(spans),
-        )
+        return replace(self, origin=self.origin[chosen], **_flat(text, spans))
 
     def split(self, held_out: int, seed: int) -> tuple[Pool, Pool]:
         """Two pools: for training, and `held_out` sentences drawn at random, at most a tenth of all.
@@ -99,7 +88,8 @@ class Mentions:
     """The mentions of a pool by file and type."""
 
     def __init__(self, pool: Pool) -> None:
-        self.pool, self.numbers = pool, {name: i for i, name in enumerate(pool.types)}
+        self.pool = pool
+        self.numbers = {name: i for i, name in enumerate(pool.types)}
         self.sentence = sentence = np.repeat(np.arange(len(pool)), np.diff(pool.span_bounds))  # [entities]
         self.places = pool.bounds[sentence, None] + pool.spans[:, :2]  # [entities, 2] start and end in `pool.text`
         kind = pool.origin[sentence].astype(np.int64) * len(pool.types) + pool.spans[:, 2]
@@ -146,13 +136,13 @@ def labelled_texts(path: Path) -> Iterator[str]:
 def read_pool(folder: Path) -> Pool:
     """Read every `NAME.jsonl` or `NAME.jsonl.xz` of a folder.
 
-    A line is `{"text": str, "entities": [{"start", "end", "type"}]}`, with character offsets; an entity may name its
+    A line is `{"text": str, "entities": [{"start", "end", "type"}]}`, with character offsets. An entity may name its
     `coarse` group too; the same entity twice counts once. `types.json` may give each file's complete types,
     `{NAME: {"types": [str]}}`.
 
     Raises:
-        CorpusError: there is no such file, a line of it can't be read or has entities that overlap or a type that
-            `types.json` lacks for its file, or `types.json` is of another form.
+        CorpusError: there is no such file, a line or `types.json` can't be read, entities overlap, or a type is not
+            in the file's list in `types.json`.
     """
     listed = _listed_types(folder / "types.json")
     reader = _Reader()
@@ -231,19 +221,19 @@ class _Reader:
 
     def pool(self) -> Pool:
         """All that was added."""
-        return Pool(
-            list(self.words),
-            list(self.types),
-            self.files,
-            self.groups,
-            self.file_types,
-            text=np.concatenate(self.text),
-            bounds=_bounds(self.text),
-            origin=np.array(self.origin, np.int16),
-            spans=np.concatenate(self.spans),
-            span_bounds=_bounds(self.spans),
-        )
+        lists = (list(self.words), list(self.types), self.files, self.groups, self.file_types)
+        return Pool(*lists, origin=np.array(self.origin, np.int16), **_flat(self.text, self.spans))
 
 
-def _bounds(rows: Sequence[Array]) -> Array:
-    return np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+def _flat(text: Sequence[Array], spans: Sequence[Array]) -> dict[str, Any]:
+    """Words and spans of sentences as the arrays of a pool."""
+
+    def bounds(rows: Sequence[Array]) -> Array:
+        return np.cumsum([0, *(len(row) for row in rows)], dtype=np.int64)
+
+    return {
+        "text": np.concatenate(text),
+        "bounds": bounds(text),
+        "spans": np.concatenate(spans),
+        "span_bounds": bounds(spans),
+    }

@@ -61,15 +61,15 @@ def prepare(text: Sequence[Path], labelled: Path | None, out: Path, config: Pret
 def _claim(out: Path, config: PretrainConfig) -> None:
     """Refuse arrays that were made with other settings."""
     path = out / "data.json"
-    own = {name: getattr(config, name) for name in _MADE_WITH}
+    settings = {name: getattr(config, name) for name in _MADE_WITH}
     if path.is_file():
         made = json.loads(path.read_text("utf-8"))
-        differing = ", ".join(f"{name} {made.get(name)}" for name in own if made.get(name) != own[name])
+        differing = ", ".join(f"{name} {made.get(name)}" for name in settings if made.get(name) != settings[name])
         if differing:
             raise ConfigError(f"the data in {out} was made with {differing}: use the same, or choose another folder")
     elif not (out / "tokenizer").is_dir():
         with replacing(path) as file:
-            file.write(json.dumps(own).encode())
+            file.write(json.dumps(settings).encode())
 
 
 def _vocabulary(text: Sequence[Path], labelled: Path | None, out: Path, config: PretrainConfig) -> Vocabulary:
@@ -119,7 +119,8 @@ def _text(text: Sequence[Path], vocabulary: Vocabulary, out: Path, config: Pretr
 
 
 def _lexicon(text: Text, vocabulary: Vocabulary, out: Path, config: PretrainConfig) -> Tensor:
-    path, shape = out / "lexicon.npy", (vocabulary.size, config.sizes["d_model"])
+    path = out / "lexicon.npy"
+    shape = (vocabulary.size, config.sizes["d_model"])
     if not path.is_file() or np.load(path, mmap_mode="r").shape != shape:
         with replacing(path) as file:
             np.save(file, lexicon(text, *shape).numpy())

@@ -1,7 +1,7 @@
 """Names of entity types while pretraining: coarse groups and other words, so that a backbone reads options.
 
-A corpus calls a type by one name; users call it as they like. Types are therefore renamed by a synonym now and then,
-or merged into their coarse group (all athletes and actors of a sentence become "person"), wholly or in part.
+A corpus calls a type by one name; users call it as they like. So types are renamed by a synonym now and then. Or they
+are merged into their coarse group, wholly or in part: all athletes and actors of a sentence become "person".
 """
 
 from __future__ import annotations

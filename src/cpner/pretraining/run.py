@@ -98,7 +98,10 @@ class _Run:
     """The state of a run: model, optimiser, batches, and how far it is."""
 
     def __init__(self, accelerator: Any, data: Prepared, out: Path, config: PretrainConfig, report: Report) -> None:
-        self.accelerator, self.out, self.config, self.report = accelerator, out, config, report
+        self.accelerator = accelerator
+        self.out = out
+        self.config = config
+        self.report = report
         self.per_step = config.accumulation * accelerator.num_processes  # batches of a step
         pool, held = data.pool.split(config.held_out, config.seed) if data.pool is not None else (None, None)
         length = config.steps * self.per_step
@@ -119,10 +122,13 @@ class _Run:
             self.average.to(accelerator.device)
         slow = () if teacher is None else ("t5.embedding", "t5.encoder")
         optimizer = ScaledAdamW(self.model, lr=config.lr, slow=slow, rate=config.carried)
-        self.checkpoint, position = Checkpoint(out), Position()
+        self.checkpoint = Checkpoint(out)
+        position = Position()
         if self.checkpoint.exists:
             position = self.checkpoint.load(self.model, optimizer, config, self.average)
-        self.step, self.pieces, self.saved = position.step, position.pieces, position.step
+        self.step = position.step
+        self.pieces = position.pieces
+        self.saved = position.step
         self.started = time.monotonic() - position.seconds
         self.loss, self.optimizer = accelerator.prepare(self.model, optimizer)
         if config.compile:
@@ -132,7 +138,8 @@ class _Run:
 
     def train(self) -> None:
         """Take the steps that are left."""
-        c, stream = self.config, self._stream()
+        c = self.config
+        stream = self._stream()
         while self.step < c.steps and (share := self._share()) < 1:
             norm = self._step(stream, _schedule(self.step, share, c))
             last = self.step == c.steps
@@ -165,7 +172,8 @@ class _Run:
 
     def _stream(self) -> Iterator[Batch]:
         """This process's batches from where the run stands."""
-        first, world = self.step * self.per_step + self.accelerator.process_index, self.accelerator.num_processes
+        first = self.step * self.per_step + self.accelerator.process_index
+        world = self.accelerator.num_processes
         workers = self.config.workers
         if workers:  # a descriptor for each tensor means a talk with a busy worker, 40 ms a batch; a file's name, 4
             torch.multiprocessing.set_sharing_strategy("file_system")  # type: ignore[no-untyped-call]

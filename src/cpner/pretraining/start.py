@@ -27,11 +27,11 @@ _FAR = dict.fromkeys((1, 2, 3, 4, 5, 6, 8, 10, 12), 1.0)  # and of those that te
 def copying_heads(t5: T5, *, sharpness: float = 6.0, attention: float = 0.3, gain: float = 2.0) -> None:
     """Make the first head of encoder and decoder copy a mention piece by piece, as induction heads do.
 
-    The encoder's first head looks one piece back and writes down what it sees; the first decoder layer's
-    cross-attention asks where the source has the present piece as the one before, and proposes what stands there
+    The encoder's first head looks one piece back and writes down what it sees. The first decoder layer's
+    cross-attention asks where the source has the present piece as the one before. It proposes what stands there
     (induction heads: Olsson et al. 2022, arXiv 2209.11895). Both use random projections to `d_kv`, which keep pieces
-    apart well enough. A model of width 256 so copies 87 % of a mention's later pieces after 0.9 million pieces of
-    training, where one from noise alone copies 6 %.
+    apart well enough. After 0.9 million pieces of training, a model of width 256 so copies 87 % of a mention's later
+    pieces; one from noise alone copies 6 %.
 
     Args:
         t5: a model as `initialise` leaves it; changed in place.
@@ -39,14 +39,16 @@ def copying_heads(t5: T5, *, sharpness: float = 6.0, attention: float = 0.3, gai
         attention: scale of the question, in units of the encoder's value projection.
         gain: scale of the proposal.
     """
-    width, inner = t5.shape.d_kv, t5.shape.heads * t5.shape.d_kv
-    own, cross = t5.encoder.layers[0].self_attention, t5.decoder.layers[0].cross_attention
+    width = t5.shape.d_kv
+    inner = t5.shape.heads * t5.shape.d_kv
+    inside = t5.encoder.layers[0].self_attention
+    cross = t5.decoder.layers[0].cross_attention
     with torch.no_grad():
         t5.encoder.relative_bias.weight[:, 0] = 0
         t5.encoder.relative_bias.weight[_BACK, 0] = sharpness
-        seen = own.qkv.weight[2 * inner : 2 * inner + width]  # [D, d] values of the head
+        seen = inside.qkv.weight[2 * inner : 2 * inner + width]  # [D, d] values of the head
         cross.q.weight[:width] = attention * seen
-        cross.kv.weight[:width] = own.o.weight[:, :width].T
+        cross.kv.weight[:width] = inside.o.weight[:, :width].T
         cross.o.weight[:, :width] = gain * cross.kv.weight[inner : inner + width].T
 
 
@@ -55,8 +57,8 @@ def lexicon(text: Text, size: int, width: int, *, contexts: int = 4096, least: i
 
     Singular vectors of positive pointwise mutual information, contexts smoothed by the power 0.75, singular values
     to the power 0.5 (Levy, Goldberg and Dagan 2015). Five eighths of the width come from the two neighbours on either
-    side, told apart (kinds of words), the rest from 12 pieces around (topics); a random rotation spreads both
-    over all dimensions.
+    side, left and right apart (kinds of words). The others come from 12 pieces around (topics). A random rotation
+    spreads both over all dimensions.
 
     Args:
         text: pieces and bounds of lines.
@@ -92,9 +94,9 @@ def blend(t5: T5, rows: Tensor, share: float = 0.8) -> None:
         share: length of the part that comes from `rows`.
     """
     with torch.no_grad():
-        own = t5.embedding.weight[: len(rows)]
-        mixed = share * rows + (1 - share**2) ** 0.5 * own
-        own.copy_(torch.where(rows.any(1, keepdim=True), mixed, own))
+        random = t5.embedding.weight[: len(rows)]
+        mixed = share * rows + (1 - share**2) ** 0.5 * random
+        random.copy_(torch.where(rows.any(1, keepdim=True), mixed, random))
 
 
 def grown(t5: T5, **layers: int) -> T5:
@@ -125,7 +127,8 @@ def grown(t5: T5, **layers: int) -> T5:
 def _counts(text: Text, columns: Array, offsets: dict[int, float], side: int) -> Array:
     """[V, C] how often a piece has a context at the given distances, to its left (side -1) or right (1)."""
     pieces, bounds = text
-    size, contexts = len(columns), int(columns.max()) + 1
+    size = len(columns)
+    contexts = int(columns.max()) + 1
     counts = np.zeros(size * contexts, np.float32)
     for first in range(0, len(bounds) - 1, _LINES):
         part = bounds[first : first + _LINES + 1]
@@ -134,8 +137,8 @@ def _counts(text: Text, columns: Array, offsets: dict[int, float], side: int) ->
         for distance, weight in offsets.items():
             focus, context = (ids[:-distance], ids[distance:])[::side]
             column = columns[context]
-            kept = (line[:-distance] == line[distance:]) & (column >= 0)
-            np.add.at(counts, focus[kept] * contexts + column[kept], np.float32(weight))
+            counted = (line[:-distance] == line[distance:]) & (column >= 0)
+            np.add.at(counts, focus[counted] * contexts + column[counted], np.float32(weight))
     return counts.reshape(size, contexts)
 
 

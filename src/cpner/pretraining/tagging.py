@@ -1,9 +1,9 @@
 """Tagging, a second task of the encoder while pretraining: which option is each piece of the sentence a part of?
 
 A target has a few pieces that tell a type, so a decoder alone teaches the encoder little from a sentence. Here every
-piece of the sentence is compared with every option, as GLiNER compares spans with types (arXiv 2311.08526), and the
-encoder learns to bring both together; the decoder then finds the answer in what it reads. The tagger is dropped when
-the run is over: the model stays a plain T5.
+piece of the sentence is compared with every option, as GLiNER compares spans with types (arXiv 2311.08526). The encoder
+learns to bring both together, and the decoder finds the answer in what it reads. The tagger is dropped at the end of
+the run: the model stays a plain T5.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from cpner.backbone.padding import pad
 from cpner.corpus.sentence import Span
 from cpner.instructor import Source
-from cpner.training.batch import Batch, Extra
+from cpner.training.batch import Batch, Extra, ExtraTensor
 
 OUTSIDE = -1  # of the sentence: pieces of the instruction, the options, the padding
 
@@ -27,30 +27,19 @@ OUTSIDE = -1  # of the sentence: pieces of the instruction, the options, the pad
 class TaggedBatch(Batch):
     """Rows of the recognition task, and what the tagger shall say of them."""
 
-    @property
-    def options(self) -> Tensor:
-        """[B, Y] where each option's first piece is in the source, -1 at padding."""
-        return self.extras["options"].tensor
-
-    @property
-    def owners(self) -> Tensor:
-        """[B, S] 1 + the option that a piece of the sentence belongs to, 0 for none, -1 outside the sentence."""
-        return self.extras["owners"].tensor
-
-    @property
-    def begins(self) -> Tensor:
-        """[B, S] 1 at an entity's first piece, else 0."""
-        return self.extras["begins"].tensor
+    options = ExtraTensor()  # [B, Y] where each option's first piece is in the source, -1 at padding
+    owners = ExtraTensor()  # [B, S] 1 + the option that a piece of the sentence belongs to, 0: none, -1: outside it
+    begins = ExtraTensor()  # [B, S] 1 at an entity's first piece, else 0
 
     @classmethod
     def tag(cls, batch: Batch, sources: Sequence[Source], spans: Sequence[Sequence[Span]]) -> TaggedBatch:
         """A batch with the tags of its sources' entities."""
         owners, begins = (np.full(batch.source.shape, fill) for fill in (OUTSIDE, 0))
-        for row, (source, own) in enumerate(zip(sources, spans, strict=True)):
-            start, end = source.sentence_start, source.sentence_start + len(source.pieces)
-            owners[row, start:end] = 0
-            first = np.searchsorted(source.word_of, [(span.start, span.end) for span in own]) + start
-            for span, (a, b) in zip(own, first, strict=True):
+        for row, (source, entities) in enumerate(zip(sources, spans, strict=True)):
+            start = source.sentence_start
+            owners[row, start : start + len(source.pieces)] = 0
+            first = np.searchsorted(source.word_of, [(span.start, span.end) for span in entities]) + start
+            for span, (a, b) in zip(entities, first, strict=True):
                 owners[row, a:b] = 1 + source.options.types.index(span.type)
                 begins[row, a] = 1
         options = pad([option_starts(source) for source in sources], -1)

@@ -42,7 +42,8 @@ class Teacher:
     """
 
     def __init__(self, bert: Any, tokenizer: Any) -> None:
-        self.bert, self.tokenizer = bert, tokenizer
+        self.bert = bert
+        self.tokenizer = tokenizer
         self._pieces: dict[str, list[int]] = {}
 
     @classmethod
@@ -58,9 +59,7 @@ class Teacher:
         from transformers.utils import logging as transformers_logging
 
         verbosity = transformers_logging.get_verbosity()
-        transformers_logging.set_verbosity(
-            logging.ERROR
-        )  # it would list the weights of the pooler, which nobody wants here
+        transformers_logging.set_verbosity(logging.ERROR)  # else it lists the weights of the pooler
         try:
             tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=True, trust_remote_code=False)
             bert = BertModel.from_pretrained(
@@ -96,11 +95,10 @@ class Teacher:
 
     def pieces(self, word: str) -> list[int]:
         """The teacher's pieces of a word; at least one."""
-        pieces = self._pieces.get(word)
-        if pieces is None:
-            pieces = self.tokenizer(word, add_special_tokens=False)["input_ids"] or [self.tokenizer.unk_token_id]
-            self._pieces[word] = pieces
-        return pieces
+        if word not in self._pieces:
+            pieces = self.tokenizer(word, add_special_tokens=False)["input_ids"]
+            self._pieces[word] = pieces or [self.tokenizer.unk_token_id]
+        return self._pieces[word]
 
     def row(self, words: Sequence[str]) -> TeacherRow:
         """Cut a text's words into the teacher's pieces; what is longer than it reads is left out."""

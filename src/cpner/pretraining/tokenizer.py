@@ -32,7 +32,7 @@ _REPEAT = 20  # a rare word counts at most this often when pieces are learnt, so
 def train_tokenizer(lines: Iterable[str], size: int = 16_384, *, sample: int = 400_000) -> Tokenizer:
     """Train a vocabulary.
 
-    Half of it are the most frequent words, kept whole: plain Unigram training splits many of them ("▁ also",
+    Half of it are the most frequent words, kept whole. Plain Unigram training splits many of them ("▁ also",
     "▁Unit ed"), which makes text a tenth longer. The other half are Unigram pieces learnt from all other words.
 
     Args:

@@ -24,6 +24,16 @@ class Extra(NamedTuple):
     pad: float
 
 
+class ExtraTensor:
+    """Lets a kind of batch read one of its extras as an attribute of the same name."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, batch: Batch, owner: type) -> Tensor:
+        return batch.extras[self.name].tensor
+
+
 @dataclass(frozen=True)
 class Batch:
     """Rows to learn from.
@@ -33,7 +43,7 @@ class Batch:
         inputs: [B, T] the decoder's input, the targets shifted right.
         labels: [B, T] candidate indices, or piece ids where there are no candidates; -1 at padding.
         candidates: [B, C] pieces that each row may write; `real` is false at padding. None: the whole vocabulary.
-        extras: further tensors by name, for who knows them; they are moved and aligned with the rest.
+        extras: further tensors by name, for tasks of their own; they are moved and aligned with the others.
     """
 
     source: Tensor
@@ -54,7 +64,8 @@ class Batch:
     ) -> Batch:
         """Lay out piece ids of sources and targets; with grammars, labels are their candidates."""
         source, mask = pad_masked(sources, vocabulary.pad)
-        labels, candidates, real = targets, None, None
+        labels = targets
+        candidates = real = None
         if grammars is not None:
             labels = [grammar.index(target) for grammar, target in zip(grammars, targets, strict=True)]
             candidates, real = pad_masked([grammar.candidates for grammar in grammars], vocabulary.pad)
@@ -79,11 +90,11 @@ class Batch:
 
     def to(self, device: torch.device) -> Self:
         """Move all tensors."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+        return self._changed(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> Self:
         """Page-locked copies, which a GPU fetches without waiting; `DataLoader` calls this by its name."""
-        return self._each(Tensor.pin_memory)
+        return self._changed(Tensor.pin_memory)
 
     def aligned(self, pad: int) -> Self:
         """The same batch with widths rounded up, as a GPU's matrix products like them."""
@@ -98,7 +109,7 @@ class Batch:
             extras={name: Extra(_wider(extra.tensor, extra.pad), extra.pad) for name, extra in self.extras.items()},
         )
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Self:
+    def _changed(self, change: Callable[[Tensor], Tensor]) -> Self:
         changed: dict[str, Any] = {
             name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)
         }
