@@ -17,9 +17,7 @@ from cpner.errors import CpnerError, did_you_mean, shorten_values, status_of
 
 # Command `a-b` is the object `a_b` of the module `cpner.cli.a_b`. The summaries stand here: help loads no module.
 COMMANDS = {
-    "Start": {
-        "demo": "See it all on sample domains: warm-up, selection, transfer, a report. Offline.",
-    },
+    "Start": {"demo": "See it all on sample domains: warm-up, selection, transfer, a report. Offline."},
     "Train": {
         "warm-up": "Train the prefix of a domain on its corpus.",
         "select": "Weigh source domains by their likeness to a target.",
@@ -137,12 +135,12 @@ def main() -> None:
 
 
 def _show_defaults(command: click.Command) -> None:
-    """Let help say `default: (none)` where an option that is not given has no effect."""
+    """Let help tell the default of every option; `none` where an option that is not given has no effect."""
     for inner in getattr(command, "commands", {}).values():
         _show_defaults(inner)
     for option in command.params:
         if isinstance(option, click.Option) and not (option.required or option.is_flag or option.show_default):
-            option.show_default = "none"
+            option.show_default = "none" if option.to_info_dict()["default"] is None else True
 
 
 def _resumable(command: click.Command | None) -> bool:

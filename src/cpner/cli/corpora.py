@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cpner.cli.console import print_json, print_rich, progress_bar
 from cpner.cli.corpus import CorpusOptions, corpus_options
-from cpner.cli.options import json_option
+from cpner.cli.options import NEW_FOLDER, json_option
 from cpner.corpus import Corpus, sample_names
 from cpner.corpus.fetch import fetch as fetch_datasets
 from cpner.corpus.formats import FORMATS, WRITTEN, Format, get_written, unpacked_name
@@ -28,12 +28,9 @@ _ROWS = {
 }
 _OF_ENDING = {".conll": "conll", ".csv": "csv", ".spacy": "docbin"}
 _JSON = (".json", ".jsonl")
-format_option = click.option(
-    "--format",
-    type=click.Choice(list(WRITTEN)),
-    show_default="conll, csv or docbin if OUT ends so, else jsonl",
-    help="Of what is written; cpner corpora formats shows them.",
-)
+format_option = click.option("--format", type=click.Choice(list(WRITTEN)),
+                             show_default="conll, csv or docbin if OUT ends so, else jsonl",
+                             help="Of what is written; cpner corpora formats shows them.")  # fmt: skip
 
 
 @click.group()
@@ -150,9 +147,7 @@ def convert(data: CorpusOptions, out: Path, format: str | None) -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option("--shots", type=click.IntRange(min=1), metavar="K", help="Take K sentences for each type.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Take N sentences in all.")
-@click.option(
-    "--seed", type=int, default=0, show_default=True, metavar="N", help="Which sample; the same seed gives the same."
-)
+@click.option("--seed", type=int, default=0, metavar="N", help="Which sample; the same seed gives the same.")
 @format_option
 def sample(data: CorpusOptions, out: Path, shots: int | None, count: int | None, seed: int, format: str | None) -> None:
     """Write CORPUS to OUT with a few sentences of its train split; dev and test stay whole.
@@ -167,13 +162,7 @@ def sample(data: CorpusOptions, out: Path, shots: int | None, count: int | None,
 
 @corpora.command()
 @click.argument("names", nargs=-1, required=True)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    metavar="DIR",
-    help="Folder for the datasets.",
-)
+@click.option("--out", type=NEW_FOLDER, required=True, metavar="DIR", help="Folder for the datasets.")
 @click.option("--base-url", metavar="URL", show_default="the publishers' own",
               help="A mirror that has the files as NAME/FILE.")  # fmt: skip
 def fetch(names: tuple[str, ...], out: Path, base_url: str | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import click
 
-from cpner.cli.options import Command, gather, split_names
+from cpner.cli.options import FILE, Command, gather, split_names
 from cpner.corpus import Corpus
 from cpner.corpus.formats import FORMATS, OVERLAPS, Options
 from cpner.errors import ConfigError, FileError
@@ -49,44 +49,24 @@ class CorpusOptions:
 
 
 types_option = click.option(
-    "--types",
-    "types_file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    show_default="their codes, as words",
+    "--types", "types_file", type=FILE, metavar="FILE", show_default="their codes, as words",
     help='Words for the types, as TOML or JSON: lines such as ORG = "organization".',
-)
-from_option = click.option(
-    "--from",
-    "source_format",
-    type=click.Choice(list(FORMATS)),
-    show_default="found out by its content",
-    help="Format of the input.",
-)
+)  # fmt: skip
+from_option = click.option("--from", "source_format", type=click.Choice(list(FORMATS)),
+                           show_default="found out by its content", help="Format of the input.")  # fmt: skip
 snap_option = click.option(
     "--snap", is_flag=True, help="Let entities of the train split that begin or end inside a word grow to its edge."
 )
-columns_option = click.option(
-    "--columns",
-    callback=split_names,
-    metavar="WORDS,TAGS",
-    show_default="found out by their content",
-    help="Columns of a table, by number from 1 or by name.",
-)
+columns_option = click.option("--columns", callback=split_names, metavar="WORDS,TAGS",
+                              show_default="found out by their content",
+                              help="Columns of a table, by number from 1 or by name.")  # fmt: skip
 overlaps_option = click.option(
-    "--overlaps",
-    type=click.Choice(OVERLAPS),
-    default="error",
-    show_default=True,
+    "--overlaps", type=click.Choice(OVERLAPS), default="error",
     help="Of entities that overlap: refuse them, keep the longest, or keep the first.",
-)
-tag_names_option = click.option(
-    "--tag-names",
-    callback=split_list,
-    metavar="O,B-X,...",
-    show_default="those of the file",
-    help="Names of tags that a file has as numbers, from 0.",
-)
+)  # fmt: skip
+tag_names_option = click.option("--tag-names", callback=split_list, metavar="O,B-X,...",
+                                show_default="those of the file",
+                                help="Names of tags that a file has as numbers, from 0.")  # fmt: skip
 
 
 def corpus_argument(metavar: str, *, required: bool = True) -> Callable[[Command], Command]:
@@ -133,7 +113,7 @@ def text_option(*, required: bool) -> Callable[[Any], Any]:
     """The option `--text FILE`, as `texts`; with a CORPUS beside it, it need not be required."""
     return click.option(
         "--text", "texts", multiple=True, required=required, metavar="FILE",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=FILE,
         help="Unlabelled text, a sentence or a paragraph a line, plain or .xz; may be repeated.",
     )  # fmt: skip
 

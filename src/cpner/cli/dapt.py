@@ -20,13 +20,11 @@ from cpner.errors import ConfigError
 @domain_option
 @engine_options
 @type_names_option
-@click.option("--steps", type=click.IntRange(min=1), default=300, show_default=True, metavar="N", help="Updates.")
+@click.option("--steps", type=click.IntRange(min=1), default=300, metavar="N", help="Updates.")
 @click.option(
     "--lr", type=click.FloatRange(min=0, min_open=True), show_default="0.2", metavar="X", help="Learning rate."
 )
-@click.option(
-    "--seed", type=int, default=0, show_default=True, metavar="N", help="Of the lines drawn and the spans hidden."
-)
+@click.option("--seed", type=int, default=0, metavar="N", help="Of the lines drawn and the spans hidden.")
 @length_option
 @json_option
 def dapt(

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.cli.console import print_json, print_rich
-from cpner.cli.options import json_option, open_store, store_option
+from cpner.cli.options import FILE, NEW_FILE, json_option, open_store, store_option
 from cpner.errors import CpnerError
 from cpner.show.entities import size_text
 from cpner.show.tables import text_table
@@ -98,7 +98,7 @@ def remove(names: tuple[str, ...], store: Path) -> None:
 
 @domains.command()
 @click.argument("name")
-@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("out", type=NEW_FILE)
 @store_option
 @overwrite_option
 def export(name: str, out: Path, store: Path, overwrite: bool) -> None:
@@ -115,7 +115,7 @@ def export(name: str, out: Path, store: Path, overwrite: bool) -> None:
 
 
 @domains.command("import")
-@click.argument("source", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("source", metavar="FILE", type=FILE)
 @click.option("--name", metavar="NAME", help="Store it under this name; default: its own.")
 @store_option
 @overwrite_option

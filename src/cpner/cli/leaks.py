@@ -8,22 +8,19 @@ from typing import TYPE_CHECKING
 import click
 
 from cpner.cli.console import print_json, print_rich, progress_bar
-from cpner.cli.options import json_option
+from cpner.cli.options import FILE, FOLDER, NEW_FOLDER, json_option
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from cpner.pretraining.leaks import Leaks
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
 
 @click.command()
-@click.argument("benchmarks", type=_FOLDER)
-@click.option("--text", multiple=True, type=_FILE, metavar="FILE", help="Plain text, .txt or .txt.xz; may be repeated.")
-@click.option("--ner", type=_FOLDER, metavar="DIR", help="Folder of labelled sentences, NAME.jsonl or NAME.jsonl.xz.")
-@click.option("--clean", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+@click.argument("benchmarks", type=FOLDER)
+@click.option("--text", multiple=True, type=FILE, metavar="FILE", help="Plain text, .txt or .txt.xz; may be repeated.")
+@click.option("--ner", type=FOLDER, metavar="DIR", help="Folder of labelled sentences, NAME.jsonl or NAME.jsonl.xz.")
+@click.option("--clean", type=NEW_FOLDER, metavar="DIR",
               help="Write the data there without the lines that hold such a sentence.")  # fmt: skip
 @json_option
 def leaks(benchmarks: Path, text: tuple[Path, ...], ner: Path | None, clean: Path | None, as_json: bool) -> None:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from cpner.store import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(path_type=Path, file_okay=False)
+NEW_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def split_names(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -44,7 +48,7 @@ domain_option = click.option("--domain", required=True, metavar="NAME", help="Wh
 store_option, optional_store_option = (
     click.option(
         "--store",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=NEW_FOLDER,
         required=required,
         envvar="CPNER_STORE",
         show_envvar=True,
@@ -64,20 +68,12 @@ sources_option, optional_sources_option = (
     )
     for required in (True, False)
 )
-length_option = click.option(
-    "--length",
-    type=click.IntRange(1, 10_000),
-    metavar="K",
-    show_default="30, or those of the first source named",
-    help="Positions of the prefix.",
-)
+length_option = click.option("--length", type=click.IntRange(1, 10_000), metavar="K",
+                             show_default="30, or those of the first source named",
+                             help="Positions of the prefix.")  # fmt: skip
 resume_option = click.option("--resume", is_flag=True, help="Go on from the last checkpoint of a run that was stopped.")
 batch_option = click.option(
-    "--batch-size",
-    type=click.IntRange(1, MOST_SENTENCES),
-    default=32,
-    show_default=True,
-    help="Sentences that are read at once.",
+    "--batch-size", type=click.IntRange(1, MOST_SENTENCES), default=32, help="Sentences that are read at once."
 )
 
 
@@ -157,14 +153,9 @@ class Engine(Reader):
     store: Path
 
 
-backbone_option = click.option(
-    "--backbone",
-    metavar="NAME",
-    envvar="CPNER_BACKBONE",
-    show_envvar=True,
-    show_default=f"the stored domains' or {EMBEDDED}",
-    help=f"{EMBEDDED}, a folder, or a T5 of the Hugging Face hub.",
-)
+backbone_option = click.option("--backbone", metavar="NAME", envvar="CPNER_BACKBONE", show_envvar=True,
+                               show_default=f"the stored domains' or {EMBEDDED}",
+                               help=f"{EMBEDDED}, a folder, or a T5 of the Hugging Face hub.")  # fmt: skip
 device_option = click.option(
     "--device", metavar="NAME", show_default="a GPU where there is one", help="cpu, cuda or cuda:N."
 )

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cpner.cli.console import print_json, progress_bar
-from cpner.cli.options import json_option, resume_option
+from cpner.cli.options import FILE, FOLDER, NEW_FOLDER, json_option, resume_option
 from cpner.progress import Progress
 
 if TYPE_CHECKING:
     from cpner.pretraining.config import PretrainConfig
     from cpner.pretraining.cost import Cost
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _OF_SIZE = "that of --size"
 _IN_DATA = ("batch_pieces", "text_share")
 
@@ -46,34 +44,18 @@ def _parse_share(ctx: click.Context, parameter: click.Parameter, value: str | No
 
 
 @click.command()
-@click.option(
-    "--text",
-    multiple=True,
-    type=_FILE,
-    metavar="FILE",
-    help="Plain text, one paragraph a line, .txt or .txt.xz; may be repeated.",
-)
-@click.option("--ner", type=_FOLDER, metavar="DIR", help="Folder of labelled sentences, NAME.jsonl or NAME.jsonl.xz.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="Folder of the run."
-)
+@click.option("--text", multiple=True, type=FILE, metavar="FILE",
+              help="Plain text, one paragraph a line, .txt or .txt.xz; may be repeated.")  # fmt: skip
+@click.option("--ner", type=FOLDER, metavar="DIR", help="Folder of labelled sentences, NAME.jsonl or NAME.jsonl.xz.")
+@click.option("--out", type=NEW_FOLDER, required=True, metavar="DIR", help="Folder of the run.")
 @click.option("--size", metavar="NAME", show_default="cpu", help="tiny, cpu, taught or full; with its recipe.")
 @click.option(
     "--start", metavar="NAME", show_default="new weights", help="Go on from this backbone: a folder, or cpner-mini."
 )
-@click.option(
-    "--teacher",
-    metavar="DIR",
-    show_default="none",
-    help="Start the encoder from a BERT in this folder, and follow it; with --size taught.",
-)
-@click.option(
-    "--shape",
-    callback=_parse_shape,
-    metavar="NAME=N,...",
-    show_default=_OF_SIZE,
-    help="Sizes that differ: encoder_layers=6,...",
-)
+@click.option("--teacher", metavar="DIR", show_default="none",
+              help="Start the encoder from a BERT in this folder, and follow it; with --size taught.")  # fmt: skip
+@click.option("--shape", callback=_parse_shape, metavar="NAME=N,...", show_default=_OF_SIZE,
+              help="Sizes that differ: encoder_layers=6,...")  # fmt: skip
 @click.option("--steps", type=click.IntRange(min=1), show_default=_OF_SIZE, metavar="N", help="Steps of the optimiser.")
 @click.option(
     "--minutes", type=float, show_default="no limit", help="Spread the learning rate over this time, and stop then."
@@ -85,19 +67,14 @@ def _parse_share(ctx: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--accumulation", type=click.IntRange(min=1), metavar="N", show_default=_OF_SIZE, help="Batches of a step."
 )
-@click.option(
-    "--text-share",
-    callback=_parse_share,
-    metavar="X|X:Y",
-    show_default=_OF_SIZE,
-    help="Share of plain text; X:Y falls from X to Y.",
-)
+@click.option("--text-share", callback=_parse_share, metavar="X|X:Y", show_default=_OF_SIZE,
+              help="Share of plain text; X:Y falls from X to Y.")  # fmt: skip
 @click.option(
     "--workers", type=click.IntRange(min=0), metavar="N", show_default=_OF_SIZE, help="Processes that make batches."
 )
 @click.option("--compile/--no-compile", default=None, show_default=_OF_SIZE, help="Compile the model; pays on a GPU.")
 @click.option("--seed", type=click.IntRange(min=0), show_default="0", metavar="N", help="Of weights and batches.")
-@click.option("--config", "config_file", type=_FILE, metavar="FILE.toml", help="Settings; flags override them.")
+@click.option("--config", "config_file", type=FILE, metavar="FILE.toml", help="Settings; flags override them.")
 @click.option("--prepare-only", is_flag=True, help="Make vocabulary and arrays, and stop.")
 @resume_option
 @json_option

@@ -8,7 +8,7 @@ import click
 
 from cpner.backbone import EMBEDDED
 from cpner.cli.console import print_json, report_line
-from cpner.cli.options import device_option, gather, json_option, setting
+from cpner.cli.options import NEW_FILE, device_option, gather, json_option, setting
 from cpner.errors import ConfigError
 from cpner.experiments.paper.budget import Budget
 from cpner.experiments.paper.cells import EXPERIMENTS, STRATEGIES, VARIANTS
@@ -34,23 +34,17 @@ _budget_options = gather(
 @click.argument("experiment", type=click.Choice([*EXPERIMENTS, "report"]))
 @click.option("--data", type=click.Path(path_type=Path), envvar="CPNER_DATA", show_envvar=True,
               metavar="DIR", help="Folder of the public datasets.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), default="results", show_default=True,
+@click.option("--out", type=click.Path(path_type=Path), default="results",
               metavar="DIR", help="Results: EXPERIMENT.json, pictures, and each cell in cells/.")  # fmt: skip
-@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), default="docs/results.md", show_default=True,
+@click.option("--page", type=NEW_FILE, default="docs/results.md",
               help="What `report` writes; the pictures lie in a folder beside it.")  # fmt: skip
-@click.option("--backbone", default=EMBEDDED, show_default=True, envvar="CPNER_BACKBONE", show_envvar=True,
+@click.option("--backbone", default=EMBEDDED, envvar="CPNER_BACKBONE", show_envvar=True,
               metavar="NAME", help="Name or folder of a backbone.")  # fmt: skip
 @device_option
-@click.option("--jobs", type=_AT_LEAST_1, default=1, show_default=True, help="Cells that run at a time, in processes.")
-@click.option("--seeds", type=_AT_LEAST_1, default=3, show_default=True, help="How many seeds, from 0.")
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    show_default="all",
-    metavar="NAME",
-    help="Only cells of this target; may be repeated.",
-)
+@click.option("--jobs", type=_AT_LEAST_1, default=1, help="Cells that run at a time, in processes.")
+@click.option("--seeds", type=_AT_LEAST_1, default=3, help="How many seeds, from 0.")
+@click.option("--target", "targets", multiple=True, show_default="all", metavar="NAME",
+              help="Only cells of this target; may be repeated.")  # fmt: skip
 @click.option("--strategy", "strategies", multiple=True, type=click.Choice(list(STRATEGIES)), show_default="all",
               help="Only cells of this strategy; may be repeated.")  # fmt: skip
 @click.option("--variant", "variants", multiple=True, show_default="all",
@@ -122,8 +116,8 @@ def reproduce(
     ]
     if not cells:
         asked = {"target": targets, "strategy": strategies, "variant": variants}
-        told = ", ".join(f"{name} {' or '.join(values)}" for name, values in asked.items() if values)
-        raise ConfigError(f"{experiment} has no part with {told}; leave one of these options out")
+        wanted = ", ".join(f"{name} {' or '.join(values)}" for name, values in asked.items() if values)
+        raise ConfigError(f"{experiment} has no part with {wanted}; leave one of these options out")
     from cpner.experiments.paper.figures import draw
     from cpner.experiments.paper.grid import Grid, Setup
     from cpner.experiments.paper.summary import summarise, write_summary
@@ -149,5 +143,5 @@ def _command(context: click.Context, experiment: str) -> str:
         given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
         if given and name not in ("experiment", "data", "out", "page", "device", "jobs", "as_json"):
             value = context.params[name]
-            words += [f"{parameter.opts[0]} {each}" for each in (value if isinstance(value, tuple) else (value,))]
+            words += [f"{parameter.opts[0]} {word}" for word in (value if isinstance(value, tuple) else (value,))]
     return " ".join(words)

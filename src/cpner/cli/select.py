@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.cli.console import print_json, print_rich
-from cpner.cli.options import Engine, engine_options, json_option, sources_option, target_option
+from cpner.cli.options import NEW_FILE, Engine, engine_options, json_option, sources_option, target_option
 from cpner.cli.settings import select_options
 from cpner.show.tables import figure_table
 from cpner.transfer.mixing import Mixing
@@ -25,16 +25,9 @@ if TYPE_CHECKING:
 @sources_option
 @engine_options
 @select_options
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png", help="Draw a heat map.")
+@click.option("--plot", type=NEW_FILE, metavar="FILE.png", help="Draw a heat map.")
 @json_option
-def select(
-    target: str,
-    sources: Sources,
-    engine: Engine,
-    mixing: Mixing,
-    plot: Path | None,
-    as_json: bool,
-) -> None:
+def select(target: str, sources: Sources, engine: Engine, mixing: Mixing, plot: Path | None, as_json: bool) -> None:
     """Weigh stored source domains by their likeness to a stored target domain.
 
     Entity similarity compares the names of the types, prefix similarity the trained prefixes. Their mix, through a

@@ -17,7 +17,7 @@ from cpner.cli.training import train
 @text_option(required=True)
 @domain_option
 @engine_options
-@click.option("--least-score", type=click.FloatRange(0, 1), default=0.4, show_default=True,
+@click.option("--least-score", type=click.FloatRange(0, 1), default=0.4,
               help="Leave out sentences with an entity that the domain is less sure of.")  # fmt: skip
 @training_options
 @json_option

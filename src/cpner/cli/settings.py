@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cpner.cli.options import gather, resume_option
+from cpner.cli.options import FILE, gather, resume_option
 from cpner.corpus import Corpus
 from cpner.errors import ConfigError
 from cpner.transfer.mixing import SPACES, WEIGHTINGS, Mixing
@@ -72,11 +72,7 @@ training_options = gather(
         "--lr", type=float, show_default="0.2, or 0.003 for a prefix from a network", metavar="X", help="Learning rate."
     ),
     click.option(
-        "--config",
-        "config_file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        metavar="FILE.toml",
-        help="Settings of training; flags override them.",
+        "--config", "config_file", type=FILE, metavar="FILE.toml", help="Settings of training; flags override them."
     ),
     resume_option,
 )
@@ -85,14 +81,12 @@ _select_options = (
         "--alpha",
         type=click.FloatRange(0, 1),
         default=0.5,
-        show_default=True,
         help="Share of the entity similarity; the rest is the prefix similarity's (Eq. 7).",
     ),
     click.option(
         "--temperature",
         type=click.FloatRange(min=0, min_open=True),
         default=1.0,
-        show_default=True,
         help="Of the softmax over the sources (Eq. 8); smaller is sharper.",
     ),
     click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Use the K most similar sources only."),
@@ -100,7 +94,6 @@ _select_options = (
         "--weighting",
         type=click.Choice(WEIGHTINGS),
         default="softmax",
-        show_default=True,
         help="How likenesses become weights: Eq. 8, each divided by their sum, or all the same.",
     ),
 )
@@ -110,17 +103,12 @@ mix_options = gather(
     Mixing,
     *_select_options,
     click.option(
-        "--share",
-        type=click.FloatRange(0, 1),
-        default=0.5,
-        show_default=True,
-        help="What the sources make up of the average (Eq. 10).",
+        "--share", type=click.FloatRange(0, 1), default=0.5, help="What the sources make up of the average (Eq. 10)."
     ),
     click.option(
         "--space",
         type=click.Choice(SPACES),
         default="prefix",
-        show_default=True,
         help="What is averaged: prefixes, or the parameters behind them, where the store has them.",
     ),
 )

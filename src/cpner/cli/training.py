@@ -79,9 +79,9 @@ def _end(store: Path, domain: str, summary: dict[str, Any], *, as_json: bool) ->
     folder = _folder(store, domain)
     done = _folder(store, domain, ".done-")
     for name in _CURVE:
-        found = sorted(folder.rglob(name), key=lambda path: path.stat().st_mtime)
-        if found:  # of several trainings, the last one's
-            os.replace(found[-1], store / domain / name)
+        curves = sorted(folder.rglob(name), key=lambda path: path.stat().st_mtime)
+        if curves:  # of several trainings, the last one's
+            os.replace(curves[-1], store / domain / name)
     _print(store, domain, summary, as_json=as_json)
     if folder.exists():
         _delete(done)

@@ -43,13 +43,13 @@ Example:
 @target_option
 @optional_sources_option
 @engine_options
-@click.option("--strategy", type=click.Choice(list(STRATEGIES)), default="collaborate", show_default=True,
+@click.option("--strategy", type=click.Choice(list(STRATEGIES)), default="collaborate",
               help="How the sources are used; see above.")  # fmt: skip
 @click.option("--corpus-of", "corpora", multiple=True, metavar="NAME=CORPUS",
               help="Where the sentences of a source are; chain needs them for all sources but the first.")  # fmt: skip
-@click.option("--vote", type=click.Choice(VOTES), default=VOTES[0], show_default=True,
+@click.option("--vote", type=click.Choice(VOTES), default=VOTES[0],
               help="What an ensemble agrees on, piece by piece or entity by entity.")  # fmt: skip
-@click.option("--members", type=click.IntRange(2), default=4, show_default=True,
+@click.option("--members", type=click.IntRange(2), default=4,
               help="How many trainings an ensemble without sources has.")  # fmt: skip
 @type_names_option
 @mix_options
