@@ -42,15 +42,15 @@ class Linear(nn.Linear):
             return product
         return self.multiply(x)
 
-    def multiply(self, x: Tensor, *, back: bool = False) -> Tensor:
-        """x [..., width] times the packed weight; `back` takes a gradient [..., out] to that of the input."""
+    def multiply(self, x: Tensor, *, transposed: bool = False) -> Tensor:
+        """x [..., width] times the packed weight; transposed, a gradient [..., out] gives that of the input."""
         weight = self.weight.detach()
         version = 0 if weight.is_inference() else weight._version
-        known = self._packed.get(back)
+        known = self._packed.get(transposed)
         if known is None or known.version != version or known.weight.data_ptr() != weight.data_ptr():
-            rows = weight.t().contiguous() if back else weight
+            rows = weight.t().contiguous() if transposed else weight
             known = _Packed(weight, version, torch.ops.mkldnn._reorder_linear_weight(rows, _ROWS))
-            self._packed[back] = known
+            self._packed[transposed] = known
         product: Tensor = torch.ops.mkldnn._linear_pointwise(x, known.layout, None, "none", [], "")
         return product
 
@@ -91,4 +91,4 @@ class _FrozenProduct(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return ctx.layer.multiply(gradients[0], back=True), None
+        return ctx.layer.multiply(gradients[0], transposed=True), None

@@ -1,6 +1,6 @@
 """Speed of a backbone on this machine: recognition, training, start-up, memory, and how they grow.
 
-Figures are medians over rounds in which the compared ways take turns (A B A B), so that noise hurts all alike.
+Figures are medians over rounds in which what is compared takes turns (A B A B), so that noise hurts all alike.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ WORDS = TEXT.split()
 BATCHES = (1, 8, 32)
 LENGTHS = (10, 30, 60, 120)
 DOMAINS = (1, 2, 8, 32)
-Way = Callable[[], object]
+Call = Callable[[], object]
 
 
 class Bench(NamedTuple):
@@ -100,14 +100,14 @@ def run_bench(backbone: Backbone, rounds: int = 5, report: Report = ignore) -> B
 
 
 def interleaved(
-    ways: Mapping[str, Way], rounds: int, clock: Callable[[], float] = time.perf_counter
+    calls: Mapping[str, Call], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, float]:
-    """Median seconds of each way; all run once before any is timed, and then take turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    """Median seconds of each call; all run once before any is timed, and then take turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
     for timed in [False] + [True] * rounds:
-        for name, way in ways.items():
+        for name, call in calls.items():
             started = clock()
-            way()
+            call()
             if timed:
                 seconds[name].append(clock() - started)
     return {name: statistics.median(values) for name, values in seconds.items()}
@@ -120,24 +120,24 @@ def sentences(count: int, words: int = 30) -> list[Sentence]:
 
 def by_batch(backbone: Backbone, rounds: int) -> dict[str, float]:
     """Sentences a second of `BATCHES`."""
-    ways = {str(size): _recognition(backbone, sentences(size), batch=size) for size in BATCHES}
-    return {size: int(size) / seconds for size, seconds in interleaved(ways, rounds).items()}
+    calls = {str(size): _recognition(backbone, sentences(size), batch=size) for size in BATCHES}
+    return {size: int(size) / seconds for size, seconds in interleaved(calls, rounds).items()}
 
 
 def by_length(backbone: Backbone, rounds: int) -> dict[str, float]:
     """Milliseconds of a sentence of `LENGTHS` words."""
-    ways = {str(words): _recognition(backbone, sentences(8, words), batch=8) for words in LENGTHS}
-    return {words: 1000 * seconds / 8 for words, seconds in interleaved(ways, rounds).items()}
+    calls = {str(words): _recognition(backbone, sentences(8, words), batch=8) for words in LENGTHS}
+    return {words: 1000 * seconds / 8 for words, seconds in interleaved(calls, rounds).items()}
 
 
 def mixed_domains(backbone: Backbone, rounds: int) -> dict[str, float]:
     """Time of a batch with `DOMAINS` domains to that with one."""
-    ways = {str(domains): _recognition(backbone, sentences(32), domains=domains) for domains in DOMAINS}
-    seconds = interleaved(ways, rounds)
+    calls = {str(domains): _recognition(backbone, sentences(32), domains=domains) for domains in DOMAINS}
+    seconds = interleaved(calls, rounds)
     return {domains: value / seconds["1"] for domains, value in seconds.items()}
 
 
-def _recognition(backbone: Backbone, texts: list[Sentence], *, batch: int = 32, domains: int = 1) -> Way:
+def _recognition(backbone: Backbone, texts: list[Sentence], *, batch: int = 32, domains: int = 1) -> Call:
     prefix = _prefix(backbone)
     prefixes = {f"d{i}": prefix for i in range(domains)}
     bank = PrefixBank(prefixes, device=backbone.device, dtype=backbone.dtype)
@@ -183,15 +183,15 @@ def training_step(backbone: Backbone, rounds: int) -> dict[str, float]:
     }
 
 
-def operations(way: Way) -> float:
-    """Floating-point operations of a way's products, those with packed weights among them."""
+def operations(call: Call) -> float:
+    """Floating-point operations of a call's products, those with packed weights among them."""
 
     def packed(x: Sequence[int], weight: Sequence[int], *_: Any, **__: Any) -> int:
         return 2 * math.prod(x) * weight[0]
 
     known = {torch.ops.mkldnn._linear_pointwise: packed} if torch.backends.mkldnn.is_available() else {}  # type: ignore[no-untyped-call]
     with FlopCounterMode(display=False, custom_mapping=known) as counter:
-        way()
+        call()
     return float(counter.get_total_flops())
 
 
@@ -229,7 +229,7 @@ def storing(backbone: Backbone, rounds: int) -> dict[str, float]:
 def start_up(rounds: int) -> dict[str, float]:
     """Seconds of `import cpner` in a fresh interpreter, beyond an empty one."""
 
-    def run(code: str) -> Way:
+    def run(code: str) -> Call:
         return lambda: subprocess.run([sys.executable, "-c", code], check=True)
 
     seconds = interleaved({"empty": run("pass"), "import": run("import cpner")}, rounds)

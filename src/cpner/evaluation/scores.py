@@ -67,7 +67,9 @@ def score_strict(aligned: Iterable[Aligned]) -> Score:
 
 def score_per_type(aligned: Iterable[Aligned], types: Iterable[str]) -> dict[str, Score]:
     """Score each type alone: those of `types` in their order, then others that occur, by name."""
-    right, predicted, gold = Counter[str](), Counter[str](), Counter[str]()
+    right = Counter[str]()
+    predicted = Counter[str]()
+    gold = Counter[str]()
     for sentence, spans in aligned:
         right.update(span.type for span in set(sentence.spans) & set(spans))
         predicted.update(span.type for span in spans)
@@ -84,7 +86,8 @@ def score_strings(aligned: Iterable[Aligned]) -> Score:
     """
     right = predicted = gold = 0
     for sentence, spans in aligned:
-        ours, theirs = _strings(sentence, spans), _strings(sentence, sentence.gold)
+        ours = _strings(sentence, spans)
+        theirs = _strings(sentence, sentence.gold)
         right += (ours & theirs).total()
         predicted += ours.total()
         gold += theirs.total()

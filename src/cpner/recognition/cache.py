@@ -43,9 +43,7 @@ class Cache:
         self.columns = 0 if prefix.decoder is None else prefix.decoder.shape[-2]
         capacity = self.columns + _CHUNK
         outer = (t5.shape.decoder_layers, self.rows, t5.shape.heads)
-        self.keys = encoded.new_empty(
-            *outer, t5.shape.d_kv, capacity
-        )  # [L, B, H, D, N]: read fastest so, being a slice
+        self.keys = encoded.new_empty(*outer, t5.shape.d_kv, capacity)  # [L, B, H, D, N]: a slice is read fastest so
         self.values = encoded.new_empty(*outer, capacity, t5.shape.d_kv)  # [L, B, H, N, D]
         self.position = torch.full((self.rows, self.columns), _BEHIND, device=encoded.device)  # [B, N]
         if prefix.decoder is not None:
@@ -93,9 +91,9 @@ class Cache:
         x = t5.decoder(x, ways, Layer.forward)  # eager where training compiles layers: widths change in every pass
         return layout.unpack(t5.scale(x))
 
-    def take_back(self, stand: Sequence[int], fed: int) -> None:
-        """Of the last `fed` pieces of each row, only so many of the first ones stand; forget the others."""
-        left = torch.tensor(stand, device=self.position.device)  # [B]
+    def take_back(self, right: Sequence[int], fed: int) -> None:
+        """Of the last `fed` pieces of each row, only so many of the first ones are right; forget the others."""
+        left = torch.tensor(right, device=self.position.device)  # [B]
         self.next = self.next - fed + left
         last = self.position[:, self.columns - fed :]
         last.masked_fill_(torch.arange(fed, device=left.device) >= left[:, None], _AHEAD)
@@ -156,7 +154,7 @@ class _Layout(NamedTuple):
     rows: int
     width: int
     there: Tensor | None  # [P] where the pieces are among B * n; None: there is no padding
-    back: Tensor | None  # [B * n] which of the P stands there; at padding any, for nobody looks
+    place: Tensor | None  # [B * n] which of the P stands there; at padding any, for nobody looks
 
     @classmethod
     def of(cls, lengths: Sequence[int], ids: Tensor) -> _Layout:
@@ -164,19 +162,19 @@ class _Layout(NamedTuple):
         if min(lengths) == width:
             return cls(rows, width, None, None)
         there = [row * width + i for row, length in enumerate(lengths) for i in range(length)]
-        back: list[int] = []
+        place: list[int] = []
         first = 0
         for length in lengths:
-            back += [*range(first, first + length), *[0] * (width - length)]
+            place += [*range(first, first + length), *[0] * (width - length)]
             first += length
-        return cls(rows, width, torch.tensor(there, device=ids.device), torch.tensor(back, device=ids.device))
+        return cls(rows, width, torch.tensor(there, device=ids.device), torch.tensor(place, device=ids.device))
 
     def pack(self, x: Tensor) -> Tensor:
         x = x.flatten(0, 1)
         return x if self.there is None else x[self.there]
 
     def unpack(self, x: Tensor) -> Tensor:
-        x = x if self.back is None else x[self.back]
+        x = x if self.place is None else x[self.place]
         return x.view(self.rows, self.width, *x.shape[1:])
 
 

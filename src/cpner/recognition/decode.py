@@ -79,7 +79,7 @@ class Writer:
             best: its log-probability.
 
         Returns:
-            How many of `pieces` stand.
+            How many of `pieces` are right.
 
         Raises:
             BackboneError: what the model computes is not finite.
@@ -159,8 +159,8 @@ def decode(
         allowed = mask_of([writer.allowed for writer in going], output.shape[1]).to(device)  # [B, n, C]
         best, choice = _agree(logits.masked_fill(~allowed[:, None], -torch.inf)).max(-1)  # [B, n]
         chosen = zip(going, choice.tolist(), best.tolist(), strict=True)
-        stand = [writer.take(pieces_chosen, logs) for writer, pieces_chosen, logs in chosen]
-        cache.take_back(_repeated(stand, members), pieces.shape[1])
+        right = [writer.take(pieces_chosen, logs) for writer, pieces_chosen, logs in chosen]
+        cache.take_back(_repeated(right, members), pieces.shape[1])
         stay = _stay([not writer.done for writer in going])
         if len(stay) < len(going):
             cache.keep([row * members + i for row in stay for i in range(members)])

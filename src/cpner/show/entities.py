@@ -43,7 +43,7 @@ class Tagged(NamedTuple):
 
 
 class Palette:
-    """A hue for each type, the same in the terminal and in HTML; types it was not told of get the next hues."""
+    """A hue for each type, the same in the terminal and in HTML; types that are new to it get the next hues."""
 
     def __init__(self, types: Iterable[str] = ()) -> None:
         self._index = {type: i for i, type in enumerate(dict.fromkeys(types))}
@@ -51,11 +51,11 @@ class Palette:
     @classmethod
     def of_domains(cls, types: Sequence[Sequence[str]]) -> Palette:
         """One palette for several domains: a type looks the same in all, and those of one domain differ."""
-        counts = Counter(type for own in types for type in own)
+        counts = Counter(type for domain in types for type in domain)
         shared = [type for type, count in counts.items() if count > 1]
         palette = cls(shared)
-        for own in types:
-            alone = (type for type in own if type not in shared)
+        for domain in types:
+            alone = (type for type in domain if type not in shared)
             palette._index.update({type: len(shared) + i for i, type in enumerate(alone)})
         return palette
 
@@ -88,14 +88,14 @@ def render(
         ConfigError: No such format.
     """
     if format == "jsonl":
-        return (json.dumps(each.to_json(), ensure_ascii=False) + "\n" for each in tagged)
+        return (json.dumps(text.to_json(), ensure_ascii=False) + "\n" for text in tagged)
     if format == "conll":
-        return ("".join(f"{line}\n" for line in conll.write([each.to_sentence()])) for each in tagged)
+        return ("".join(f"{line}\n" for line in conll.write([text.to_sentence()])) for text in tagged)
     if format == "table":
         return _tables(tagged, Palette(types), colour)
     if format == "html":
         palette = Palette(types)
-        texts = (pieces(each, palette) for each in tagged)
+        texts = (pieces(text, palette) for text in tagged)
         return stream_page("entities", title=title, types=list(types), palette=palette, texts=texts)
     raise ConfigError(f"No format {format!r}. Known: {', '.join(FORMATS)}.{did_you_mean(format, FORMATS)}")
 
@@ -144,14 +144,14 @@ def size_text(count: int) -> str:
 
 def _tables(tagged: Iterable[Tagged], palette: Palette, colour: bool) -> Iterator[str]:
     console = Console(force_terminal=colour, width=None if colour else 200, highlight=False)
-    for each in tagged:
+    for text in tagged:
         table = Table.grid(padding=(0, 2))
-        for entity in each.entities:
+        for entity in text.entities:
             score = "" if entity.score is None else f"{entity.score:.2f}"
             where = Text(f"{entity.start}-{entity.end}", style="dim")
             table.add_row("", Text(entity.type, palette.style(entity.type)), Text(entity.text), where, score)
         with console.capture() as capture:
-            console.print(terminal_text(each, palette), soft_wrap=True)
-            if each.entities:
+            console.print(terminal_text(text, palette), soft_wrap=True)
+            if text.entities:
                 console.print(table)
         yield capture.get()

@@ -22,7 +22,9 @@ from cpner.recognition.windows import cut, part
 from cpner.training.batch import Batch
 from cpner.training.config import TrainingConfig
 
-_ORDER, _OPTIONS, _MENTIONS = 1, 2, 4  # streams of random numbers
+_ORDER = 1  # streams of random numbers
+_OPTIONS = 2
+_MENTIONS = 4
 
 
 class Examples:
@@ -35,7 +37,9 @@ class Examples:
     def __init__(
         self, backbone: Backbone, sentences: Sequence[Sentence], types: Sequence[str], config: TrainingConfig
     ) -> None:
-        self.backbone, self.types, self.config = backbone, list(types), config
+        self.backbone = backbone
+        self.types = list(types)
+        self.config = config
         self.prompt = Instructor(backbone.vocabulary, types, options=config.options)
         self.room = room(backbone, self.prompt)
         self.head = self.prompt.overhead
@@ -87,7 +91,8 @@ class Examples:
 
     def shown(self, epoch: int, number: int) -> Sentence:
         """A sentence as an epoch shows it: with some mentions replaced, unless it then is too long for the window."""
-        sentence, share = self.sentences[number], self.config.mention_replacement
+        sentence = self.sentences[number]
+        share = self.config.mention_replacement
         if not share or not sentence.spans:
             return sentence
         rng = np.random.default_rng([self.config.seed, _MENTIONS, epoch, number])
@@ -104,6 +109,7 @@ class Examples:
         rng = np.random.default_rng([self.config.seed, _OPTIONS, epoch, number])
         present = {span.type for span in sentence.spans}
         draws = rng.random(len(self.types))
-        kept = [t for t, x in zip(self.types, draws, strict=True) if t in present or x >= self.config.option_dropout]
-        kept = kept or [self.types[int(draws.argmax())]]
-        return [kept[i] for i in rng.permutation(len(kept))] if self.config.shuffle_options else kept
+        dropped = self.config.option_dropout
+        offered = [t for t, draw in zip(self.types, draws, strict=True) if t in present or draw >= dropped]
+        offered = offered or [self.types[int(draws.argmax())]]
+        return [offered[i] for i in rng.permutation(len(offered))] if self.config.shuffle_options else offered

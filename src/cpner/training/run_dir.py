@@ -126,9 +126,9 @@ class RunDir:
             raise TrainingError(f"{path} can't be read ({error}); choose another run folder") from error
         changed = [name for name in {**known, **identity} if known.get(name) != identity.get(name)]
         if changed:
-            told = "; ".join(_difference(name, known.get(name), identity.get(name)) for name in changed)
-            way = "Choose another run folder, or start over without resuming."
-            raise TrainingError(f"{self.path} holds another run, with {told}. {way}")
+            differences = "; ".join(_difference(name, known.get(name), identity.get(name)) for name in changed)
+            hint = "Choose another run folder, or start over without resuming."
+            raise TrainingError(f"{self.path} holds another run, with {differences}. {hint}")
 
     def _write(self, name: str, data: bytes) -> None:
         with replacing(self.path / name, sync=True) as file:

@@ -1,4 +1,4 @@
-"""T5's span corruption: text with spans hidden, to be told."""
+"""T5's span corruption: text whose hidden spans are to be written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ class SpanCorruption:
     """
 
     def __init__(self, vocabulary: Vocabulary, *, noise: float, mean_span: int, biased: float) -> None:
-        self.noise, self.mean_span, self.biased = noise, mean_span, biased
+        self.noise = noise
+        self.mean_span = mean_span
+        self.biased = biased
         pieces = vocabulary.tokenizer.convert_ids_to_tokens(range(vocabulary.size))
         self.eos = vocabulary.eos
         self.starts_word = np.array([piece.startswith("▁") for piece in pieces])
