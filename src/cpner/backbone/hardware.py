@@ -3,8 +3,8 @@
 A processor without instructions for bfloat16 takes ten to fifty times as long in it as in float32, and most laptops are
 such.
 
-A pass frees and takes again the same tens of megabytes. By default glibc gives large blocks back to the system at once
-and takes fresh pages the next time, which the system must clear: on virtual machines that costs up to a tenth of a
+A pass frees and takes again the same tens of megabytes. By default glibc gives large blocks back to the system at once.
+The next time it takes fresh pages, which the system must clear: on virtual machines up to a tenth of the time of a
 decoding. Other C libraries and systems are left alone, and so is a process whose environment has a say.
 """
 

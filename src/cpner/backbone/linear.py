@@ -1,7 +1,7 @@
 """Linear layers whose frozen weights lie in the layout that a processor multiplies fastest.
 
-On CPUs, oneDNN keeps weights in blocks of its own. A decode pass, which multiplies each weight with one to a hundred
-rows, reads them two to four times as fast so; products with many rows, in the encoder and in training, gain a tenth in
+On CPUs, oneDNN keeps weights in blocks of its own. A decode pass multiplies each weight with one to a hundred rows, and
+reads them two to four times as fast so. Products with many rows, in the encoder and in training, gain a tenth in
 bfloat16 and up to a third in float32. Elsewhere, and where the weights themselves learn, the plain product is taken.
 """
 

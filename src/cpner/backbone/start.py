@@ -2,7 +2,7 @@
 
 A prefix of random numbers is not neutral. Its keys have attention logits of about 0, which is what a model's own
 keys have on average. Where few keys are, as for the first pieces of a target, such a prefix takes most of the
-attention and gives nothing for it: a backbone that knew much finds less. Keys that point away from the mean query get
+attention. It gives nothing for it: a backbone that knew much finds less. Keys that point away from the mean query get
 a negative logit instead. The backbone with such a start finds what it finds without one, and learning begins there.
 """
 
@@ -21,7 +21,7 @@ _LEAST = 0.01  # of a mean query; where queries have no common direction, keys w
 def quiet_start(backbone: Backbone, config: PrefixConfig) -> Prefix:
     """The prefix at which every warm-up on a backbone begins, in float32 on the CPU.
 
-    It is `common_start` with keys that are turned: every key of a head is moved along the head's mean query, so that
+    It is `common_start` with keys that are turned. Every key of a head is moved along the head's mean query, so that
     its attention logit changes by `config.start_logit` on average.
 
     Returns:

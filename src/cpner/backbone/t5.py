@@ -1,9 +1,9 @@
 """T5 with room for prefixes: the frozen text-to-text model LM_θ (sections 3.2 and 3.3, Eq. 1-3).
 
-Covers T5 (ReLU), T5 v1.1 / Flan-T5 and mT5 (gated GELU). What is particular to T5 and easily got wrong:
-attention logits are not scaled; the head width is `d_kv`, whatever `d_model / heads` is; only the first layer of each
-stack holds the relative bias, which all its layers share; cross-attention has none; norms have no mean and no offset;
-with a tied output the last hidden states are scaled by d_model^-0.5.
+Covers T5 (ReLU), T5 v1.1 / Flan-T5 and mT5 (gated GELU). What is particular to T5 and easily got wrong: logits of
+attention are not scaled. The head width is `d_kv`, whatever `d_model / heads` is. All layers of a stack share one
+relative bias; cross-attention has none. Norms have no mean and no offset. With a tied output the last hidden states are
+scaled by d_model^-0.5.
 
 Axes in comments: B batch, S source pieces, T target pieces, K prefix length, H heads, D `d_kv`, L layers, d `d_model`.
 """

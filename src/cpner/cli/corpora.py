@@ -37,7 +37,7 @@ format_option = click.option("--format", type=click.Choice(list(WRITTEN)),
 def corpora() -> None:
     """Find, count, convert, sample and fetch corpora.
 
-    A corpus is a folder with a file for each split (train, dev, test), a single file, or sample:NAME for a
+    A corpus is a folder with a file for each split (train, dev, test), or a single file. sample:NAME is a
     sample domain that comes with cpner. CoNLL files in all their dialects and JSON lines are read. Paths that
     don't exist are also looked for in the folder that the environment variable CPNER_DATA names.
 

@@ -51,8 +51,8 @@ def demo(
 ) -> None:
     """See the whole method on the sample domains, offline and in minutes.
 
-    Warms the sample domains up, weighs them by their likeness, lends them to a target that has 10 and then 60
-    training sentences, and compares no source, one and all. DIR gets report.html, results.json, pictures, and
+    Warms the sample domains up, weighs them by their likeness, and lends them to a target that has 10 and then 60
+    training sentences. Compares no source, one and all. DIR gets report.html, results.json, pictures, and
     store/ with the trained domains.
 
     \b

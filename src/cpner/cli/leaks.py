@@ -27,7 +27,7 @@ def leaks(benchmarks: Path, text: tuple[Path, ...], ner: Path | None, clean: Pat
     """Count the dev and test sentences of corpora that pretraining data holds.
 
     BENCHMARKS is a folder with a corpus in each sub-folder. Sentences of eight words or more are looked for inside the
-    paragraphs, shorter ones are compared with whole paragraphs; only letters and digits count, in lower case.
+    paragraphs, shorter ones are compared with whole paragraphs. Only letters and digits count, in lower case.
 
     \b
     Example:

@@ -32,8 +32,8 @@ def self_train(
 ) -> None:
     """Train a new prefix on what a stored domain finds in unlabelled text, and store it as that domain.
 
-    The domain's own answers are the labels, so the better it is the better what comes of it: begin with an ensemble,
-    whose place a single prefix then takes, as small and as fast as any. CORPUS, if given, are labelled sentences to
+    The domain's own answers are the labels, so the better it is the better what comes of it. Begin with an ensemble:
+    a single prefix then takes its place, as small and as fast as any. CORPUS, if given, are labelled sentences to
     learn from as well; its dev split chooses the best epoch.
 
     \b

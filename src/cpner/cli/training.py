@@ -4,8 +4,8 @@
           .runs/.done-NAME  the same once NAME is stored and told, while the checkpoints are deleted
           .runs/.old-NAME   rubbish
 
-A process may be killed at any moment. If the store holds what `stored.json` names, the training had ended: `--resume`
-tidies up and tells so again, for to train once more would begin at the trained domain.
+A process may be killed at any moment. If the store holds what `stored.json` names, the training had ended. Then
+`--resume` tidies up and prints the result again: to train once more would begin at the trained domain.
 """
 
 from __future__ import annotations

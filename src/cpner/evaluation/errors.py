@@ -57,9 +57,9 @@ def find_outcomes(aligned: Aligned) -> list[Finding]:
     """Class every gold and every predicted entity of a sentence, each exactly once.
 
     Entities that share a word can be paired, one gold with one predicted. Pairs are taken greedily: first the right
-    ones, then type, boundary, and boundary-and-type errors; within a class the pair with most words in common first,
-    then the leftmost. What stays alone is missed or spurious: a gold entity that was predicted in two pieces gives one
-    boundary error and one spurious entity. An entity that no span of words can be is missed.
+    ones, then type, boundary, and boundary-and-type errors. Within a class the pair with most words in common comes
+    first, then the leftmost. What stays alone is missed or spurious: a gold entity that was predicted in two pieces
+    gives one boundary error and one spurious entity. An entity that no span of words can be is missed.
     """
     sentence, predicted = aligned
     candidates = [(_outcome(g, p), g, p) for g in sentence.spans for p in predicted if _overlap(g, p) > 0]

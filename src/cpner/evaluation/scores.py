@@ -81,8 +81,8 @@ def score_per_type(aligned: Iterable[Aligned], types: Iterable[str]) -> dict[str
 def score_strings(aligned: Iterable[Aligned]) -> Score:
     """Score the (type, string) pairs of each sentence as multisets, whatever their offsets (micro).
 
-    Many text-to-text papers report this one: it can't tell two mentions of one name apart, so it is never
-    below the strict score of the same predictions.
+    Many text-to-text papers report this one. It can't tell two mentions of one name apart, so it is never below the
+    strict score of the same predictions.
     """
     right = predicted = gold = 0
     for sentence, spans in aligned:

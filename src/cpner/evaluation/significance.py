@@ -44,7 +44,7 @@ def paired_bootstrap(
     """Compare the strict micro F1 of two models on the same sentences, by drawing sentences with replacement.
 
     The interval holds the middle 95 % of the drawn differences. The p-value is the share of draws whose difference lies
-    at least as far from the observed one as the observed one lies from zero; it is never below 1 / (samples + 1).
+    at least as far from the observed one as that lies from zero. It is never below 1 / (samples + 1).
 
     Args:
         gold: Labelled sentences.

@@ -11,8 +11,8 @@ from cpner.instructor.options import CLOSE, OPEN
 class Draft:
     """Guesses candidates of one source.
 
-    What must come does come. Another entity follows where one can, of the same type and at the next word with a
-    capital letter, if there is one; a mention ends where it can, unless such a word is next.
+    What must come does come. Another entity of the same type follows where one can, at the next word with a capital
+    letter, if there is one. A mention ends where it can, unless such a word is next.
     """
 
     def __init__(self, source: Source, grammar: Grammar) -> None:

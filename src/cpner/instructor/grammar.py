@@ -11,10 +11,9 @@ where i belongs to the set. What has been copied so far is a set of positions, s
 nothing is searched for afterwards. No tensors: a step is a few operations on integers, and a model on a GPU is asked
 once for what it chose.
 
-Reading: mentions don't overlap. Targets list them in order of appearance, but the decoder may go back: a model that
-has skipped an entity would otherwise have to name what is left at the end. Of several places that the copied pieces
-fit, the first one after the previous mention is meant, else the first; an entity that is repeated is told apart by
-being written again.
+Reading: mentions don't overlap. Targets list them in order of appearance, but the decoder may go back to an entity that
+it has skipped. Of several places that the copied pieces fit, the first one after the previous mention is meant, else
+the first. An entity that the sentence repeats is written once for each place.
 """
 
 from __future__ import annotations

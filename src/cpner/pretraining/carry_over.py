@@ -4,7 +4,7 @@ A post-norm BERT layer can be written, but for one scalar at each position, as p
 be the stream before a LayerNorm, h = γ ⊙ (u − mean u)/σ + β after it, and C = I − 11ᵀ/d the centring:
 
 - The T5's stream is s = Q(T ⊙ u), and a constant c in a dimension of its own. T ← T ⊙ σ̄/γ at each LayerNorm, so that
-  T ⊙ u goes on as the residual stream of a pre-norm model; σ̄ is the median of σ over some text. T is 1 half way
+  T ⊙ u goes on as the residual stream of a pre-norm model. σ̄ is the median of σ over some text. T is 1 half way
   up: so it stays even, and no few dimensions rule a T5's norm. Q are orthonormal rows: that norm is blind to them.
 - A projection W h + b reads the normed stream s/ρ as (ρ̄/σ̄) W diag(γ) C diag(1/T) Qᵀ; ρ̄ is the mean of ρ. Queries take
   BERT's 1/√d_kv, which T5 has not. An output projection writes Q diag(T) W.

@@ -1,12 +1,12 @@
 """Greedy decoding under the grammar, several pieces in a pass (Eq. 1).
 
-A pass looks at a row's candidates only: the output layer is gathered once for a batch, so that no pass multiplies with
-the whole vocabulary. A draft goes ahead of the model: what must follow (the rest of a type's name or of a word, the
-template's signs) and what is likely to. One pass of the model verifies it. What is drafted right is written, and the
-first piece that is not is replaced by the model's choice. The outcome is that of choosing piece by piece, in a third
-of the passes. Rows that are done leave the batch.
+A pass looks at a row's candidates only: the output layer is gathered once for a batch, and no pass multiplies with the
+whole vocabulary. A draft goes ahead of the model: what must follow, as the rest of a type's name, and what is likely
+to. One pass of the model verifies it. What is drafted right is written, and the first piece that is not is replaced by
+the model's choice. The outcome is that of choosing piece by piece, in a third of the passes. Rows that are done leave
+the batch.
 
-The members of an ensemble are rows that read the same source with different prefixes; they write what is likeliest by
+The members of an ensemble are rows that read the same source with different prefixes. They write what is likeliest by
 the mean of their probabilities (section 4.3, ensemble).
 """
 

@@ -2,7 +2,7 @@
 
 A domain may be an ensemble of prefixes, which agree on probabilities or on predictions (section 4.3).
 
-The sentences of one call may belong to any mix of domains: each row of a batch reads its own options and sees its own
+The sentences of one call may belong to any mix of domains. Each row of a batch reads its own options, and sees its own
 prefix.
 """
 

@@ -144,8 +144,8 @@ def cross_entropy(t5: T5, batch: Batch, prefix: Prefix | None = None, encoded: T
         prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
         encoded: [B, S, d] what `T5.encode` gives for the sources, where that is known; else it is called.
 
-    Reading: the softmax runs over the pieces that a row could write at all (its options, its sentence, the template),
-        since the decoder only ever chooses among these; a batch without candidates takes all pieces.
+    Reading: the softmax runs over the pieces that a row could write at all (its options, its sentence, the template).
+        The decoder only ever chooses among these. A batch without candidates takes all pieces.
     """
     logits = target_logits(t5, batch, prefix, encoded)
     return F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), ignore_index=-1)  # Eq. 4

@@ -1,7 +1,7 @@
 """What CP-NER is compared with: other ways to tune the same backbone, with the same instructor, data and steps.
 
-All go through the loop of warm-up, with its loss (Eq. 4), its looks at the dev split and its shrinkage, and are read by
-the same grammar, so that only what is trained differs. A prefix among them has warm-up's dropout, too.
+All go through the loop of warm-up, with its loss (Eq. 4), its looks at the dev split and its shrinkage. One grammar
+reads them, so that only what is trained differs. A prefix among them has warm-up's dropout, too.
 """
 
 from __future__ import annotations

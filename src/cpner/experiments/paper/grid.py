@@ -1,6 +1,6 @@
 """Grids of experiments: each cell is run once and kept as one JSON file, so that a run can go on where it stopped.
 
-Warm-ups of sources and targets are made first and shared by all cells that begin at them; cells are independent then,
+Warm-ups of sources and targets are made first, and shared by all cells that begin at them. Cells are independent then,
 and may run in several processes.
 """
 
