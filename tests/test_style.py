@@ -24,9 +24,8 @@ FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 def tuple_assignments(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """`a, b = x, y`: two things said on one line. To unpack what a call gives is fine."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
-            if any(isinstance(target, ast.Tuple) for target in node.targets):
-                yield node.lineno, ast.unparse(node)
+        if isinstance(node, ast.Assign) and all(isinstance(side, ast.Tuple) for side in (*node.targets, node.value)):
+            yield node.lineno, ast.unparse(node)
 
 
 def long_signatures(tree: ast.Module) -> Iterator[tuple[int, str]]:
