@@ -12,6 +12,7 @@ import pytest
 
 from cpner.backbone.prefix import common_start
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
+from cpner.corpus import Corpus, Sentence
 from cpner.errors import UnknownDomainError
 from cpner.ner import CPNER
 from cpner.training import TrainingConfig
@@ -175,3 +176,73 @@ def test_a_removed_domain_is_gone_from_memory_and_store(tiny, tmp_path: Path):
     for call in (ner.card, ner.remove, ner.prefix, lambda name: ner.predict(TEXTS, name)):
         with pytest.raises(UnknownDomainError, match="no domain 'stored'"):
             call("stored")
+
+
+SINGLE = "Johnson joined the Whigs. Ada Lovelace left for Rome. Joseph met Joseph."
+PARTS = ["Johnson joined the Whigs.", "Ada Lovelace left for Rome.", "Joseph met Joseph."]
+
+
+def learnt(tiny: Any, texts: list[str], dev: list[Sentence] | None = None) -> CPNER:
+    """A recogniser with a domain that learnt from texts; few steps, far from the start so that it finds something."""
+    ner = CPNER(tiny)
+    sentences = [
+        Sentence.from_text(text, [(text.index(name), text.index(name) + len(name), "person")])
+        for text in texts
+        for name in ("Joseph",)
+    ]
+    config = TrainingConfig(epochs=3, min_steps=0, lr=1.0, shrinkage=0.0)
+    ner.warm_up("d", Corpus.from_sentences(sentences, dev or ()), config, prefix=SMALL)
+    return ner
+
+
+def shifted(ner: CPNER) -> list[Any]:
+    """The entities of each sentence alone, at their places in the whole text."""
+    starts = [SINGLE.index(part) for part in PARTS]
+    return [
+        entity._replace(start=start + entity.start, end=start + entity.end)
+        for start, found in zip(starts, ner.predict(PARTS, "d"), strict=True)
+        for entity in found
+    ]
+
+
+def test_a_domain_that_learnt_single_sentences_is_asked_sentence_by_sentence(tiny):
+    ner = learnt(tiny, ["Joseph left.", "Then Joseph met Ada."])
+
+    assert ner.card("d").by_sentence
+    found = ner.predict(SINGLE, "d")
+    assert [entity[:4] for entity in found] == [entity[:4] for entity in shifted(ner)] != []
+    assert found == ner.predict(SINGLE, "d", by_sentence=True)
+    assert found != ner.predict(SINGLE, "d", by_sentence=False)
+
+
+def test_a_domain_that_learnt_longer_texts_reads_them_whole(tiny):
+    ner = learnt(tiny, ["Joseph left. Ada came.", "Rome fell. Then Joseph met Ada."])
+
+    assert not ner.card("d").by_sentence
+    assert ner.predict(SINGLE, "d") == ner.predict(SINGLE, "d", by_sentence=False)
+    assert ner.predict(SINGLE, "d", by_sentence=True) == learnt_answers(ner)
+
+
+def learnt_answers(ner: CPNER) -> list[Any]:
+    """What a recogniser says of the text when it reads the sentences as texts of their own."""
+    return [entity._replace(score=pytest.approx(entity.score, abs=1e-3)) for entity in shifted(ner)]
+
+
+@pytest.mark.parametrize("by_sentence", [None, False, True])
+def test_evaluation_sees_what_predict_answers(tiny, by_sentence):
+    ner = learnt(tiny, ["Joseph left.", "Then Joseph met Ada."])
+    found = ner.predict(SINGLE, "d", by_sentence=by_sentence)
+    gold = Sentence.from_text(SINGLE, [entity[:3] for entity in found])
+
+    evaluation = ner.evaluate(Corpus.from_sentences(test=[gold]), "d", by_sentence=by_sentence)
+
+    assert evaluation.f1 == 100
+
+
+def test_training_looks_at_the_dev_split_as_evaluation_does(tiny):
+    marks = [(SINGLE.index(name), SINGLE.index(name) + len(name), "person") for name in ("Johnson", "Joseph", "Rome")]
+    dev = Sentence.from_text(SINGLE, marks)
+
+    ner = learnt(tiny, ["Joseph left.", "Then Joseph met Ada."], [dev])
+
+    assert ner.card("d").metrics["dev_f1"] == ner.evaluate(Corpus.from_sentences(dev=[dev]), "d", "dev").f1 > 0

@@ -101,6 +101,7 @@ class Recogniser:
         types: Sequence[str] | None = None,
         batch_size: int = 32,
         beams: int = 1,
+        by_sentence: bool | None = None,
     ) -> list[Entity]: ...
 
     @overload
@@ -112,6 +113,7 @@ class Recogniser:
         types: Sequence[str] | None = None,
         batch_size: int = 32,
         beams: int = 1,
+        by_sentence: bool | None = None,
     ) -> list[list[Entity]]: ...
 
     def predict(
@@ -122,6 +124,7 @@ class Recogniser:
         types: Sequence[str] | None = None,
         batch_size: int = 32,
         beams: int = 1,
+        by_sentence: bool | None = None,
     ) -> list[Entity] | list[list[Entity]]:
         """Find the entities of texts.
 
@@ -132,6 +135,8 @@ class Recogniser:
             types: look for these types instead of the domain's.
             batch_size: sentences decoded at once.
             beams: outputs that the search keeps for each sentence; 1 is greedy search, more are slower.
+            by_sentence: whether texts are read sentence by sentence; None does so if the domain learnt from single
+                sentences.
 
         Returns:
             The entities of the text (or of each text), with offsets in characters and scores in [0, 1].
@@ -150,7 +155,9 @@ class Recogniser:
             wrong = odd[0] if odd else domain
             raise ConfigError(f"predict takes a text and a domain, or lists of them; got {wrong!r}")
         sentences = [sentence_of(text) for text in texts]
-        predictions = self.recognise(sentences, domain, types=types, batch_size=batch_size, beams=beams)
+        predictions = self.recognise(
+            sentences, domain, types=types, batch_size=batch_size, beams=beams, by_sentence=by_sentence
+        )
         entities = [
             [sentence.entity(prediction.span, prediction.score) for prediction in predicted]
             for sentence, predicted in zip(sentences, predictions, strict=True)
@@ -166,6 +173,7 @@ class Recogniser:
         batch_size: int = 32,
         beams: int = 1,
         free: bool = False,
+        by_sentence: bool | None = None,
         progress: Report | None = None,
     ) -> list[list[Prediction]]:
         """Find the entities of sentences as spans of their words, with scores.
@@ -176,6 +184,8 @@ class Recogniser:
             batch_size: sentences decoded at once.
             beams: outputs that the search keeps for each sentence; 1 is greedy search, more are slower.
             free: generate without the grammar, greedily; the scores are then 1.
+            by_sentence: whether texts are read sentence by sentence; None does so if the domain learnt from single
+                sentences.
             progress: called after every batch.
 
         Raises:
@@ -203,7 +213,13 @@ class Recogniser:
             prompts[None] = Instructor(self.backbone.vocabulary, types)
         elif None in names:
             raise ConfigError("neither a domain nor types to look for: name one of them")
-        tasks = [Task(sentence, prompts[name], name) for sentence, name in zip(sentences, names, strict=True)]
+        splits: dict[str | None, bool] = {
+            name: known.cards[name].by_sentence if by_sentence is None else by_sentence for name in asked
+        }
+        splits[None] = bool(by_sentence)
+        tasks = [
+            Task(sentence, prompts[name], name, splits[name]) for sentence, name in zip(sentences, names, strict=True)
+        ]
         search = None if beams == 1 else partial(beam_search, beams=beams)
         return recognise(
             self.backbone, tasks, known.bank,
@@ -219,6 +235,7 @@ class Recogniser:
         types: Sequence[str] | None = None,
         free: bool = False,
         batch_size: int = 32,
+        by_sentence: bool | None = None,
         progress: Report | None = None,
     ) -> Evaluation:
         """Score a domain on a split of a corpus.
@@ -229,6 +246,8 @@ class Recogniser:
             types: look for these types instead of the domain's.
             free: generate without the grammar, to see what it is worth.
             batch_size: sentences decoded at once.
+            by_sentence: whether texts are read sentence by sentence; None does so if the domain learnt from single
+                sentences.
             progress: called after every batch.
 
         Raises:
@@ -239,7 +258,10 @@ class Recogniser:
             raise CorpusError(f"corpus {corpus.name!r} has no split {split!r}; it has {', '.join(corpus.splits)}")
         gold = corpus.splits[split]
         types = list(types or (corpus.types if domain is None else self.card(domain).types))
-        predictions = self.recognise(gold, domain, types=types, batch_size=batch_size, free=free, progress=progress)
+        predictions = self.recognise(
+            gold, domain,
+            types=types, batch_size=batch_size, free=free, by_sentence=by_sentence, progress=progress,
+        )  # fmt: skip
         return evaluate(gold, predictions, types)
 
     def reload(self, name: str | None = None) -> None:

@@ -43,3 +43,21 @@ def test_a_split_that_is_not_there(stored, corpus):
 
     assert result.exit_code == 2
     assert "no split 'dev'" in result.stderr
+
+
+def test_count_scores_on_so_many_sentences(corpus, stored):
+    options = ("--domain", "one", "--store", stored, "--split", "train", "--json")
+
+    support = [
+        json.loads(cpner("evaluate", corpus, *options, *more).stdout)["support"] for more in ((), ("--count", 2))
+    ]
+
+    assert support == [6, 2]  # sentences 1 and 3 of 4: two persons or places, and none
+
+
+def test_texts_are_read_by_sentence_or_whole(corpus, stored):
+    options = ("--domain", "one", "--store", stored, "--json")
+    answers = [cpner("evaluate", corpus, *options, *more) for more in ((), ("--by-sentence",), ("--whole-texts",))]
+
+    assert [answer.exit_code for answer in answers] == [0, 0, 0]
+    assert answers[0].stdout == answers[1].stdout

@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpner.corpus import Corpus, Sentence, Span
+from cpner.corpus.sampling import hold_out, spread
 from cpner.errors import ConfigError
 from tests.corpus.support import sentence
 from tests.strategies import corpora, word_sentences
+from tests.support import SENTENCES
 
 
 @given(corpora(word_sentences()), st.integers(1, 4), st.integers(0, 9))
@@ -76,3 +78,22 @@ def test_impossible_samples_are_refused(size, message):
 def test_sample_needs_a_train_split():
     with pytest.raises(ConfigError, match="has no train split to sample from; it has test"):
         Corpus.from_sentences(test=[sentence("a")]).sample(shots=1)
+
+
+def test_sentences_held_out_and_the_rest_are_all_sentences():
+    rest, held = hold_out(SENTENCES, 0.4, seed=1)
+
+    assert len(held) == round(0.4 * len(SENTENCES))
+    assert sorted([*rest, *held], key=SENTENCES.index) == SENTENCES
+    assert hold_out(SENTENCES, 0.4, seed=1) == (rest, held)
+    assert {tuple(hold_out(SENTENCES, 0.4, seed)[1]) for seed in range(9)} != {tuple(held)}
+
+
+def test_a_single_sentence_can_not_be_parted():
+    with pytest.raises(ConfigError, match="none to spare"):
+        hold_out(SENTENCES[:1], 0.5, seed=0)
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(None, [0, 1, 2, 3, 4]), (9, [0, 1, 2, 3, 4]), (2, [0, 2])])
+def test_spread_takes_some_from_all_over(limit, expected):
+    assert spread(SENTENCES[:5], limit) == [SENTENCES[i] for i in expected]

@@ -8,7 +8,8 @@ import click
 
 from cpner.cli.console import print_json, print_rich, progress_bar
 from cpner.cli.corpus import CorpusOptions, corpus_options
-from cpner.cli.options import Reader, batch_option, json_option, reader_options
+from cpner.cli.options import Reader, batch_option, by_sentence_option, json_option, reader_options
+from cpner.corpus.sampling import spread
 from cpner.corpus.splits import SPLITS
 from cpner.show.tables import report
 
@@ -21,7 +22,11 @@ from cpner.show.tables import report
 @click.option(
     "--split", type=click.Choice(SPLITS), default="test", show_default=True, help="The sentences to score on."
 )
+@click.option(
+    "--count", type=click.IntRange(min=1), metavar="N", show_default="all", help="Score on N sentences, spread evenly."
+)
 @click.option("--free", is_flag=True, help="Generate without the grammar, to see what it is worth.")
+@by_sentence_option
 @batch_option
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png", help="Draw the scores.")
 @json_option
@@ -31,7 +36,9 @@ def evaluate(
     zero_shot: bool,
     engine: Reader,
     split: str,
+    count: int | None,
     free: bool,
+    by_sentence: bool | None,
     batch_size: int,
     plot: Path | None,
     as_json: bool,
@@ -46,14 +53,17 @@ def evaluate(
     if zero_shot == (domain is not None):
         raise click.UsageError("give --domain NAME, or --zero-shot for the bare backbone, not both or none")
     corpus = data.read()
+    if split in corpus.splits:
+        corpus.splits[split] = spread(corpus.splits[split], count)
     ner = engine.load(domain)
     types = corpus.types if zero_shot else None
     if domain is not None and (unknown := set(corpus.types) - set(ner.card(domain).types)):
         click.echo(f"{domain} does not know these types, so it misses them: {', '.join(sorted(unknown))}", err=True)
     with progress_bar() as progress:
         evaluation = ner.evaluate(
-            corpus, domain, split, types=types, free=free, batch_size=batch_size, progress=progress
-        )
+            corpus, domain, split,
+            types=types, free=free, batch_size=batch_size, by_sentence=by_sentence, progress=progress,
+        )  # fmt: skip
     if plot:
         from cpner.show.pictures import draw_evaluation  # matplotlib takes long to load
 

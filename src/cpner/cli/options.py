@@ -75,6 +75,12 @@ resume_option = click.option("--resume", is_flag=True, help="Go on from the last
 batch_option = click.option(
     "--batch-size", type=click.IntRange(1, MOST_SENTENCES), default=32, help="Sentences that are read at once."
 )
+by_sentence_option = click.option(
+    "--by-sentence/--whole-texts",
+    default=None,
+    show_default="as the domain learnt",
+    help="Read a text of several sentences one by one, or at once.",
+)
 
 
 def gather(parameter: str, kind: type, *options: Callable[[Command], Command]) -> Callable[[Command], Command]:

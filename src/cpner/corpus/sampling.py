@@ -49,6 +49,27 @@ def sample_count(sentences: Sequence[Sentence], count: int, seed: int) -> list[S
     return [sentences[i] for i in sorted(_shuffled(len(sentences), seed)[:count])]
 
 
+def spread(sentences: Sequence[Sentence], limit: int | None) -> list[Sentence]:
+    """At most `limit` sentences, evenly spread, in their order; None takes all."""
+    if limit is None or len(sentences) <= limit:
+        return list(sentences)
+    return [sentences[i * len(sentences) // limit] for i in range(limit)]
+
+
+def hold_out(sentences: Sequence[Sentence], share: float, seed: int) -> tuple[list[Sentence], list[Sentence]]:
+    """Part sentences at random into those to learn from and a share to choose the best epoch by, at least one each.
+
+    Raises:
+        ConfigError: there are fewer than two.
+    """
+    if len(sentences) < 2:
+        raise ConfigError(f"{len(sentences)} training sentences have none to spare for a dev split")
+    count = min(max(1, round(share * len(sentences))), len(sentences) - 1)
+    held = set(_shuffled(len(sentences), seed)[:count])
+    rest = [sentence for i, sentence in enumerate(sentences) if i not in held]
+    return rest, [sentences[i] for i in sorted(held)]
+
+
 def _shuffled(length: int, seed: int) -> list[int]:
     order = list(range(length))
     random.Random(seed).shuffle(order)

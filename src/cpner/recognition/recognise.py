@@ -22,7 +22,7 @@ from cpner.instructor import Instructor, Source
 from cpner.progress import Progress, Report
 from cpner.recognition.decode import decode, decode_freely
 from cpner.recognition.vote import vote
-from cpner.recognition.windows import Window, choose, cut, part
+from cpner.recognition.windows import Window, choose, cut, cut_at_ends, part
 
 _OVERLAP = 0.2  # share of a window that repeats the one before it: entities near a cut are seen whole once
 _LEAST_ROOM = 0.25  # share of the window that stays for the sentence, however long the options are
@@ -31,11 +31,12 @@ Search = Callable[[Backbone, Sequence[Source], Prefix | None], list[list[Predict
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A sentence, how to ask for its entities, and whose prefix to use (None: none)."""
+    """A text, how to ask for its entities, whose prefix to use (None: none), and whether sentence by sentence."""
 
     sentence: Sentence
     prompt: Instructor
     domain: str | None = None
+    by_sentence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +185,12 @@ def _windows(backbone: Backbone, task: Task) -> list[Window]:
         return []
     lengths = word_lengths(backbone, sentence)
     space = room(backbone, task.prompt)
+    overlap = int(space * _OVERLAP)
+    if task.by_sentence:
+        return cut_at_ends(sentence.with_spans(()), lengths, space, overlap=overlap)
     if sum(lengths) <= space:
         return [Window(0, len(lengths))]
-    return cut(sentence.with_spans(()), lengths, space, overlap=int(space * _OVERLAP))
+    return cut(sentence.with_spans(()), lengths, space, overlap=overlap)
 
 
 def _rows(number: int, task: Task, windows: Sequence[Window]) -> Iterator[_Row]:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
+from cpner.corpus.ends import clear_ends, sentence_ends
 from cpner.corpus.sentence import Sentence, Span
-
-_FINAL = frozenset(".!?…。！？؟।")
-_CLOSING = frozenset("\"'”’»)]」』")
 
 
 class Window(NamedTuple):
@@ -54,6 +52,17 @@ def cut(sentence: Sentence, lengths: Sequence[int], room: int, *, overlap: int =
     return windows
 
 
+def cut_at_ends(sentence: Sentence, lengths: Sequence[int], room: int, *, overlap: int = 0) -> list[Window]:
+    """Cut a text into its sentences, and those that are too long as `cut` does; the arguments are those of `cut`."""
+    windows: list[Window] = []
+    edges = [0, *clear_ends(sentence), len(lengths)]
+    for start, end in pairwise(edges):
+        whole = Window(start, end)
+        inner = cut(part(sentence, whole), lengths[start:end], room, overlap=overlap)
+        windows += [Window(start + window.start, start + window.end) for window in inner]
+    return windows
+
+
 def _choose(places: range, at: Sequence[int], least: int, ends: Sequence[int], inside: set[int]) -> int:
     """The last end of a sentence among the places, if it is late enough, else the last place outside entities."""
     i = bisect_right(ends, places[-1]) - 1
@@ -67,20 +76,6 @@ def _back(at: Sequence[int], end: int, overlap: int, ends: Sequence[int]) -> int
     earliest = bisect_left(at, at[end] - overlap)
     i = bisect_left(ends, earliest)
     return ends[i] if i < len(ends) and ends[i] < end else earliest
-
-
-def sentence_ends(sentence: Sentence) -> list[int]:
-    """Positions between words at which a sentence ends, ascending, the text's own end left out."""
-    words = sentence.word_texts
-    text = sentence.text
-    ends: list[int] = []
-    final = False
-    for i in range(len(words) - 1):
-        final = _FINAL.issuperset(words[i]) or (final and words[i] in _CLOSING)
-        goes_on = _FINAL.issuperset(words[i + 1]) or words[i + 1] in _CLOSING  # 'No!"', '...'
-        if (final and not goes_on) or "\n" in text[sentence.words[i][1] : sentence.words[i + 1][0]]:
-            ends.append(i + 1)
-    return ends
 
 
 def part(sentence: Sentence, window: Window) -> Sentence:

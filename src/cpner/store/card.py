@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
+from cpner.corpus.ends import SINGLE
 from cpner.corpus.type_names import can_name_type
 from cpner.errors import ConfigError, PrefixMismatchError, StoreError, one_line
 from cpner.settings import wrong_kinds
@@ -41,7 +42,7 @@ class DomainCard:
         backbone_fingerprint: of the backbone's weights; decides whether the prefix fits.
         prefix: the `PrefixConfig`; `length` and `attentions` must agree with the tensors.
         start_fingerprint: of the prefix at which training began; averages need a common one.
-        statistics: of the corpus, as `Corpus.statistics()` gives them.
+        statistics: of the corpus, as `Corpus.statistics()` gives them, and whether its texts are "single_sentences".
         sources: weight of each source domain; empty if there was none.
         strategy: how the prefix came about: "warm-up", "dapt", "self-training", or one of
             `cpner.transfer.strategies.STRATEGIES`.
@@ -85,6 +86,11 @@ class DomainCard:
         known = {row.name for row in dataclasses.fields(PrefixConfig)}
         plain = {"start_logit": 0.0}  # of a card that does not tell it
         return PrefixConfig(**plain | {name: value for name, value in self.prefix.items() if name in known})
+
+    @property
+    def by_sentence(self) -> bool:
+        """Whether the domain learnt from single sentences, and is to be asked so."""
+        return self.statistics.get(SINGLE) is True
 
     def _check_prefix(self) -> PrefixConfig:
         missing = {"length", "attentions"} - set(self.prefix)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpner.backbone.load import Backbone
+from cpner.corpus.ends import are_single
 from cpner.corpus.mentions import replace_mentions
 from cpner.corpus.sentence import Sentence
 from cpner.errors import TrainingError
@@ -28,7 +29,7 @@ _MENTIONS = 4
 
 
 class Examples:
-    """The sentences that a prefix is trained on, cut to the backbone's window.
+    """The sentences that a prefix is trained on, cut to the backbone's window; `single` if each text is one sentence.
 
     Raises:
         TrainingError: No sentence has a word.
@@ -43,6 +44,7 @@ class Examples:
         self.prompt = Instructor(backbone.vocabulary, types, options=config.options)
         self.room = room(backbone, self.prompt)
         self.head = self.prompt.overhead
+        self.single = are_single(sentences)
         self.sentences: list[Sentence] = []
         for sentence in sentences:
             windows = cut(sentence, word_lengths(backbone, sentence), self.room)

@@ -15,6 +15,7 @@ from torch import Tensor
 from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone
 from cpner.backbone.t5 import T5
+from cpner.corpus.sampling import spread
 from cpner.corpus.sentence import Sentence
 from cpner.evaluation import evaluate
 from cpner.progress import Progress, Report
@@ -88,7 +89,7 @@ def train_epochs(
     Raises:
         TrainingError: the loss is not a number, or `run` can't be used.
     """
-    training = _Training(backbone, trainable, examples, _some(dev, examples.config.eval_limit), run, progress)
+    training = _Training(backbone, trainable, examples, spread(dev, examples.config.eval_limit), run, progress)
     with _checkpointing(backbone.t5, examples.config.checkpointing):
         return training.run()
 
@@ -194,7 +195,7 @@ class _Training:
             prefixes = {} if prefix is None else {"": prefix.to(torch.bfloat16)}
             bank = PrefixBank(prefixes, device=self.backbone.device, dtype=self.backbone.dtype)
             domain = None if prefix is None else ""
-            tasks = [Task(s, self.examples.prompt, domain) for s in self.dev]
+            tasks = [Task(s, self.examples.prompt, domain, self.examples.single) for s in self.dev]
             predictions = recognise(self.backbone, tasks, bank)
             f1 = evaluate(self.dev, predictions, self.examples.types).f1
             self._keep_best(f1)
@@ -269,10 +270,3 @@ def _checkpointing(t5: T5, on: bool) -> Iterator[None]:
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _some(sentences: Sequence[Sentence], limit: int | None) -> list[Sentence]:
-    """At most `limit` sentences, evenly spread; None takes all."""
-    if limit is None or len(sentences) <= limit:
-        return list(sentences)
-    return [sentences[i * len(sentences) // limit] for i in range(limit)]

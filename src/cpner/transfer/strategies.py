@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cpner.corpus import Corpus
+from cpner.corpus.ends import SINGLE, are_single
 from cpner.errors import ConfigError, did_you_mean
 from cpner.transfer.mixing import Mixing
 
@@ -109,8 +110,9 @@ class Plan:
             "steps": result.steps,
             "seconds": round(result.seconds, 1),
         }
+        learnt = self.lessons[-1].corpus if self.lessons else self.corpus
         facts = {
-            "statistics": self.corpus.statistics(),
+            "statistics": {**self.corpus.statistics(), SINGLE: are_single(learnt.train)},
             "sources": dict(self.weights),
             "metrics": {name: value for name, value in figures.items() if value is not None},
             "seed": self.config.seed,
