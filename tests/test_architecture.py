@@ -1,15 +1,20 @@
-"""Imports run one way: each layer uses those below it alone, and no module needs itself to be imported."""
+"""Imports run one way: each layer uses those below it alone, and no module needs itself to be imported.
+
+Tests stand where the code stands that they test.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src"
+TESTS = Path(__file__).parent
+SOURCE = TESTS.parent / "src"
 LAYERS = [  # lowest first; packages and modules of one layer don't know each other
     {"__init__"},  # the version and the public names, which load late
     {"errors", "progress"},
@@ -37,6 +42,20 @@ PUBLIC = {
     "training",
     "transfer",
 }  # whose names `cpner` hands out
+OF_SEVERAL = {  # tests of more than one module, and what they hold together
+    "test_architecture": "all modules",
+    "test_docs": "the documents, with the code that they speak of",
+    "test_light_imports": "the command line, with what it must not load",
+    "test_mini": "the shipped backbone, from text to entities",
+    "test_style": "all modules",
+    "serve/test_fuzz": "the whole server, with requests that no client would make",
+    "serve/test_process": "the whole server, as a process of its own",
+    "corpus/test_datasets": "the readers, with the public datasets",
+    "corpus/test_same_words": "readers and predictions",
+    "corpus/formats/test_binary": "formats that need a library of their own",
+    "corpus/formats/test_roundtrip": "all formats that are written",
+    "corpus/formats/test_tools": "formats of annotation tools",
+}
 ALLOWED: set[tuple[str, str]] = set()  # pairs of modules (importer, imported) that still go up
 
 
@@ -111,3 +130,44 @@ def test_no_module_needs_itself() -> None:
 def test_a_circle_is_found() -> None:
     with pytest.raises(CycleError):
         TopologicalSorter({"a": {"b"}, "b": {"a"}}).prepare()
+
+
+def test_every_test_stands_where_its_module_does() -> None:
+    apart = {
+        str(path.relative_to(TESTS).with_suffix(""))
+        for path in TESTS.rglob("test_*.py")
+        if not modules_of_test(path) & MODULES.keys()
+    }
+
+    assert apart == OF_SEVERAL.keys(), "move it to tests/<package>/test_<module>.py, or say in OF_SEVERAL what it tests"
+
+
+def test_no_test_uses_another() -> None:
+    using = {
+        str(path.relative_to(TESTS))
+        for path in TESTS.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and re.search(r"(^|\.)(test_\w+|conftest)$", node.module or "")
+    }
+
+    assert not using, "what tests share stands in a support.py"
+
+
+def test_no_test_leans_on_private_state() -> None:
+    private = {
+        f"{path.relative_to(TESTS)}:{node.lineno} {ast.unparse(node)}"
+        for path in TESTS.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+        and re.match("_[a-z]", node.attr)
+        and ast.unparse(node.value) not in ("self", "os")
+        and node.attr != "_replace"  # of named tuples
+    }
+
+    assert not private
+
+
+def modules_of_test(path: Path) -> set[str]:
+    """The names that the module of a test may have: those with a leading underscore are private to their package."""
+    folder, name = path.relative_to(TESTS).parent, path.stem.removeprefix("test_")
+    return {".".join(("cpner", *folder.parts, stem)) for stem in (name, f"_{name}")}
