@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from cpner.errors import ConfigError, did_you_mean
 from cpner.settings import Settings, above, at_least, below, between, merge, one_of
 
-# Width, head width, feed-forward width, heads, encoder and decoder layers.
-SIZES: dict[str, dict[str, int]] = {
-    "tiny": {"d_model": 64, "d_kv": 16, "d_ff": 128, "heads": 4, "encoder_layers": 2, "decoder_layers": 2},
-    "cpu": {"d_model": 256, "d_kv": 64, "d_ff": 704, "heads": 4, "encoder_layers": 4, "decoder_layers": 2},
-    "full": {"d_model": 384, "d_kv": 64, "d_ff": 1024, "heads": 6, "encoder_layers": 8, "decoder_layers": 2},
-    "taught": {"d_model": 384, "d_kv": 32, "d_ff": 1600, "heads": 14, "encoder_layers": 6, "decoder_layers": 2},
-}
-# What a size is trained with where nothing else is said. "full" learns to read from plain text first, then entities.
-# "taught" holds a BERT of six layers and width 384, and needs `teacher`.
-RECIPES: dict[str, dict[str, Any]] = {
-    "tiny": {},
-    "cpu": {"data": {"batch_pieces": 3072, "text_share": 0.04}},
-    "taught": {
-        "vocabulary": 32_640,
-        "vocabulary_lines": 200_000,
-        "steps": 120_000,
-        "decay": 0.15,
-        "lr": 8e-3,
-        "ramp": 200,
-        "average": 0.999,
-        "data": {
-            "batch_pieces": 4096,
-            "text_share": 0.0,
-            "distilled": 0.04,
-            "distilled_start": 0.9,
-            "distilled_until": 0.03,
-            "lower": 0.2,
-            "replaced": 0.1,
-            "unasked": 0.06,
-        },
-    },
-    "full": {
-        "steps": 12_000,
-        "lr": 1.5e-2,
-        "ramp": 400,
-        "compile": True,
-        "data": {
-            "batch_pieces": 65_536,
-            "text_share": 0.1,
-            "text_share_start": 0.8,
-            "text_until": 0.6,
-            "group": 32,
-            "lower": 0.2,
-            "replaced": 0.2,
-        },
-    },
-}
+_TABLES = tomllib.loads(Path(__file__).with_name("sizes.toml").read_text("utf-8"))
+SIZES: dict[str, dict[str, int]] = _TABLES["sizes"]
+RECIPES: dict[str, dict[str, Any]] = _TABLES["recipes"]  # what a size is trained with where nothing else is said
 _FREE = {  # may change on resuming: a run may end sooner or later, and its machine may be another
     *("steps", "decay", "minutes", "teacher"),
     *("workers", "compile", "log_every", "save_every", "evaluate_every"),

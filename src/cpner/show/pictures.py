@@ -84,7 +84,7 @@ def plot_bars(groups: Sequence[str], bars: Mapping[str, Sequence[float]], path: 
     Args:
         groups: Names of the groups, left to right.
         bars: For each name in the legend a figure from 0 to 100 in each group.
-        path: As in `plot_grids`.
+        path: The file; its suffix sets the format, PNG without one.
         title: Heading.
     """
     figure = Figure(figsize=(1.6 + 0.62 * len(groups) * (len(bars) + 1), 3.4), dpi=150, facecolor="white",
@@ -118,7 +118,7 @@ def plot_curves(curves: Mapping[str, Sequence[Point]], path: Path, title: str = 
 
     Args:
         curves: For each name in the legend its points, left to right.
-        path: As in `plot_grids`.
+        path: The file; its suffix sets the format, PNG without one.
         title: Heading.
         x_label: What the axis counts.
     """
@@ -192,17 +192,22 @@ def _draw_grid(axes: Axes, grid: Grid) -> None:
     low = np.nanmin(values)
     high = np.nanmax(values)
     shades = 0.06 + 0.84 * (values - low) / max(high - low, 1e-9)
-    axes.imshow(shades, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for (row, column), value in np.ndenumerate(values):
-        if not np.isnan(value):
-            colour = "white" if shades[row, column] > 0.55 else INK
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=9, color=colour)
-    axes.set_xticks(np.arange(-0.5, values.shape[1]), minor=True)
-    axes.set_yticks(np.arange(-0.5, values.shape[0]), minor=True)
+    words = {place: f"{value:.2f}" for place, value in np.ndenumerate(values) if not np.isnan(value)}
+    _draw_heat(axes, shades, words, fontsize=9)
     axes.grid(which="minor", color="white", linewidth=1.5)
+    axes.set_title(grid.title, fontsize=9.5, color=_FAINT, loc="left", parse_math=False)
+
+
+def _draw_heat(axes: Axes, shades: np.ndarray, words: Mapping[tuple[int, ...], str], fontsize: float) -> None:
+    """Draw cells as dark as their shades, 0 to 1, with words in them, and minor ticks between them."""
+    axes.imshow(shades, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), word in words.items():
+        colour = "white" if shades[row, column] > 0.55 else INK
+        axes.text(column, row, word, ha="center", va="center", fontsize=fontsize, color=colour)
+    axes.set_xticks(np.arange(-0.5, shades.shape[1]), minor=True)
+    axes.set_yticks(np.arange(-0.5, shades.shape[0]), minor=True)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(grid.title, fontsize=9.5, color=_FAINT, loc="left", parse_math=False)
 
 
 def draw_evaluation(evaluation: Evaluation, path: str | Path, title: str = "") -> None:
@@ -236,16 +241,10 @@ def draw_evaluation(evaluation: Evaluation, path: str | Path, title: str = "") -
     _draw_outcomes(axes(0.3, bottom, width - 0.6, 0.4), evaluation)
     heading = f"{title}: " if title else ""
     micro = evaluation.micro
-    string = evaluation.string
     figure.text(0.3 / width, 1 - 0.36 / height, f"{heading}F1 {micro.f1:.1f}", fontsize=14, weight="bold", color=INK)
-    figure.text(
-        0.3 / width,
-        1 - 0.62 / height,
-        f"precision {micro.precision:.1f}   recall {micro.recall:.1f}   string-level F1 {string.f1:.1f}   "
-        f"macro F1 {evaluation.macro.f1:.1f}",
-        fontsize=9,
-        color=_FAINT,
-    )
+    facts = {"precision": micro.precision, "recall": micro.recall, "string-level F1": evaluation.string.f1}
+    line = "   ".join(f"{name} {value:.1f}" for name, value in {**facts, "macro F1": evaluation.macro.f1}.items())
+    figure.text(0.3 / width, 1 - 0.62 / height, line, fontsize=9, color=_FAINT)
     save(figure, Path(path))
 
 
@@ -253,19 +252,12 @@ def _draw_confusion(axes: Axes, confusion: Confusion) -> None:
     counts = np.array(confusion.counts)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     shades = 0.85 * np.sqrt(shares)  # the root shows rare confusions; the darkest blues would hide the figures
-    axes.imshow(shades, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for (row, column), count in np.ndenumerate(counts):
-        if count:
-            colour = "white" if shades[row, column] > 0.55 else INK
-            axes.text(column, row, _short(count), ha="center", va="center", fontsize=8, color=colour)
+    words = {place: str(n) if n < 10_000 else f"{n / 1000:.0f}k" for place, n in np.ndenumerate(counts) if n}
+    _draw_heat(axes, shades, words, fontsize=8)
     ticks = range(len(counts))
     axes.set_xticks(ticks, confusion.labels, rotation=90, fontsize=8, color=INK, parse_math=False)
     axes.set_yticks(ticks, confusion.labels, fontsize=8, color=INK, parse_math=False)
-    axes.set_xticks(np.arange(-0.5, len(counts)), minor=True)
-    axes.set_yticks(np.arange(-0.5, len(counts)), minor=True)
     axes.grid(which="minor", color="#e8ebee", linewidth=0.8)
-    axes.tick_params(which="both", length=0)
-    axes.spines[:].set_visible(False)
     axes.axhline(len(counts) - 1.5, color=_FAINT, linewidth=1)
     axes.axvline(len(counts) - 1.5, color=_FAINT, linewidth=1)
     axes.set_title("gold (rows) and predicted (columns)", fontsize=9, color=INK, loc="left")
@@ -298,10 +290,6 @@ def _draw_outcomes(axes: Axes, evaluation: Evaluation) -> None:
     axes.set_title("What became of the entities", fontsize=9, color=INK, loc="left")
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.05), ncols=3, frameon=False, fontsize=8, labelcolor=INK,
                 borderaxespad=0, handlelength=1, handleheight=1)  # fmt: skip
-
-
-def _short(count: int) -> str:
-    return str(count) if count < 10_000 else f"{count / 1000:.0f}k"
 
 
 def draw_curve(curve: Sequence[Mapping[str, Any]]) -> bytes:

@@ -139,91 +139,59 @@ def table2(seeds: Sequence[int]) -> list[Cell]:
 
     Settings are searched where there is a dev split to search them on.
     """
-    strategies = ("none", "single", "collaborate", "uniform", "chain", "ensemble", "seeds")
-    targets = [("science", None), ("ai", None), *product(MIT, PUBLISHED_SHOTS)]
-    return [
-        Cell(target, shots=shots, sources=_sources(strategy), strategy=strategy, seed=seed)
-        for (target, shots), strategy, seed in product(targets, (*strategies, "search"), seeds)
-        if strategy != "search" or target in CROSSNER
-    ]
+    strategies = ("none", "single", "collaborate", "uniform", "chain", "ensemble", "seeds", "search")
+    cells = _cells([*_WHOLE, *_few(*PUBLISHED_SHOTS)], _rows(strategies), seeds)
+    return [cell for cell in cells if cell.strategy != "search" or cell.target in CROSSNER]
 
 
 def table3(seeds: Sequence[int]) -> list[Cell]:
     """What is needed to look for entities that the sources bring."""
-    targets = [("mit_movie", 10), ("science", None), ("ai", None)]
-    return [
-        Cell(target, shots=shots, sources=_sources(strategy), strategy=strategy, seed=seeds[0])
-        for (target, shots), strategy in product(targets, ("none", "collaborate"))
-    ]
+    return _cells([*_few(10)[:1], *_WHOLE], _rows(("none", "collaborate")), seeds[:1])
 
 
 def figure3(seeds: Sequence[int]) -> list[Cell]:
     """The selector's similarities of Table 2's targets and sources."""
-    targets = [("mit_movie", 50), ("mit_restaurant", 50), ("science", None), ("ai", None)]
-    return [
-        Cell(target, shots=shots, sources=SEVERAL, strategy="select", seed=seed)
-        for (target, shots), seed in product(targets, seeds)
-    ]
+    return _cells([*_few(50), *_WHOLE], _rows(("select",)), seeds)
 
 
 def figure4(seeds: Sequence[int]) -> list[Cell]:
     """Parts of the method and sources taken away, one at a time; and the authors' variants."""
-    targets = [("science", None), ("ai", None), ("mit_movie", 10), ("mit_restaurant", 10)]
-    rows: list[dict[str, Any]] = [{"variant": variant} for variant in VARIANTS if variant != "dapt"]
-    rows += [{"sources": tuple(name for name in SEVERAL if name != left)} for left in SEVERAL]
-    return [
-        Cell(target, shots=shots, seed=seed, **{"sources": SEVERAL, "strategy": "collaborate", **row})
-        for (target, shots), row, seed in product(targets, rows, seeds)
-    ]
+    whole: dict[str, Any] = {"sources": SEVERAL, "strategy": "collaborate"}
+    rows = [{**whole, "variant": variant} for variant in VARIANTS if variant != "dapt"]
+    rows += [{**whole, "sources": tuple(name for name in SEVERAL if name != left)} for left in SEVERAL]
+    return _cells([*_WHOLE, *_few(10)], rows, seeds)
 
 
 def learning_curve(seeds: Sequence[int]) -> list[Cell]:
     """Each strategy with few sentences and with many."""
     strategies = ("none", "single", "collaborate", "uniform", "chain", "ensemble", "seeds", "zero-label")
-    return [
-        Cell(target, count=count, sources=_sources(strategy), strategy=strategy, seed=seed)
-        for target, strategy, count, seed in product(
-            ("science", "mit_movie"), strategies, (10, 20, 50, 100, 200), seeds
-        )
-        if strategy in ("none", "collaborate") or count in (10, 50, 200)
-    ]
+    cells = _cells([{"target": "science"}, {"target": "mit_movie"}], _rows(strategies, (10, 20, 50, 100, 200)), seeds)
+    return [cell for cell in cells if cell.strategy in ("none", "collaborate") or cell.count in (10, 50, 200)]
 
 
 def baselines(seeds: Sequence[int]) -> list[Cell]:
     """CP-NER and its prefix alone against other ways to tune the same backbone; the weakest on one target only."""
-    strategies = ("none", "collaborate", *BASELINES)
-    return [
-        Cell(target, count=count, sources=_sources(strategy), strategy=strategy, seed=seed)
-        for target, strategy, count, seed in product(("science", "mit_restaurant"), strategies, (10, 50, 200), seeds)
-        if target == "mit_restaurant" or strategy not in ("peft-prefix", "prompt")
-    ]
+    rows = _rows(("none", "collaborate", *BASELINES), (10, 50, 200))
+    cells = _cells([{"target": "science"}, {"target": "mit_restaurant"}], rows, seeds)
+    return [cell for cell in cells if cell.target == "mit_restaurant" or cell.strategy not in ("peft-prefix", "prompt")]
 
 
 def self_training(seeds: Sequence[int]) -> list[Cell]:
     """What sentences without labels bring: ensembles that answer for them, and the prefixes that learn from these."""
-    strategies = ("none", "seeds", "self-training", "ensemble", "sources-teach")
-    return [
-        Cell(target, shots=shots, sources=_sources(strategy), strategy=strategy, seed=seed)
-        for seed, shots, target, strategy in product(seeds, (10, 50), MIT, strategies)
-    ]
+    rows = _rows(("none", "seeds", "self-training", "ensemble", "sources-teach"))
+    return [cell for seed, shots in product(seeds, (10, 50)) for cell in _cells(_few(shots), rows, [seed])]
 
 
 def vote(seeds: Sequence[int]) -> list[Cell]:
     """What an ensemble is worth that has no sources."""
-    return [
-        Cell(target, shots=shots, strategy=strategy, seed=seed)
-        for target, shots, strategy, seed in product(MIT, PUBLISHED_SHOTS, ("none", "seeds"), seeds)
-    ]
+    return _cells(_few(*PUBLISHED_SHOTS), _rows(("none", "seeds")), seeds)
 
 
 def selection(seeds: Sequence[int]) -> list[Cell]:
     """Each source alone beside the weight that the selector gives it, and settings searched on dev."""
-    rows: list[dict[str, Any]] = [{}, *({"sources": (name,), "strategy": "collaborate"} for name in SEVERAL)]
-    rows += [{"sources": SEVERAL, "strategy": strategy} for strategy in ("select", "collaborate", "search")]
-    return [
-        Cell(target, count=count, seed=seed, **row)
-        for (target, count), row, seed in product([("science", 50), ("ai", 50)], rows, seeds)
-    ]
+    alone = [{"sources": (name,), "strategy": "collaborate"} for name in SEVERAL]
+    targets = [{"target": "science", "count": 50}, {"target": "ai", "count": 50}]
+    return _cells(targets, [{}, *alone, *_rows(("select", "collaborate", "search"))], seeds)
 
 
 def zero_shot(seeds: Sequence[int]) -> list[Cell]:
@@ -231,8 +199,25 @@ def zero_shot(seeds: Sequence[int]) -> list[Cell]:
     return [Cell(target, strategy="zero-shot") for target in (*CROSSNER, *MIT)]
 
 
-def _sources(strategy: str) -> tuple[str, ...]:
-    return SEVERAL if strategy in WITH_SOURCES else ()
+_WHOLE: list[dict[str, Any]] = [{"target": "science"}, {"target": "ai"}]
+
+
+def _few(*shots: int) -> list[dict[str, Any]]:
+    """The MIT sets, each with these numbers of sentences for a type."""
+    return [{"target": target, "shots": count} for target, count in product(MIT, shots)]
+
+
+def _rows(strategies: Sequence[str], counts: Sequence[int | None] = (None,)) -> list[dict[str, Any]]:
+    """Strategies, with several sources where they use any, each with these numbers of sentences."""
+    return [
+        {"strategy": strategy, "sources": SEVERAL if strategy in WITH_SOURCES else (), "count": count}
+        for strategy, count in product(strategies, counts)
+    ]
+
+
+def _cells(targets: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]], seeds: Sequence[int]) -> list[Cell]:
+    """A cell for each target, row and seed; what a row leaves open is the target's."""
+    return [Cell(**{**row, **target}, seed=seed) for target, row, seed in product(targets, rows, seeds)]
 
 
 EXPERIMENTS = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from itertools import chain
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -14,33 +16,8 @@ from cpner.experiments.paper.statistics import spearman
 from cpner.experiments.paper.summary import REFERENCES, Summary, by_row, cell_of, gain, mean_f1, reference_of
 from cpner.show.tables import markdown_table
 
-# F1 of CP-NER on T5-base, Tables 1 and 2 of the paper, by the key of a cell.
-PUBLISHED = {
-    "politics-all-collaborate-conll2003": 73.41,
-    "science-all-collaborate-conll2003": 74.65,
-    "music-all-collaborate-conll2003": 78.08,
-    "literature-all-collaborate-conll2003": 70.84,
-    "ai-all-collaborate-conll2003": 64.53,
-    "politics-all-collaborate-conll2003-dapt": 74.25,
-    "science-all-collaborate-conll2003-dapt": 75.82,
-    "music-all-collaborate-conll2003-dapt": 79.10,
-    "literature-all-collaborate-conll2003-dapt": 72.17,
-    "ai-all-collaborate-conll2003-dapt": 67.95,
-    "science-all-none": 70.24,
-    "ai-all-none": 60.24,
-    "mit_movie-10shot-none": 60.01,
-    "mit_movie-20shot-none": 67.21,
-    "mit_movie-50shot-none": 81.57,
-    "mit_restaurant-10shot-none": 49.42,
-    "mit_restaurant-20shot-none": 63.24,
-    "mit_restaurant-50shot-none": 75.92,
-}
-_SEVERAL = {
-    "science-all": 75.33, "ai-all": 64.90, "mit_movie-10shot": 70.74, "mit_movie-20shot": 73.22,
-    "mit_movie-50shot": 81.90, "mit_restaurant-10shot": 65.14, "mit_restaurant-20shot": 70.46,
-    "mit_restaurant-50shot": 77.34,
-}  # fmt: skip
-PUBLISHED |= {"-".join([start, "collaborate", *SEVERAL]): f1 for start, f1 in _SEVERAL.items()}
+PAGE = tomllib.loads(Path(__file__).with_name("page.toml").read_text("utf-8"))  # texts, and figures of the paper
+PUBLISHED: dict[str, float] = PAGE["published"]
 _AVERAGES = {
     "CrossNER average, no source": [f"{name}-all-none" for name in CROSSNER],
     "CrossNER average, random backbone": [f"{name}-all-floor" for name in CROSSNER],
