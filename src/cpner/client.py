@@ -52,8 +52,8 @@ class _Settings:
         """Seconds until the request may be sent again; None if it may not."""
         if attempt >= self.retries or (reply is not None and reply.status_code not in _AGAIN):
             return None
-        told = "" if reply is None else reply.headers.get("Retry-After", "")
-        seconds = float(told) if told.isdigit() else 0.25 * 2**attempt
+        wish = "" if reply is None else reply.headers.get("Retry-After", "")
+        seconds = float(wish) if wish.isdigit() else 0.25 * 2**attempt
         return min(seconds, _LONGEST_PAUSE) + random.uniform(0, 0.1)  # so that not all come again at once
 
 
@@ -150,11 +150,11 @@ class Client:
             ServerError: the server refused, or can't be reached.
         """
         texts = [text] if isinstance(text, str) else list(text)
-        found: list[list[Entity]] = []
+        answers: list[list[Entity]] = []
         for start in range(0, len(texts), _BATCH):
             body = _body(texts[start : start + _BATCH], domain, options)
-            found += _entities(self.request("POST", "/v1/predict", json=body))
-        return found[0] if isinstance(text, str) else found
+            answers += _entities(self.request("POST", "/v1/predict", json=body))
+        return answers[0] if isinstance(text, str) else answers
 
     def domains(self) -> list[str]:
         """Names of all domains."""
@@ -234,5 +234,5 @@ class AsyncClient:
         replies = await asyncio.gather(
             *(self.request("POST", "/v1/predict", json=_body(part, domain, options)) for part in parts)
         )
-        found = [entities for reply in replies for entities in _entities(reply)]
-        return found[0] if isinstance(text, str) else found
+        answers = [entities for reply in replies for entities in _entities(reply)]
+        return answers[0] if isinstance(text, str) else answers

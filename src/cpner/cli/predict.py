@@ -105,8 +105,8 @@ def _tag(
     rest = iter(lines)
     done = 0
     while batch := list(itertools.islice(rest, batch_size)):
-        found = ner.predict(batch, domain, types=types, batch_size=batch_size, beams=beams)
-        for line, entities in zip(batch, found, strict=True):
+        answers = ner.predict(batch, domain, types=types, batch_size=batch_size, beams=beams)
+        for line, entities in zip(batch, answers, strict=True):
             yield Tagged(line, entities, domain)
         done += len(batch)
         progress(Progress(done, 0, f"{done:,} texts"))

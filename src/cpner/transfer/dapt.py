@@ -119,7 +119,8 @@ class _Text:
     """Batches of corrupted lines; what is drawn depends on the seed and the step alone."""
 
     def __init__(self, lines: Iterable[str], vocabulary: Vocabulary, config: DaptConfig) -> None:
-        self.vocabulary, self.config = vocabulary, config
+        self.vocabulary = vocabulary
+        self.config = config
         self.corrupt = SpanCorruption(vocabulary, noise=config.noise, mean_span=config.mean_span, biased=config.biased)
         if vocabulary.unknown in self.corrupt.sentinels or None in self.corrupt.sentinels:
             raise BackboneError("the vocabulary has no sentinels (<extra_id_0>), which DAPT hides spans behind")
