@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: setup demo test check fix bench docs clean
+.PHONY: setup demo test test-all check fix bench docs clean
 
 setup: $(VENV)/.ready
 
@@ -18,7 +18,10 @@ demo: setup
 	$(BIN)/cpner demo --out demo-out
 
 test: setup
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(BIN)/pytest
+
+test-all: setup
+	$(BIN)/pytest -m "" --cov --cov-report=term:skip-covered
 
 check: setup
 	$(BIN)/ruff format --check src tests benchmarks docs

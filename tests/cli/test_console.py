@@ -52,7 +52,7 @@ def test_steps_that_count_are_numbered(capsys):
 
 @pytest.mark.slow
 def test_training_in_a_log_is_not_silent(tmp_path):
-    result = shell("cpner warm-up sample:news --domain news --store store --epochs 9 2>log; cat log", tmp_path)
+    result = shell("cpner warm-up sample:news --domain news --store store --epochs 3 2>log; cat log", tmp_path)
 
     assert " %  " in result.stdout
     assert "\r" not in result.stdout and "\x1b" not in result.stdout
