@@ -49,6 +49,7 @@ OF_SEVERAL = {  # tests of more than one module, and what they hold together
     "test_mini": "the shipped backbone, from text to entities",
     "test_style": "all modules",
     "serve/test_fuzz": "the whole server, with requests that no client would make",
+    "serve/test_page": "the page, in a real browser",
     "serve/test_process": "the whole server, as a process of its own",
     "corpus/test_datasets": "the readers, with the public datasets",
     "corpus/test_same_words": "readers and predictions",
