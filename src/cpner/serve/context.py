@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,7 +40,7 @@ class Context:
     jobs: Jobs
     ready: bool = False
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    notes: dict[tuple[str, str], Any] = field(default_factory=dict)
+    notes: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 Handler = Callable[[Context, Request], Awaitable[Response]]

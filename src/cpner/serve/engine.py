@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from cpner.ner import CPNER
 from cpner.progress import Progress
 from cpner.recognition.recognise import word_lengths
 from cpner.serve.batcher import Item, Predictions
+from cpner.serve.problems import ProblemError
 from cpner.store import DomainCard, Store
 from cpner.store.package import CARD
 
@@ -123,10 +126,10 @@ class Engine:
         Raises:
             UnknownDomainError: there is no such domain.
         """
+        self.check_known(name)  # first: nothing but a name may become part of a path
         try:
             data = (self.store.path / name / CARD).read_bytes()  # holds the tensors' digests
         except OSError as error:
-            self.check_known(name)
             raise StoreError(f"domain {name!r} can't be read: {error.strerror or error}") from error
         return hashlib.sha256(data).hexdigest()[:_VERSION]
 
@@ -148,33 +151,36 @@ class Engine:
             self.store.export(name, file)
             return file.read_bytes()
 
-    def upload(self, name: str, archive: bytes, *, overwrite: bool, max_bytes: int) -> DomainCard:
-        """Store a domain from such a file.
+    def upload(self, name: str, archive: bytes, *, max_bytes: int) -> DomainCard:
+        """Store a domain from such a file, in place of one of this name.
 
         Raises:
-            StoreError: it is no such file, or the name is taken.
+            ProblemError: 413, it is too large unpacked.
+            StoreError: it is no such file.
             PrefixMismatchError: it was made for another backbone.
         """
+        with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(io.BytesIO(archive)) as packed:
+            if sum(entry.file_size for entry in packed.infolist()) > max_bytes:
+                raise ProblemError(413, "too_large", f"the archive unpacks to more than {max_bytes:,} bytes")
         with self._temporary() as file, tempfile.TemporaryDirectory() as folder:
             file.write_bytes(archive)
             try:
                 Store(folder).import_(file, name, max_bytes=max_bytes)  # beside the store, until it is checked
             except StoreError as error:
                 raise StoreError(str(error).replace(str(file), "the archive")) from error
-            checked = CPNER(self.ner.backbone, folder)
-            checked.prefix(name)
-            return self.store.import_(file, name, overwrite=overwrite, max_bytes=max_bytes)
+            CPNER(self.ner.backbone, folder).prefix(name)
+            return self.store.import_(file, name, overwrite=True, max_bytes=max_bytes)
 
-    def copy(self, name: str, to: str, *, overwrite: bool) -> DomainCard:
-        """Store a domain under another name too.
+    def copy(self, name: str, to: str) -> DomainCard:
+        """Store a domain under another name too, in place of one of that name.
 
         Raises:
             UnknownDomainError: there is no such domain.
-            StoreError: the name is taken, or can't name a domain.
+            StoreError: it is damaged.
         """
         with self._temporary() as file:
             self.store.export(name, file)
-            return self.store.import_(file, to, overwrite=overwrite)
+            return self.store.import_(file, to, overwrite=True)
 
     def remove(self, name: str) -> None:
         """Delete a domain from the store.

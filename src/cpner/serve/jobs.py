@@ -24,8 +24,8 @@ from cpner.serve.problems import ProblemError
 
 _log = logging.getLogger("cpner.serve")
 _KEPT = 100  # finished jobs whose folders stay
-_HEARTBEAT = 15.0  # seconds between signs of life in a stream of events
-_LOOK = 1.0  # seconds between looks at a job of another server
+_LOOK = 1.0  # seconds between looks at a job of another server, and between signs of life in a stream of events
+_WAIT = 15.0  # seconds between looks whether another server has ended
 _STOP_SECONDS = 5.0  # that a training has to end before it is killed
 _LAST_CHARACTERS = 300  # of the log that tell why a training failed
 Done = Callable[[str], Awaitable[None]]
@@ -144,9 +144,10 @@ class Jobs:
             if not self._owned():
                 await asyncio.sleep(_LOOK)
                 job = await self.get(job.record.id)
+                yield None
                 continue
             try:
-                async with self._changed, asyncio.timeout(_HEARTBEAT):
+                async with self._changed, asyncio.timeout(_LOOK):
                     while job.events <= after and job.is_open:
                         await self._changed.wait()
             except TimeoutError:
@@ -177,7 +178,7 @@ class Jobs:
             if job is None or not self._owned():
                 async with self._changed:
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_HEARTBEAT):  # another server may have ended
+                        async with asyncio.timeout(_WAIT):
                             await self._changed.wait()
                 continue
             self._current = job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import re
 import zlib
@@ -16,6 +17,7 @@ from cpner.serve.problems import ProblemError
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+_READ_SECONDS = 120.0  # that a client may take to send a body
 _GZIP = 31  # zlib's number for gzip with its header
 _PATH = re.compile(r"(.*?)(?: - at `(.*)`)?", re.DOTALL)
 Kind = TypeVar("Kind")
@@ -46,7 +48,7 @@ async def read_body(request: Request, limit: int) -> bytes:
         limit: bytes, as sent and unpacked.
 
     Raises:
-        ProblemError: 413 too large, 415 another encoding than gzip, 400 damaged.
+        ProblemError: 408 too slow, 413 too large, 415 another encoding than gzip, 400 damaged.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
@@ -57,10 +59,13 @@ async def read_body(request: Request, limit: int) -> bytes:
     unpacker = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
     body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += unpacker.decompress(chunk, limit + 1 - len(body)) if unpacker else chunk
-            if len(body) > limit or (unpacker and unpacker.unconsumed_tail):
-                raise too_large(limit)
+        async with asyncio.timeout(_READ_SECONDS):
+            async for chunk in request.stream():
+                body += unpacker.decompress(chunk, limit + 1 - len(body)) if unpacker else chunk
+                if len(body) > limit or (unpacker and unpacker.unconsumed_tail):
+                    raise too_large(limit)
+    except TimeoutError as error:
+        raise ProblemError(408, "timeout", "the body came too slowly", headers={"Connection": "close"}) from error
     except zlib.error as error:
         raise ProblemError(400, "malformed", "the body is no gzip, though Content-Encoding says so") from error
     except ClientDisconnect as error:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import threading
 import zipfile
 from pathlib import Path
@@ -116,6 +117,15 @@ def test_a_name_that_is_no_name_is_refused(tiny: Any, served: Served, tmp_path: 
     assert reply.status_code in (404, 405, 422)
     assert Store(served.store).names() == list(DOMAINS)
     assert sorted(path.name for path in served.store.parent.iterdir() if path.is_dir()) == ["new-7", "store"]
+
+
+def test_a_path_is_no_name(served: Served) -> None:
+    (served.store.parent / "domain.json").write_bytes((served.store / "one" / "domain.json").read_bytes())
+
+    for path in ("%2e%2e", "%2e%2e%2fstore", "%2e"):
+        with socket.create_connection(("127.0.0.1", served.client.base_url.port), timeout=20) as connection:
+            connection.sendall(f"GET /v1/domains/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            assert connection.recv(64)[9:12] == b"404"
 
 
 def test_what_is_no_domain_is_refused(tiny: Any, served: Served, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from cpner.serve.routes.jobs import submit
 from cpner.serve.schema import JobRequest, Splits
 from cpner.serve.wire import answer, read_json
 
+_NOTES = 10_000  # projects whose first domain is remembered
 _LEAST_FOR_DEV = 25  # annotations from which every fifth chooses the best epoch
 _CHANGES = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED")
 _DELETIONS = ("ANNOTATION_DELETED", "ANNOTATIONS_DELETED")
@@ -95,6 +96,8 @@ async def setup(context: Context, request: Request) -> Response:
     if isinstance(parameters, dict) and isinstance(name := parameters.get("domain"), str):
         context.engine.check_known(name)
         context.notes["label-studio", project] = name
+        while len(context.notes) > _NOTES:
+            del context.notes[next(iter(context.notes))]
     return answer({"model_version": _version(context, _domain(context, project))})
 
 

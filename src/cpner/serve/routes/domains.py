@@ -84,12 +84,11 @@ async def upload(context: Context, request: Request) -> Response:
     async with context.writing:
         known = _check_preconditions(context, request, name)
         check_room(context, name)
+        limit = context.settings.max_unpacked
         try:
-            card = await asyncio.to_thread(
-                context.engine.upload, name, data, overwrite=True, max_bytes=context.settings.max_unpacked
-            )
+            card = await asyncio.to_thread(context.engine.upload, name, data, max_bytes=limit)
         except (StoreError, PrefixMismatchError) as error:
-            raise _refused(error) from error
+            raise problem_of(error, status=422) from error
         version = await changed(context, name, "replaced" if known else "added")
     return _stored(context, card, version, known)
 
@@ -105,10 +104,7 @@ async def copy(context: Context, request: Request) -> Response:
         if known and not asked.overwrite:
             raise ProblemError(409, "conflict", f"domain {asked.to!r} is there already; say overwrite")
         check_room(context, asked.to)
-        try:
-            card = await asyncio.to_thread(context.engine.copy, name, asked.to, overwrite=asked.overwrite)
-        except StoreError as error:
-            raise _refused(error) from error
+        card = await asyncio.to_thread(context.engine.copy, name, asked.to)
         version = await changed(context, asked.to, "replaced" if known else "added")
     return _stored(context, card, version, known)
 
@@ -176,8 +172,12 @@ def check_room(context: Context, name: str) -> None:
     """Check that there is room for a domain.
 
     Raises:
-        ProblemError: 413, the store has as many as it may.
+        ProblemError: 409 something is in its way, 413 the store has as many as it may.
     """
+    try:
+        context.engine.store.check_place(name)
+    except StoreError as error:
+        raise problem_of(error, status=409) from error
     limit = context.settings.max_domains
     if name not in context.engine.store and len(context.engine.store) >= limit:
         raise ProblemError(413, "too_large", f"the store has {limit} domains, as many as it may")
@@ -212,16 +212,6 @@ def _check_preconditions(context: Context, request: Request, name: str) -> bool:
 def _matches(header: str, version: str | None) -> bool:
     tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
     return "*" in tags or f'"{version}"' in tags
-
-
-def _refused(error: CpnerError) -> ProblemError:
-    """The refusal of an archive or a name: something in the way, too much, or simply wrong."""
-    message = str(error)
-    if "differs from the stored" in message or "in the way" in message or "already" in message:
-        return ProblemError(409, "conflict", message)
-    if "more than the" in message:
-        return ProblemError(413, "too_large", message)
-    return ProblemError(422, "invalid", message)
 
 
 _PATH = "/v1/domains/{name}"

@@ -21,6 +21,8 @@ from cpner.training import TrainingConfig, check_types
 from cpner.transfer.mixing import Mixing
 from cpner.transfer.strategies import check_strategy
 
+_HEARTBEAT = 15  # signs of life, a second each, of which one is sent
+
 
 async def start_job(context: Context, request: Request) -> Response:
     """Train a domain: "fit" on its sentences, "transfer" from sources, or "self-train" on text without labels."""
@@ -113,10 +115,12 @@ async def watch_job(context: Context, request: Request) -> Response:
 
 
 async def _stream(context: Context, job: JobFolder, last: int) -> AsyncIterator[bytes]:
+    silent = 0
     async for event in context.jobs.events(job, last):
-        if event is None:
+        silent = 0 if event else silent + 1
+        if silent and silent % _HEARTBEAT == 0:
             yield b": still here\n\n"
-        else:
+        if event:
             data = msgspec.json.encode(event["data"]).decode()
             yield f"id: {event['id']}\nevent: {event['event']}\ndata: {data}\n\n".encode()
         if context.gate.draining:
