@@ -69,12 +69,12 @@ def running(backbone: Any, store: Path, **settings: Any) -> Iterator[Served]:
         thread.join(30)
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 60.0) -> None:
-    """Wait until something is true."""
+def wait_until(true: Callable[[], Any], seconds: float = 60.0, *, pause: float = 0.01) -> None:
+    """Wait until something is true; a long pause leaves the processor to those that work for it."""
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def labelled() -> list[dict[str, Any]]:

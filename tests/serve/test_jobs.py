@@ -35,7 +35,7 @@ def show(served: Served, name: str) -> dict[str, Any]:
 
 
 def finish(served: Served, name: str, state: str = "done") -> dict[str, Any]:
-    wait_until(lambda: show(served, name)["state"] not in ("queued", "running"), PATIENCE)
+    wait_until(lambda: show(served, name)["state"] not in ("queued", "running"), PATIENCE, pause=0.1)
     told = show(served, name)
     assert told["state"] == state, told["error"]
     return show(served, name)

@@ -205,7 +205,7 @@ def _print(corpus: Corpus, written: Format) -> None:
         raise click.UsageError(f"standard output can't hold the files of {written.name}; name a folder")
     corpus.warn_of_loss(written)
     for data in written.chunks(next(iter(corpus.splits.values()))):
-        click.echo(data, nl=False)
+        click.echo(data if written.binary else data.decode(), nl=False)
 
 
 def _statistics_table(corpus: Corpus, splits: dict[str, Any]) -> Table:
