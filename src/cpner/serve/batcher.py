@@ -220,7 +220,7 @@ class Batcher:
             return
         started = time.monotonic()
         try:
-            found = self.engine.recognise(items, between)
+            predictions = self.engine.recognise(items, between)
         except Exception as error:
             if len(items) > 1:  # an error of one must not be the others' too
                 for item in items:
@@ -229,7 +229,7 @@ class Batcher:
                 self._deliver([(items[0].future, error)])
             return
         seconds = time.monotonic() - started
-        self._deliver([(item.future, one) for item, one in zip(items, found, strict=True)])
+        self._deliver([(item.future, one) for item, one in zip(items, predictions, strict=True)])
         self.metrics.inference.observe(seconds)
         self.metrics.batch_sentences.observe(len(items))
         self.metrics.batch_pieces.observe(sum(item.pieces for item in items))

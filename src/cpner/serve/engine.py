@@ -64,10 +64,12 @@ class Engine:
             self._used[name] = self._mark(name)
 
         def report(progress: Progress) -> None:
-            if progress.done < progress.total:
+            if is_long and progress.done < progress.total:
                 between()
 
-        longest = min(max(item.pieces for item in items), self.ner.backbone.window)
+        window = self.ner.backbone.window
+        is_long = any(item.pieces > window for item in items)
+        longest = min(max(item.pieces for item in items), window)
         size = max(1, min(self.batch_size, self.max_batch_pieces // max(1, longest)))
         return self.ner.recognise(
             [item.sentence for item in items],

@@ -17,7 +17,7 @@ from cpner.serve.context import Context
 from cpner.serve.problems import ProblemError
 from cpner.training import check_types
 
-_PAUSE = 0.02  # seconds until what found the queue full tries again
+_PAUSE = 0.02  # seconds until what predictions the queue full tries again
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ async def find(
     check_ask(context, ask)
     items = [make_item(context, text, domain, ask) for text, domain in zip(texts, domains, strict=True)]
     context.batcher.submit(items)
-    found = await wait(request, items)
-    return [entities_of(item, one, ask) for item, one in zip(items, found, strict=True)]
+    predictions = await wait(request, items)
+    return [entities_of(item, one, ask) for item, one in zip(items, predictions, strict=True)]
 
 
 async def find_bulk(
@@ -114,14 +114,14 @@ async def find_bulk(
     settings = context.settings
     if len(sentences) > settings.max_lines:
         raise ProblemError(413, "too_large", f"{len(sentences):,} sentences; at most {settings.max_lines:,}")
-    found: list[list[Prediction]] = []
+    predictions: list[list[Prediction]] = []
     room = 2 * settings.batch_size
     for start in range(0, len(sentences), room):
         items = [_item(context, sentence, domain, Ask()) for sentence in sentences[start : start + room]]
         for item in items:
             await enter(context, item)
-        found += await wait(request, items)
-    return found
+        predictions += await wait(request, items)
+    return predictions
 
 
 async def enter(context: Context, item: Item) -> None:
@@ -148,9 +148,9 @@ def check_count(context: Context, texts: int) -> None:
         raise ProblemError(413, "too_large", message, limit=limit)
 
 
-def entities_of(item: Item, found: Iterable[Prediction], ask: Ask) -> list[Entity]:
+def entities_of(item: Item, predictions: Iterable[Prediction], ask: Ask) -> list[Entity]:
     """Entities with character offsets."""
-    return [item.sentence.entity(one.span, one.score) for one in found if ask.wants(one)]
+    return [item.sentence.entity(one.span, one.score) for one in predictions if ask.wants(one)]
 
 
 async def wait(request: Request, items: Sequence[Item]) -> list[list[Prediction]]:
@@ -166,8 +166,8 @@ async def wait(request: Request, items: Sequence[Item]) -> list[list[Prediction]
         latest = max((item.deadline for item in items), default=time.monotonic() + 1)
         await asyncio.wait([gone, everything], timeout=latest - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
         if everything.done():
-            found: list[list[Prediction]] = everything.result()
-            return found
+            predictions: list[list[Prediction]] = everything.result()
+            return predictions
         if gone.done():
             raise ProblemError(499, "gone", "the client has left")
         raise ProblemError(504, "timeout", "the answer took too long; come again later")

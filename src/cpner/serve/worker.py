@@ -94,8 +94,8 @@ def _before(job: JobFolder, ner: Any, corpus: Corpus) -> dict[str, Any] | None:
     if not path.exists():
         known = job.record.domain in ner.domains
         write(path, _score(ner, job.record.domain, corpus) if known else None)
-    found: dict[str, Any] | None = msgspec.json.decode(path.read_bytes())
-    return found
+    scores: dict[str, Any] | None = msgspec.json.decode(path.read_bytes())
+    return scores
 
 
 def _score(ner: Any, domain: str, corpus: Corpus) -> dict[str, Any] | None:

@@ -43,26 +43,26 @@ class Annotations:
         if not isinstance(text, str):
             return
         with _writing:
-            kept = self._read()
+            by_number = self._read()
             for annotation in annotations:
-                kept.pop(str(annotation["id"]), None)
+                by_number.pop(str(annotation["id"]), None)
                 if not annotation.get("was_cancelled"):
                     regions = annotation.get("result")
-                    kept[str(annotation["id"])] = {
+                    by_number[str(annotation["id"])] = {
                         "text": text,
                         "regions": regions if isinstance(regions, list) else [],
                     }
-            if len(kept) > self.most:
+            if len(by_number) > self.most:
                 raise ProblemError(413, "too_large", f"at most {self.most:,} annotations of a project are kept")
-            self._write(kept)
+            self._write(by_number)
 
     def remove(self, annotations: Sequence[dict[str, Any]]) -> None:
         """Forget annotations."""
         with _writing:
-            kept = self._read()
+            by_number = self._read()
             for annotation in annotations:
-                kept.pop(str(annotation["id"]), None)
-            self._write(kept)
+                by_number.pop(str(annotation["id"]), None)
+            self._write(by_number)
 
     def sentences(self, labelling: Labelling) -> list[Labelled]:
         """What was annotated: for each text the annotation that came last."""
@@ -72,12 +72,12 @@ class Annotations:
     def _read(self) -> dict[str, Any]:
         if not self.path.exists():
             return {}
-        kept: dict[str, Any] = msgspec.json.decode(self.path.read_bytes())
-        return kept
+        by_number: dict[str, Any] = msgspec.json.decode(self.path.read_bytes())
+        return by_number
 
-    def _write(self, kept: dict[str, Any]) -> None:
+    def _write(self, by_number: dict[str, Any]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write(self.path, kept)
+        write(self.path, by_number)
 
 
 def _marks(text: str, regions: Sequence[Any], labelling: Labelling) -> list[Mark]:

@@ -37,9 +37,9 @@ async def classify(context: Context, request: Request) -> Response:
     domain = request.path_params.get("name") or parameters.domain
     texts = [asked.inputs] if isinstance(asked.inputs, str) else asked.inputs
     ask = work.Ask(tuple(parameters.types) if parameters.types else None)
-    found = await work.find(context, request, texts, [domain] * len(texts), ask)
+    answers = await work.find(context, request, texts, [domain] * len(texts), ask)
     ignored = set(parameters.ignore_labels or ())
-    shown = [_groups(entities, ignored) for entities in found]
+    shown = [_groups(entities, ignored) for entities in answers]
     return answer(shown[0] if isinstance(asked.inputs, str) else shown)
 
 

@@ -80,8 +80,8 @@ async def infer(context: Context, request: Request) -> Response:
     (tensor,) = asked.inputs
     if math.prod(tensor.shape) != len(tensor.data):
         raise ProblemError(422, "invalid", "shape and data differ in size", path="$.inputs[0].shape")
-    found = await work.find(context, request, tensor.data, [name] * len(tensor.data), work.Ask())
-    data = [msgspec.json.encode([one._asdict() for one in entities]).decode() for entities in found]
+    answers = await work.find(context, request, tensor.data, [name] * len(tensor.data), work.Ask())
+    data = [msgspec.json.encode([one._asdict() for one in entities]).decode() for entities in answers]
     output: dict[str, Any] = {"name": "entities", "shape": tensor.shape, "datatype": "BYTES", "data": data}
     reply = {"model_name": name, "model_version": context.engine.version(name), "outputs": [output]}
     return answer(reply if asked.id is None else {**reply, "id": asked.id})

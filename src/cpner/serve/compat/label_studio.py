@@ -108,7 +108,7 @@ async def predict(context: Context, request: Request) -> Response:
     domain = _domain(context, project_id(asked.project))
     version = _version(context, domain)
     texts = [task.data.get(labelling.text_key) for task in asked.tasks]
-    found = await work.find(
+    answers = await work.find(
         context, request, [text if isinstance(text, str) else "" for text in texts], [domain] * len(texts),
         work.Ask(labelling.types),
     )  # fmt: skip
@@ -118,7 +118,7 @@ async def predict(context: Context, request: Request) -> Response:
             "score": min((one.score or 0.0 for one in entities), default=1.0),
             "model_version": version,
         }
-        for text, entities in zip(texts, found, strict=True)
+        for text, entities in zip(texts, answers, strict=True)
     ]
     return answer({"results": results})
 
@@ -128,26 +128,26 @@ async def webhook(context: Context, request: Request) -> Response:
     asked = await read_json(request, WebhookRequest, context.settings.max_bulk)
     if asked.action not in (*_CHANGES, *_DELETIONS, "START_TRAINING") or asked.project is None:
         return answer({"status": "Unknown event"})
-    kept = Annotations(context.engine.store.path, project_id(asked.project.id), context.settings.max_lines)
+    annotations = Annotations(context.engine.store.path, project_id(asked.project.id), context.settings.max_lines)
     given = asked.annotations if isinstance(asked.annotations, list) else [asked.annotation]
     given = [one for one in given if isinstance(one, dict) and "id" in one]
     if asked.action in _DELETIONS:
-        await asyncio.to_thread(kept.remove, given)
+        await asyncio.to_thread(annotations.remove, given)
         return answer({"result": {}, "status": "ok"}, 201)
     if asked.action in _CHANGES:
         if given and asked.project.label_config and isinstance(asked.task, dict):
             labelling = read_labelling(asked.project.label_config)
-            await asyncio.to_thread(kept.add, given, asked.task, labelling)
+            await asyncio.to_thread(annotations.add, given, asked.task, labelling)
         return answer({"result": {}, "status": "ok"}, 201)
-    result = await _train(context, asked.project, kept)
+    result = await _train(context, asked.project, annotations)
     return answer({"result": result, "status": "ok"}, 201)
 
 
-async def _train(context: Context, project: Project, kept: Annotations) -> dict[str, Any]:
+async def _train(context: Context, project: Project, annotations: Annotations) -> dict[str, Any]:
     if project.label_config is None:
         raise ProblemError(422, "invalid", "training needs the project's labelling configuration")
     labelling = read_labelling(project.label_config)
-    sentences = await asyncio.to_thread(kept.sentences, labelling)
+    sentences = await asyncio.to_thread(annotations.sentences, labelling)
     if not sentences:
         raise ProblemError(422, "invalid", "nothing to learn from: no annotation has been sent yet")
     dev = sentences[::5] if len(sentences) >= _LEAST_FOR_DEV else []
@@ -160,14 +160,14 @@ async def _train(context: Context, project: Project, kept: Annotations) -> dict[
 
 def project_id(project: str | int | None) -> str:
     """The number of a project, which Label Studio writes as `ID.TIMESTAMP` too."""
-    found = re.match(r"[A-Za-z0-9_-]{1,40}", str(project or ""))
-    return found[0] if found else "0"
+    match = re.match(r"[A-Za-z0-9_-]{1,40}", str(project or ""))
+    return match[0] if match else "0"
 
 
 def _domain(context: Context, project: str) -> str | None:
-    own = f"ls-{project}"
-    if own in context.engine.store:
-        return own
+    trained = f"ls-{project}"
+    if trained in context.engine.store:
+        return trained
     noted: str | None = context.notes.get(("label-studio", project))
     return noted if noted is not None and noted in context.engine.store else None
 

@@ -36,9 +36,9 @@ async def analyze(context: Context, request: Request) -> Response:
     if domain is None and asked.entities:
         types = tuple(dict.fromkeys(_words(name) for name in asked.entities))
     ask = work.Ask(types, threshold=asked.score_threshold)
-    found = await work.find(context, request, texts, [domain] * len(texts), ask)
+    answers = await work.find(context, request, texts, [domain] * len(texts), ask)
     wanted = set(asked.entities) if asked.entities else None
-    shown = [_results(entities, wanted) for entities in found]
+    shown = [_results(entities, wanted) for entities in answers]
     return answer(shown[0] if isinstance(asked.text, str) else shown)
 
 

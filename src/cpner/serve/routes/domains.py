@@ -131,8 +131,8 @@ async def score(context: Context, request: Request) -> Response:
     asked = await read_json(request, EvaluateRequest, context.settings.max_bulk)
     gold = sentences_of(asked.sentences)
     types = context.engine.card(name).types
-    found = await work.find_bulk(context, request, gold, name)
-    result = await asyncio.to_thread(evaluate, gold, found, types)
+    predictions = await work.find_bulk(context, request, gold, name)
+    result = await asyncio.to_thread(evaluate, gold, predictions, types)
     return answer({"domain": name, **result.to_json()})
 
 

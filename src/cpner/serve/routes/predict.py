@@ -42,10 +42,10 @@ async def predict(context: Context, request: Request) -> Response:
     inputs = _inputs(asked)
     ask = _ask(asked)
     domains = [one.domain or asked.domain for one in inputs]
-    found = await work.find(context, request, [one.text for one in inputs], domains, ask)
+    answers = await work.find(context, request, [one.text for one in inputs], domains, ask)
     results = [
         _result(one, domain, entities, asked.offsets)
-        for one, domain, entities in zip(inputs, domains, found, strict=True)
+        for one, domain, entities in zip(inputs, domains, answers, strict=True)
     ]
     if lines_out:
         return Response(b"".join(msgspec.json.encode(result) + b"\n" for result in results), media_type=NDJSON)
@@ -58,8 +58,8 @@ async def compare(context: Context, request: Request) -> Response:
     asked = await read_json(request, CompareRequest, context.settings.max_body)
     ask = work.Ask(threshold=asked.threshold)
     texts = [text for text in asked.texts for _ in asked.domains]
-    found = await work.find(context, request, texts, asked.domains * len(asked.texts), ask)
-    results = [_compare(found[i], found[i + 1]) for i in range(0, len(found), 2)]
+    answers = await work.find(context, request, texts, asked.domains * len(asked.texts), ask)
+    results = [_compare(answers[i], answers[i + 1]) for i in range(0, len(answers), 2)]
     return answer(CompareAnswer(asked.domains, results))
 
 
@@ -148,10 +148,10 @@ async def _line(entry: tuple[Input, Item] | ProblemError, asked: PredictRequest,
         return msgspec.json.encode(entry.to_json())
     one, item = entry
     try:
-        found = await item.future
+        predictions = await item.future
     except Exception as error:
         return msgspec.json.encode({"id": one.id, **problem_of(error).to_json()})
-    entities = work.entities_of(item, found, ask)
+    entities = work.entities_of(item, predictions, ask)
     return msgspec.json.encode(_result(one, item.domain, entities, asked.offsets))
 
 
