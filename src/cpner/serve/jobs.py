@@ -57,7 +57,8 @@ class Jobs:
         """Read the jobs of the store, and go on with those that are not over if no other server does."""
         self.root.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.root / ".lock")
-        self.folders = self._read()
+        if not self._owned():
+            self.folders = self._read()
         self._runner = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -174,8 +175,9 @@ class Jobs:
 
     async def _run(self) -> None:
         while True:
+            owned = self._owned()  # first, as it may read the jobs anew
             job = next((job for job in self.folders.values() if job.is_open), None)
-            if job is None or not self._owned():
+            if job is None or not owned:
                 async with self._changed:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(_WAIT):
