@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from cpner.backbone import hardware
-from cpner.backbone.hardware import native_dtype
+from cpner.backbone.hardware import bound_kernels, native_dtype
 from cpner.backbone.load import load
 
 X86 = {"_is_avx512_bf16_supported": False, "_is_amx_tile_supported": False}
@@ -104,3 +104,12 @@ def test_an_environment_that_has_a_say_is_obeyed():
     told, faults = run(MALLOC_ARENA_MAX="2")
     assert told == "False False"
     assert faults > 1000  # 40 megabytes of fresh pages each time
+
+
+def test_an_environment_that_has_a_say_keeps_its_kernels(monkeypatch):
+    monkeypatch.setenv("LRU_CACHE_CAPACITY", "7")
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+
+    bound_kernels()
+
+    assert (os.environ["LRU_CACHE_CAPACITY"], os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) == ("7", "64")

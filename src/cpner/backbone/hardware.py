@@ -1,4 +1,4 @@
-"""What the machine is good at: number types that it has instructions for, and memory that is kept.
+"""What the machine is good at: number types that it has instructions for, and memory that is kept or bounded.
 
 A processor without instructions for bfloat16 takes ten to fifty times as long in it as in float32, and most laptops are
 such.
@@ -17,6 +17,8 @@ from functools import cache
 
 import torch
 
+_KERNELS = "64"  # that stay of each kind: of 16 or more, those that come again are there
+_KERNEL_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")  # oneDNN's own, and that of torch above it
 _TRIM_THRESHOLD = -1  # these three are of mallopt(3)
 _TOP_PAD = -2
 _MMAP_MAX = -4
@@ -61,3 +63,14 @@ def keep_freed_memory() -> bool:
         return False
     settings = {_MMAP_MAX: 0, _TRIM_THRESHOLD: _KEPT, _TOP_PAD: _STEP}
     return all(library.mallopt(name, value) == 1 for name, value in settings.items())
+
+
+def bound_kernels() -> None:
+    """Let oneDNN keep the last 64 kernels of a kind instead of 1,024.
+
+    It makes a kernel, of some hundred kilobytes, for each new shape of a product. Batches of sentences have ever new
+    shapes: a process grew by a gigabyte before the caches were full. The bounds are read at the first product: a process
+    that has multiplied before keeps its caches, and an environment that has a say is obeyed.
+    """
+    for name in _KERNEL_CACHES:
+        os.environ.setdefault(name, _KERNELS)

@@ -14,7 +14,7 @@ from torch import Tensor
 from cpner import files
 from cpner.backbone import EMBEDDED
 from cpner.backbone.checkpoint import read_shape, read_tokenizer, read_weights
-from cpner.backbone.hardware import keep_freed_memory, native_dtype
+from cpner.backbone.hardware import bound_kernels, keep_freed_memory, native_dtype
 from cpner.backbone.queries import mean_queries
 from cpner.backbone.t5 import T5
 from cpner.errors import BackboneError, ConfigError, one_line
@@ -85,7 +85,7 @@ def digest(t5: T5) -> str:
 
 
 def load(name: str = EMBEDDED, *, device: str | None = None, dtype: torch.dtype | None = None) -> Backbone:
-    """Load a backbone. The process then keeps memory that it frees, see `hardware`.
+    """Load a backbone. The process then keeps memory that it frees, and few kernels; see `hardware`.
 
     Args:
         name: "cpner-mini", a folder with a T5 checkpoint in safetensors, or a repository of the Hugging Face hub.
@@ -101,6 +101,7 @@ def load(name: str = EMBEDDED, *, device: str | None = None, dtype: torch.dtype 
         raise BackboneError(f"dtype {dtype} is not supported (float16 overflows in T5): use bfloat16 or float32")
     folder = locate(name)
     window, shape = read_shape(folder, name)
+    bound_kernels()
     keep_freed_memory()
     t5 = read_weights(folder, shape, name).to(device=device, dtype=dtype or native_dtype(device))
     return Backbone(name, t5, Vocabulary(read_tokenizer(folder, name)), window=window)
