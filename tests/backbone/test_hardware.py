@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,8 +15,10 @@ import torch
 from cpner.backbone import hardware
 from cpner.backbone.hardware import bound_kernels, native_dtype
 from cpner.backbone.load import load
+from tests.support import environment
 
 X86 = {"_is_avx512_bf16_supported": False, "_is_amx_tile_supported": False}
+ROUNDS = int(os.environ.get("CPNER_ROUNDS", "6"))  # 50 take minutes
 CODE = """
 import resource, torch
 from cpner.backbone.hardware import keep_freed_memory
@@ -27,6 +30,22 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 faults()
 print(faults())
+"""
+WORK = """
+import sys
+from cpner import CPNER, Corpus, TrainingConfig
+
+def resident() -> int:
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+corpus, ner = Corpus.read("sample:news"), CPNER.load()
+for seed in range(int(sys.argv[1])):
+    few = corpus.sample(count=32, seed=seed)
+    some = Corpus.from_sentences(few.train, test=corpus.test[seed % 8 :: 8], types=corpus.types)
+    ner.fit("news", some, config=TrainingConfig(epochs=1, min_steps=0, seed=seed))
+    ner.evaluate(some, "news")
+    print(resident(), flush=True)
 """
 
 
@@ -113,3 +132,16 @@ def test_an_environment_that_has_a_say_keeps_its_kernels(monkeypatch):
     bound_kernels()
 
     assert (os.environ["LRU_CACHE_CAPACITY"], os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) == ("7", "64")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells how much memory is resident")
+def test_memory_stays_as_it_is_after_two_rounds():
+    kept = {name: value for name, value in environment().items() if not name.endswith("CACHE_CAPACITY")}
+
+    run = subprocess.run(
+        [sys.executable, "-c", WORK, str(ROUNDS)], env=kept, capture_output=True, text=True, check=True
+    )
+
+    resident = [int(line) for line in run.stdout.split()]
+    assert max(resident[2:]) < 1.1 * resident[1], resident

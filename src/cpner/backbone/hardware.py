@@ -69,8 +69,8 @@ def bound_kernels() -> None:
     """Let oneDNN keep the last 64 kernels of a kind instead of 1,024.
 
     It makes a kernel, of some hundred kilobytes, for each new shape of a product. Batches of sentences have ever new
-    shapes: a process grew by a gigabyte before the caches were full. The bounds are read at the first product: a process
-    that has multiplied before keeps its caches, and an environment that has a say is obeyed.
+    shapes: a process grew by a gigabyte before the caches were full. The bounds are read at the first product. So a
+    process that has multiplied before keeps its caches; an environment that has a say is obeyed.
     """
     for name in _KERNEL_CACHES:
         os.environ.setdefault(name, _KERNELS)
