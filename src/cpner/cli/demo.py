@@ -78,16 +78,11 @@ def demo(
 
 
 def _config(target: str | None, steps: int | None, seed: int | None) -> DemoConfig:
-    from dataclasses import replace
-
     from cpner.experiments.demo.run import DemoConfig
 
-    config = DemoConfig()
-    if target is not None:
-        config = replace(config, target=target)
-    if steps is not None:
-        config = replace(config, warm_up_steps=steps, transfer_steps=max(1, steps // 2))
-    return config if seed is None else replace(config, seed=seed)
+    half = None if steps is None else max(1, steps // 2)
+    given = {"target": target, "warm_up_steps": steps, "transfer_steps": half, "seed": seed}
+    return DemoConfig(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 
 def _summary(result: DemoResult) -> RenderableType:
@@ -95,7 +90,7 @@ def _summary(result: DemoResult) -> RenderableType:
         _sentences(result),
         "",
         _scores(result),
-        *(Padding(Text(said), (0, 0, 1, 0)) for said in verdict(result)),
+        *(Padding(Text(sentence), (0, 0, 1, 0)) for sentence in verdict(result)),
         _weights(result),
     )
 
