@@ -51,12 +51,12 @@ class Corpus:
             raise CorpusError(f"corpus {name!r} has a split {unknown[0]!r}; expected {', '.join(SPLITS)}")
         self.name = name
         self.splits = {split: list(splits[split]) for split in SPLITS if split in splits}
-        found = _types_by_frequency(self.splits.values())
-        self.types = list(dict.fromkeys(types)) if types is not None else found
+        occurring = _types_by_frequency(self.splits.values())
+        self.types = list(dict.fromkeys(types)) if types is not None else occurring
         for type_ in self.types:
             check_words(type_)
         known = set(self.types)
-        missing = [type_ for type_ in found if type_ not in known]
+        missing = [type_ for type_ in occurring if type_ not in known]
         if missing:
             raise CorpusError(f"corpus {name!r} has entities of type {missing[0]!r}; its types are {self.types}")
         self.type_names = dict(type_names) if type_names is not None else {type_: type_ for type_ in self.types}
@@ -110,9 +110,9 @@ class Corpus:
             CorpusError: Something can't be read; the message says where and why.
             ConfigError: No such format.
         """
-        found, called = _find(path)
+        source, called = _find(path)
         repairs = Repairs()
-        files = find_splits(found, repairs) if found.is_dir() else {split_of(found) or "train": [found]}
+        files = find_splits(source, repairs) if source.is_dir() else {split_of(source) or "train": [source]}
         splits: dict[str, list[Sentence]] = {}
         origins = {}
         for split, paths in files.items():
@@ -219,9 +219,9 @@ class Corpus:
         if path.is_dir() or not has_known_ending(path):
             files = {split: path / f"{split}{written.suffix}" for split in self.splits}
             endings = [written.suffix, *written.beside]
-            own = {file.with_suffix(ending) for file in files.values() for ending in endings}
+            ours = {file.with_suffix(ending) for file in files.values() for ending in endings}
             before = {file for file in path.iterdir() if split_of(file)} if path.is_dir() else set()
-            others = sorted(file.name for file in before - own)
+            others = sorted(file.name for file in before - ours)
             if others:
                 raise CorpusError(f"already holds {', '.join(others)}; choose an empty folder", path=path)
             return files
@@ -242,14 +242,14 @@ def _find(path: str | os.PathLike[str]) -> tuple[Path, str]:
         return find_sample(given.removeprefix(_SAMPLE)), given.removeprefix(_SAMPLE)
     data = os.environ.get("CPNER_DATA")
     places = [Path(os.path.expanduser(given)), *([Path(data) / given] if data else [])]
-    found = next((place for place in places if place.exists()), None)
-    if found is None:
+    source = next((place for place in places if place.exists()), None)
+    if source is None:
         looked = f" (also not in CPNER_DATA, {data})" if data else "; CPNER_DATA can name the folder of your corpora"
         raise CorpusError(f"no such folder or file{looked}", path=given)
-    resolved = found.resolve()
-    if found.is_dir():
-        return found, resolved.name
-    return found, resolved.parent.name if is_split_name(found) else found.stem
+    resolved = source.resolve()
+    if source.is_dir():
+        return source, resolved.name
+    return source, resolved.parent.name if is_split_name(source) else source.stem
 
 
 def _names(
@@ -267,7 +267,7 @@ def _names(
     try:
         return name_types(sum(counts.values(), Counter()), types, repairs)
     except TypeNameError as error:
-        path = next((files[split][0] for split, own in counts.items() if error.code in own), None)
+        path = next((files[split][0] for split, counted in counts.items() if error.code in counted), None)
         raise CorpusError(str(error), path=path) from error
 
 

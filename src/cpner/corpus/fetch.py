@@ -72,7 +72,9 @@ def _is_there(path: Path, file: PublicFile) -> bool:
 def _download(url: str, path: Path, file: PublicFile, progress: Report) -> None:
     if not url.startswith(("http://", "https://")):
         raise ConfigError(f"can't fetch from {url!r}; expected an address with http:// or https://")
-    digest, size, label = hashlib.sha256(), 0, f"{path.parent.name}/{path.name}"
+    digest = hashlib.sha256()
+    size = 0
+    label = f"{path.parent.name}/{path.name}"
     with replacing(path) as target:
         try:
             with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as source:

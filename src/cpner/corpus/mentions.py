@@ -25,7 +25,8 @@ def replace_mentions(
     """
     words: list[str] = []
     spans = []
-    texts, done = sentence.word_texts, 0
+    texts = sentence.word_texts
+    done = 0
     for span in sentence.spans:
         mention: Words = texts[span.start : span.end]
         if rng.random() < share:

@@ -22,7 +22,7 @@ def sample_shots(sentences: Sequence[Sentence], shots: int, seed: int) -> list[S
     if shots < 1:
         raise ConfigError(f"shots={shots} asks for no sentence; expected 1 or more")
     types = [{span.type for span in sentence.spans} for sentence in sentences]
-    frequency = Counter(type_ for found in types for type_ in found)
+    frequency = Counter(type_ for present in types for type_ in present)
     order = _shuffled(len(sentences), seed)
     chosen: set[int] = set()
     served: Counter[str] = Counter()

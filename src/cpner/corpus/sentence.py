@@ -74,7 +74,8 @@ class Sentence:
     @classmethod
     def from_words(cls, words: Sequence[str], spans: Iterable[Span] = ()) -> Sentence:
         """Join words with single blanks into a text, as CoNLL files need."""
-        offsets, position = [], 0
+        offsets = []
+        position = 0
         for word in words:
             offsets.append((position, position + len(word)))
             position += len(word) + 1
@@ -132,7 +133,8 @@ class Sentence:
         """Turn a span of words into an entity with character offsets; an entity is returned as it is."""
         if isinstance(span, Entity):
             return span
-        start, end = self.words[span.start][0], self.words[span.end - 1][1]
+        start = self.words[span.start][0]
+        end = self.words[span.end - 1][1]
         return Entity(start, end, span.type, self.text[start:end], score)
 
     def with_spans(self, spans: Iterable[Span]) -> Sentence:

@@ -64,18 +64,18 @@ def find_splits(folder: Path, repairs: Repairs) -> dict[str, list[Path]]:
         paths = sorted(folder.iterdir())
     except OSError as error:
         raise CorpusError(f"can't be read: {error.strerror or error}", path=folder) from error
-    found: dict[str, list[_Candidate]] = {}
+    candidates: dict[str, list[_Candidate]] = {}
     for path in paths:
         split = _split_by_word(path) if path.is_file() and not path.name.startswith(".") else None
         if split and not _NO_CORPUS.fullmatch(path.suffix.lower()):
-            found.setdefault(split[0], []).append(_Candidate(*split, _rank(path), path))
-    inner = _inner_files(folder, paths) if not found else {}
-    if not found and not inner and (folder / "data").is_dir():
+            candidates.setdefault(split[0], []).append(_Candidate(*split, _rank(path), path))
+    inner = _inner_files(folder, paths) if not candidates else {}
+    if not candidates and not inner and (folder / "data").is_dir():
         return find_splits(folder / "data", repairs)
-    if not found and not inner:
+    if not candidates and not inner:
         names = ", ".join(path.name for path in paths[:8]) or "nothing"
         raise CorpusError(f"no file for train, dev or test (as train.txt or dev.jsonl); found {names}", path=folder)
-    return inner or {split: _best(found[split], split, folder, repairs) for split in SPLITS if split in found}
+    return inner or {split: _best(candidates[split], split, folder, repairs) for split in SPLITS if split in candidates}
 
 
 def _rank(path: Path) -> int:
@@ -113,9 +113,9 @@ def _inner_files(folder: Path, paths: list[Path]) -> dict[str, list[Path]]:
     here = [path for path in paths if path.suffix == ".ann"]
     if here:
         return {"train": here}
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for path in paths:
         if path.is_dir() and path.name.lower() in _SPLIT_OF:
             inside = [file for file in sorted(path.iterdir()) if file.suffix in (".ann", ".arrow", ".parquet")]
-            found.setdefault(_SPLIT_OF[path.name.lower()], []).extend(inside)
-    return {split: found[split] for split in SPLITS if found.get(split)}
+            files.setdefault(_SPLIT_OF[path.name.lower()], []).extend(inside)
+    return {split: files[split] for split in SPLITS if files.get(split)}

@@ -70,19 +70,19 @@ def name_types(
     given = dict(names or {})
     counts = codes if isinstance(codes, Counter) else Counter(dict.fromkeys(codes, 1))
     ordered = sorted(counts, key=lambda code: (-counts[code], code))
-    told = repairs if repairs is not None else Repairs()
+    repairs = Repairs() if repairs is None else repairs
     _warn_of_unused(given, ordered)
     result = {code: check_words(given[code], code) for code in ordered if code in given}
-    leaders = _leaders(ordered, given, told)
-    own = {**names_of_dataset(sorted(leader for leader in counts if leaders[leader] == leader)), **told.words}
-    rest = {code: own.get(code) or words_of(code) for code in ordered if leaders[code] == code and code not in given}
+    leaders = _leaders(ordered, given, repairs)
+    known = {**names_of_dataset(sorted(leader for leader in counts if leaders[leader] == leader)), **repairs.words}
+    rest = {code: known.get(code) or words_of(code) for code in ordered if leaders[code] == code and code not in given}
     taken = {words: code for code, words in reversed(result.items())}
     for code in sorted(rest, key=lambda code: (rest[code] != code, -counts[code], code)):
         words = _free(rest[code], code, taken)
         taken[check_words(words, code)] = code
         result[code] = words
         if words != rest[code]:
-            told.note(f"type {code!r} named {words!r}: {rest[code]!r} is {taken[rest[code]]!r}")
+            repairs.note(f"type {code!r} named {words!r}: {rest[code]!r} is {taken[rest[code]]!r}")
     return {code: result[leaders[code]] for code in sorted(counts)}
 
 

@@ -156,11 +156,13 @@ def check_fits(card: DomainCard, backbone: Backbone) -> None:
     shape = backbone.t5.shape
     layers = {"encoder": shape.encoder_layers, "decoder": shape.decoder_layers, "cross": shape.decoder_layers}
     needed = {kind: [layers[kind], 2, shape.heads, card.prefix["length"], shape.d_kv] for kind in card.shapes}
-    theirs, ours = card.backbone_fingerprint, backbone.fingerprint
+    theirs = card.backbone_fingerprint
+    ours = backbone.fingerprint
     if theirs == ours and needed == card.shapes:
         return
     if needed != card.shapes:
-        theirs, ours = f"{theirs}, prefix {card.shapes}", f"{ours}, prefix {needed}"
+        theirs = f"{theirs}, prefix {card.shapes}"
+        ours = f"{ours}, prefix {needed}"
     raise PrefixMismatchError(
         f"domain {card.name!r} was made for the backbone {card.backbone} ({theirs}), this one is {backbone.name} "
         f"({ours}); load the backbone that it was made for, or warm up again"

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-CARD, README = "domain.json", "README.md"
-PREFIX, REPARAMETERISATION = "prefix.safetensors", "reparameterisation.safetensors"
+CARD = "domain.json"
+README = "README.md"
+PREFIX = "prefix.safetensors"
+REPARAMETERISATION = "reparameterisation.safetensors"
 FLOATS = ("torch.bfloat16", "torch.float16", "torch.float32", "torch.float64")  # that can be checked and computed with
 FILES = (CARD, PREFIX, REPARAMETERISATION, README)
 IMPORT_BYTES = 1 << 30  # of an unpacked domain: far above any real one, far below what fills a disk

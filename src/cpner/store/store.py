@@ -55,8 +55,8 @@ class Store:
 
     def names(self) -> list[str]:
         """The stored domains, sorted; damaged ones too."""
-        found = {path.name.removeprefix(".old-") for path in self._folders()}
-        return sorted(name for name in found if self._place(name))
+        folders = {path.name.removeprefix(".old-") for path in self._folders()}
+        return sorted(name for name in folders if self._place(name))
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._place(name) is not None
@@ -209,7 +209,8 @@ class Store:
         """The folder of a domain, or the old one while a new one is taking its place (and may just have done so)."""
         if not is_name(name):
             return None
-        target, old = self.path / name, self.path / f".old-{name}"
+        target = self.path / name
+        old = self.path / f".old-{name}"
         return next((folder for folder in (target, old, target) if _holds_domain(folder)), None)
 
     def _find(self, name: str) -> Path:
@@ -234,7 +235,8 @@ class Store:
             return read(self._find(name))
 
     def _put(self, name: str, files: Mapping[str, bytes], overwrite: bool) -> None:
-        target, old = self.path / name, self.path / f".old-{name}"
+        target = self.path / name
+        old = self.path / f".old-{name}"
         with self._lock():
             self.check_place(name, overwrite=overwrite)
             part = self._part()

@@ -72,9 +72,9 @@ def are_strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def gold(found: Iterable[tuple[Place, Record]], repairs: Repairs) -> Iterator[tuple[Place, Record]]:
+def gold(labelled: Iterable[tuple[Place, Record]], repairs: Repairs) -> Iterator[tuple[Place, Record]]:
     """The records that their annotator accepted, where the tool asks for an answer."""
-    for place, record in found:
+    for place, record in labelled:
         note_types(record, repairs)
         if record.get("answer", "accept") == "accept":
             yield place, record
@@ -168,12 +168,12 @@ def in_order(marks: Sequence[Mark], place: Place, unit: str, repairs: Repairs, o
         distinct = sorted(distinct)
     elif options.overlaps == "longest":
         distinct.sort(key=lambda mark: mark[0] - mark[1])
-    kept: list[Mark] = []  # ascending
+    chosen: list[Mark] = []  # ascending
     for mark in distinct:
-        i = bisect_right(kept, mark)
-        rivals = [other for other in kept[max(i - 1, 0) : i + 1] if mark[0] < other[1] and other[0] < mark[1]]
+        i = bisect_right(chosen, mark)
+        rivals = [other for other in chosen[max(i - 1, 0) : i + 1] if mark[0] < other[1] and other[0] < mark[1]]
         if not rivals:
-            kept.insert(i, mark)
+            chosen.insert(i, mark)
         elif options.overlaps == "error":
             raise place.error(
                 f"{_name(rivals[0], unit)} and {_name(mark, unit)} overlap; entities must not: keep one of the two, "
@@ -181,7 +181,7 @@ def in_order(marks: Sequence[Mark], place: Place, unit: str, repairs: Repairs, o
             )
         else:
             repairs.note(f"overlapping entity left out ({options.overlaps} kept)", place)
-    return kept
+    return chosen
 
 
 def check_inside(mark: Mark, limit: int, place: Place, unit: str) -> None:
@@ -264,11 +264,14 @@ def _one_object(path: Path, text: str) -> Iterator[tuple[Place, Any]]:
 
 
 def _list_items(path: Path, text: str) -> Iterator[tuple[Place, Any]]:
-    position, line, counted = text.index("[") + 1, 1, 0
+    position = text.index("[") + 1
+    line = 1
+    counted = 0
     while True:
         while position < len(text) and (text[position].isspace() or text[position] == ","):
             position += 1
-        line, counted = line + text.count("\n", counted, position), position
+        line += text.count("\n", counted, position)
+        counted = position
         place = Place(path, line)
         if text[position : position + 1] == "]":
             rest = text[position + 1 :].lstrip()

@@ -24,8 +24,8 @@ def sentences_of_texts(labelled: Iterable[Labelled], options: Options, repairs: 
         CorpusError: An entity leaves its text, is white space, isn't what it says, or overlaps another.
     """
     known = recount(list(labelled), repairs)
-    found = (sentence_of_text(text, marks, place, repairs, options) for place, text, marks in known)
-    return [sentence for sentence in found if sentence is not None]
+    read = (sentence_of_text(text, marks, place, repairs, options) for place, text, marks in known)
+    return [sentence for sentence in read if sentence is not None]
 
 
 def sentence_of_text(
@@ -61,18 +61,18 @@ def sentence_of_words(
     repairs.mend(
         "white space around a word left out", place, sum(a != b for a, b in zip(words, stripped, strict=True) if b)
     )
-    kept = [i for i, word in enumerate(stripped) if word]
+    solid = [i for i, word in enumerate(stripped) if word]
     ordered: Iterable[Mark] = in_order([(*span,) for span in spans], place, "word", repairs, options)
-    if len(kept) < len(words):
-        repairs.mend("word of white space left out", place, len(words) - len(kept))
+    if len(solid) < len(words):
+        repairs.mend("word of white space left out", place, len(words) - len(solid))
         before = [0, *itertools.accumulate(int(bool(word)) for word in stripped)]
         moved = [(before[start], before[end], type_) for start, end, type_ in ordered]
         ordered = [mark for mark in moved if mark[0] < mark[1]]
         repairs.mend("entity of white space left out", place, len(moved) - len(list(ordered)))
-    if not kept:
+    if not solid:
         repairs.mend(_EMPTY, place)
         return None
-    return Sentence.from_words([stripped[i] for i in kept], [Span(*mark) for mark in ordered])
+    return Sentence.from_words([stripped[i] for i in solid], [Span(*mark) for mark in ordered])
 
 
 def at_least_one(sentences: list[Sentence], path: object) -> list[Sentence]:

@@ -108,7 +108,8 @@ def _is_ioe1(tags: Sequence[Tag]) -> bool:
 
 def _decode_one(tags: Sequence[Tag], i_opens: bool, e_opens: bool, closes: bool, repairs: Repairs) -> list[Span]:
     spans: list[Span] = []
-    start, open_type = 0, ""  # an empty type: no entity is open
+    start = 0  # an empty type: no entity is open
+    open_type = ""
 
     def close(end: int) -> None:
         nonlocal open_type
@@ -125,7 +126,8 @@ def _decode_one(tags: Sequence[Tag], i_opens: bool, e_opens: bool, closes: bool,
             close(i)
             if letter == "O":
                 continue
-            start, open_type = i, type_
+            start = i
+            open_type = type_
             repairs.mend(_OPENING_I, times=int(letter == "I" and not i_opens))
             repairs.mend(_OPENING_E, times=int(letter == "E" and not e_opens))
         if letter in "ES":

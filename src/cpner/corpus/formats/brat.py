@@ -34,7 +34,8 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     Raises:
         CorpusError: A file of the two is missing, or a line of entities is none.
     """
-    text_path, marks_path = file.path.with_suffix(".txt"), file.path.with_suffix(".ann")
+    text_path = file.path.with_suffix(".txt")
+    marks_path = file.path.with_suffix(".ann")
     for path in (text_path, marks_path):
         if not path.is_file():
             raise CorpusError(f"no {path.name} beside it", path=file.path)
@@ -57,7 +58,8 @@ def write_marks(sentences: Iterable[Sentence]) -> Iterator[str]:
         line = _one_line(sentence.text)
         for entity in sentence.entities:
             number += 1
-            start, end = offset + entity.start, offset + entity.end
+            start = offset + entity.start
+            end = offset + entity.end
             yield f"T{number}\t{_NO_TYPE.sub('_', entity.type)} {start} {end}\t{line[entity.start : entity.end]}"
         offset += len(line) + 1
 
@@ -75,13 +77,13 @@ def _marks(path: Path, repairs: Repairs) -> Iterator[RawMark]:
         if line[0] != "T":
             repairs.note("relation, event, attribute or note left out", place)
             continue
-        found = _ENTITY.fullmatch(line.rstrip())
-        if found is None:
+        match = _ENTITY.fullmatch(line.rstrip())
+        if match is None:
             raise place.error(f"{line[:60]!r} is no entity; expected 'T1', tab, type, start and end")
-        parts = [tuple(map(int, part.split())) for part in found[3].split(";")]
+        parts = [tuple(map(int, part.split())) for part in match[3].split(";")]
         repairs.note("discontinuous entity read from its first to its last part", place, int(len(parts) > 1))
-        said = found[4] if len(parts) == 1 else None
-        yield RawMark(parts[0][0], parts[-1][1], found[2], said)
+        said = match[4] if len(parts) == 1 else None
+        yield RawMark(parts[0][0], parts[-1][1], match[2], said)
 
 
 def _lines(whole: Labelled, path: Path) -> Iterator[Labelled]:
@@ -106,4 +108,5 @@ def _lines(whole: Labelled, path: Path) -> Iterator[Labelled]:
         line += 1
         if text[start:end].strip() or here:
             yield Labelled(Place(path, text.count("\n", 0, start) + 1), text[start:end].rstrip("\r\n"), here)
-        start, first = end, last
+        start = end
+        first = last

@@ -27,7 +27,8 @@ from cpner.errors import ConfigError, CorpusError
 _BLANKS = " \t\r"
 _DOCUMENT = "-DOCSTART-"
 _MOST = 1000  # columns
-_TYPES, _BETWEEN = "# types = ", " | "  # a comment with the names that no rule gives
+_TYPES = "# types = "  # a comment with the names that no rule gives
+_BETWEEN = " | "
 Line = tuple[int, str]  # number in the file, content
 Spot = tuple[int, int]  # block, line in it
 
@@ -98,7 +99,7 @@ def sentences_of(reading: _Reading, path: Path, options: Options, repairs: Repai
     repairs.mend("comment line left out", times=len(left_out))
     rows = [[line for j, line in enumerate(block) if (i, j) not in left_out] for i, block in enumerate(blocks)]
     rows = [block for block in rows if block]
-    found = [[_tag(row[layout.tag], layout, Place(path, number), options, repairs) for number, row in b] for b in rows]
+    tagged = [[_tag(row[layout.tag], layout, Place(path, number), options, repairs) for number, row in b] for b in rows]
     words = [[row[layout.word] for _, row in block] for block in rows]
     language = language_of([word for sentence in words for word in sentence])
     if language:
@@ -110,7 +111,7 @@ def sentences_of(reading: _Reading, path: Path, options: Options, repairs: Repai
             Place(path, rows[0][0][0]),
         )
     sentences = []
-    for block, texts, spans in zip(rows, words, tags.decode(found, repairs), strict=True):
+    for block, texts, spans in zip(rows, words, tags.decode(tagged, repairs), strict=True):
         sentence = sentence_of_words(texts, spans, Place(path, block[0][0]), repairs, options)
         if sentence is not None:
             sentences.append(sentence)

@@ -46,7 +46,8 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     decoded = tags.decode([[_tag(row) for row in block] for block in blocks], repairs)
     sentences = []
     for block, spans in zip(blocks, decoded, strict=True):
-        text, words = "", []
+        text = ""
+        words = []
         for row in block:
             word = strip_white(row[1])
             words.append((len(text), len(text) + len(word)))
@@ -66,5 +67,5 @@ def _row(line: str, place: Place) -> list[str]:
 
 
 def _tag(row: list[str]) -> str:
-    found = _TAG.search(row[9])
-    return strip_white(found[1]) if found else "O"
+    match = _TAG.search(row[9])
+    return strip_white(match[1]) if match else "O"

@@ -119,13 +119,13 @@ def _sentences(rows: list[Row], header: _Header | None, repairs: Repairs) -> Ite
     current = ""
     column = header.sentence if header else None
     for number, cells in rows:
-        own = strip_white(cells[column]) if column is not None and column < len(cells) else ""
+        name = strip_white(cells[column]) if column is not None and column < len(cells) else ""
         empty = not any(strip_white(cell) for cell in cells) or (column is None and not strip_white(cells[0]))
-        if empty or _DOCUMENT in cells or (own and own != current):
+        if empty or _DOCUMENT in cells or (name and name != current):
             if block:
                 yield block
             block = []
-        current = own or current
+        current = name or current
         if not empty and _DOCUMENT not in cells:
             block.append((number, cells))
     if block:

@@ -49,7 +49,8 @@ def read2(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     """
     labelled = []
     for place, record in records(file.path, file.text):
-        text, output = record.get("input"), record.get("output")
+        text = record.get("input")
+        output = record.get("output")
         entities = output.get("entities") if isinstance(output, dict) else None
         if not isinstance(text, str) or not isinstance(output, dict) or not isinstance(entities, dict):
             raise place.error(f"no 'input' and 'output' with 'entities'; keys: {show_keys(record)}")
@@ -65,8 +66,8 @@ def _occurrences(text: str, type_: str, mentions: Any, place: Place, repairs: Re
         raise place.error(f"the entities of {type_[:60]!r} are no list of texts")
     check_unicode(type_, place)
     for mention in dict.fromkeys(mentions):
-        found = [m.span() for m in regex.finditer(rf"(?<!\w){regex.escape(mention.strip())}(?!\w)", text)]
-        if not found:
+        places = [m.span() for m in regex.finditer(rf"(?<!\w){regex.escape(mention.strip())}(?!\w)", text)]
+        if not places:
             raise place.error(f"the text lacks the entity {mention[:60]!r}")
-        repairs.note("mention that stands several times: each is an entity", place, int(len(found) > 1))
-        yield from (RawMark(start, end, type_) for start, end in found)
+        repairs.note("mention that stands several times: each is an entity", place, int(len(places) > 1))
+        yield from (RawMark(start, end, type_) for start, end in places)

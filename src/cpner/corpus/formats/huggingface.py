@@ -17,7 +17,8 @@ from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Sentence
 from cpner.errors import CorpusError, MissingExtraError
 
-_PARQUET, _ARROW = b"PAR1", b"ARROW1"
+_PARQUET = b"PAR1"
+_ARROW = b"ARROW1"
 
 
 def sniff(file: File) -> str | None:
@@ -41,10 +42,10 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
         return read_tokens(file, options, repairs)
     table = _table(file)
     names = options.tag_names or _names(table)
-    own = Options(options.columns, options.overlaps, names)
+    named = Options(options.columns, options.overlaps, names)
     rows = ((Place(file.path, number), row) for number, row in enumerate(table.to_pylist(), 1))
-    found = [words_of({k: v for k, v in row.items() if v is not None}, place, own, repairs) for place, row in rows]
-    return at_least_one(sentences_of(found, options, repairs), file.path)
+    words = [words_of({k: v for k, v in row.items() if v is not None}, place, named, repairs) for place, row in rows]
+    return at_least_one(sentences_of(words, options, repairs), file.path)
 
 
 def write(sentences: Iterable[Sentence]) -> Iterator[str]:

@@ -45,8 +45,8 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
     types = types_in_words(sentences)
     for i, sentence in enumerate(sentences):
         entities = [{"start": e.start, "end": e.end, "type": e.type} for e in sentence.entities]
-        own = {"types": types} if types and i == 0 else {}
-        yield json.dumps({"text": sentence.text, "entities": entities, **own}, ensure_ascii=False)
+        head = {"types": types} if types and i == 0 else {}
+        yield json.dumps({"text": sentence.text, "entities": entities, **head}, ensure_ascii=False)
 
 
 def text_of(record: Record, place: Place) -> str:

@@ -41,16 +41,16 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     seen: set[Any] = set()
     for place, task in records(file.path, file.text):
         if isinstance(task.get("data"), dict):
-            found = _of_task(task, place, repairs)
+            labelled_text = _of_task(task, place, repairs)
         else:
-            found = _of_record(task, place, repairs)
-            if found is not None and task.get("id") is not None:
+            labelled_text = _of_record(task, place, repairs)
+            if labelled_text is not None and task.get("id") is not None:
                 if show(task["id"]) in seen:
                     repairs.note("further annotation of a task left out", place)
                     continue
                 seen.add(show(task["id"]))
-        if found is not None:
-            labelled.append(found)
+        if labelled_text is not None:
+            labelled.append(labelled_text)
     return at_least_one(sentences_of_texts(map(_by_browser, labelled), options, repairs), file.path)
 
 
@@ -133,7 +133,8 @@ def _marks(value: Any, place: Place) -> list[RawMark]:
         labels = value.get("labels", value.get("hypertextlabels"))
         outer = value.get("globalOffsets")
         offsets = outer if isinstance(outer, dict) else value
-        start, end = offsets.get("start"), offsets.get("end")
+        start = offsets.get("start")
+        end = offsets.get("end")
         if (
             isinstance(start, int)
             and isinstance(end, int)

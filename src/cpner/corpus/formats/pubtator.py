@@ -18,8 +18,8 @@ _ENTITY = regex.compile(r"\w+\t(\d+)\t(\d+)\t([^\t]*)\t([^\t]+)(?:\t.*)?")
 
 def sniff(file: File) -> str | None:
     """Tell a file by the title that it begins with."""
-    found = _PART.match(file.text.lstrip())
-    return "a title with |t|" if found and found[2] == "t" else None
+    match = _PART.match(file.text.lstrip())
+    return "a title with |t|" if match and match[2] == "t" else None
 
 
 def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:

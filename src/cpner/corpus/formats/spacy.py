@@ -60,11 +60,11 @@ def _paragraphs(document: Record, place: Place, repairs: Repairs) -> Iterator[Wo
                 isinstance(t, dict) and isinstance(t.get("orth"), str) for t in tokens
             ):
                 raise place.error("a sentence of 'paragraphs' has no tokens with 'orth'")
-            found = [token.get("ner", "-") for token in tokens]
-            repairs.note("word whose tag is unknown ('-') read as O", place, found.count("-"))
-            own = ["O" if tag in ("-", "") else tag for tag in found]
-            for tag in own:
+            given = [token.get("ner", "-") for token in tokens]
+            repairs.note("word whose tag is unknown ('-') read as O", place, given.count("-"))
+            readable = ["O" if tag in ("-", "") else tag for tag in given]
+            for tag in readable:
                 if not isinstance(tag, str) or not tags.is_tag(tag):
                     raise place.error(f"{show(tag)} is no tag; expected O or one of B, I, L, U with '-' and a type")
                 check_unicode(tag, place)
-            yield Words(place, [token["orth"] for token in tokens], [], own)
+            yield Words(place, [token["orth"] for token in tokens], [], readable)

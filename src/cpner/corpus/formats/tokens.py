@@ -71,13 +71,13 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     Raises:
         CorpusError: A line is no such record, or its entities overlap or leave the sentence.
     """
-    found = (words_of(r, place, options, repairs) for place, r in gold(records(file.path, file.text), repairs))
-    return at_least_one(sentences_of(found, options, repairs), file.path)
+    words = (words_of(r, place, options, repairs) for place, r in gold(records(file.path, file.text), repairs))
+    return at_least_one(sentences_of(words, options, repairs), file.path)
 
 
-def sentences_of(found: Iterable[Words], options: Options, repairs: Repairs) -> list[Sentence]:
+def sentences_of(rows: Iterable[Words], options: Options, repairs: Repairs) -> list[Sentence]:
     """The sentences of records, of whose tags the scheme shows only in all together."""
-    records_ = list(found)
+    records_ = list(rows)
     decoded = iter(tags.decode([one.tags for one in records_ if one.tags is not None], repairs))
     sentences = []
     for place, words, spans, own_tags in records_:
@@ -93,8 +93,8 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
     sentences = list(sentences)
     types = types_in_words(sentences)
     for i, sentence in enumerate(sentences):
-        own = {"types": types} if types and i == 0 else {}
-        yield json.dumps({"tokens": sentence.word_texts, "spans": sentence.spans, **own}, ensure_ascii=False)
+        head = {"types": types} if types and i == 0 else {}
+        yield json.dumps({"tokens": sentence.word_texts, "spans": sentence.spans, **head}, ensure_ascii=False)
 
 
 def token_key(record: Record) -> str | None:
@@ -110,9 +110,9 @@ def word_lists(record: Record) -> list[list[Any]]:
 def tag_key(record: Record) -> str | None:
     """The key that holds a tag for each word."""
     key = token_key(record)
-    own = next((key for key in TAG_KEYS if key in record), None)
-    if own or key is None or not record[key]:
-        return own
+    known = next((key for key in TAG_KEYS if key in record), None)
+    if known or key is None or not record[key]:
+        return known
     return next((k for k in ENTITY_KEYS if record.get(k) and are_strings(record[k])), None)
 
 
@@ -147,22 +147,22 @@ def words_of(record: Record, place: Place, options: Options, repairs: Repairs) -
 
 
 def _tags(record: Record, key: str, count: int, place: Place, options: Options, repairs: Repairs) -> list[str]:
-    found = record[key]
+    given = record[key]
     names = options.tag_names
-    if isinstance(found, list) and names and all(type(tag) is int for tag in found):
-        odd = next((tag for tag in found if not 0 <= tag < len(names)), None)
+    if isinstance(given, list) and names and all(type(tag) is int for tag in given):
+        odd = next((tag for tag in given if not 0 <= tag < len(names)), None)
         if odd is not None:
             raise place.error(f"the tag {odd} has no name; {len(names)} names are given, for 0 to {len(names) - 1}")
-        found = [names[tag] for tag in found]
-    if not are_strings(found):
+        given = [names[tag] for tag in given]
+    if not are_strings(given):
         raise place.error(
             f"{key!r} must be tags as strings, such as 'B-person'; put the names in place of numbers, "
             "or give them in order (tag names)"
         )
-    if len(found) != count:
-        raise place.error(f"{len(found)} tags for {count} words")
-    stripped = [tags.strip_tag(tag) for tag in found]
-    repairs.mend("white space in a tag left out", place, sum(map(str.__ne__, found, stripped)))
+    if len(given) != count:
+        raise place.error(f"{len(given)} tags for {count} words")
+    stripped = [tags.strip_tag(tag) for tag in given]
+    repairs.mend("white space in a tag left out", place, sum(map(str.__ne__, given, stripped)))
     for tag in stripped:
         check_unicode(tag, place)
         if not tags.is_tag(tag):
