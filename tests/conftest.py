@@ -62,7 +62,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             running.requests.append(self.path)
 
     running = Server(("127.0.0.1", 0), partial(Handler, directory=tmp_path / "web"))
-    running.requests, running.url = [], f"http://127.0.0.1:{running.server_port}"
+    running.requests = []
+    running.url = f"http://127.0.0.1:{running.server_port}"
     thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield running

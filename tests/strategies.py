@@ -39,10 +39,10 @@ def sentences(draw: st.DrawFn, types: list[str], pool: st.SearchStrategy[str] | 
     pool = words() if pool is None else pool
     if draw(st.booleans()):
         pool = st.sampled_from(draw(st.lists(pool, min_size=1, max_size=3)))
-    own = draw(st.lists(pool, max_size=9))
-    edges = sorted(draw(st.lists(st.integers(0, len(own)), unique=True, max_size=8)))
+    drawn = draw(st.lists(pool, max_size=9))
+    edges = sorted(draw(st.lists(st.integers(0, len(drawn)), unique=True, max_size=8)))
     pairs = itertools.pairwise(edges) if draw(st.booleans()) else zip(edges[::2], edges[1::2], strict=False)
-    return Sentence.from_words(own, [Span(a, b, draw(st.sampled_from(types))) for a, b in pairs] if types else [])
+    return Sentence.from_words(drawn, [Span(a, b, draw(st.sampled_from(types))) for a, b in pairs] if types else [])
 
 
 @st.composite
@@ -113,7 +113,8 @@ def spans_of(draw: st.DrawFn, words: int, types: tuple[str, ...] = GOLD_TYPES) -
 @st.composite
 def labelled_and_predicted(draw: st.DrawFn) -> tuple[list[Sentence], list[list[Span]]]:
     """Some sentences and their predictions: right ones, wrong ones, and none."""
-    gold, predicted = [], []
+    gold: list[Sentence] = []
+    predicted: list[list[Span]] = []
     for _ in range(draw(st.integers(1, 4))):
         words = draw(st.lists(st.sampled_from(["Bach", "Bonn", "the"]), min_size=1, max_size=8))
         sentence = Sentence.from_words(words, draw(spans_of(len(words))))

@@ -116,9 +116,8 @@ def make_backbone(folder: Path, variant: str = "t5", seed: int = 0, shard_size: 
     from transformers import MT5Config, MT5ForConditionalGeneration, T5Config, T5ForConditionalGeneration
 
     torch.manual_seed(seed)
-    config_class, model_class = (
-        (MT5Config, MT5ForConditionalGeneration) if variant == "mt5" else (T5Config, T5ForConditionalGeneration)
-    )
+    config_class = MT5Config if variant == "mt5" else T5Config
+    model_class = MT5ForConditionalGeneration if variant == "mt5" else T5ForConditionalGeneration
     config = config_class(
         vocab_size=1024, d_model=16, d_kv=8, d_ff=32, num_heads=3, num_layers=2, num_decoder_layers=3,
         decoder_start_token_id=0, **VARIANTS[variant],
@@ -177,7 +176,9 @@ def make_corpus(folder: Path, sentences: int = 120) -> Path:
 
 
 def _sentence(rng: np.random.Generator, types: list[str]) -> tuple[str, list[tuple[int, int, str]]]:
-    frame, entities, text = FRAMES[rng.integers(len(FRAMES))], [], ""
+    frame = FRAMES[rng.integers(len(FRAMES))]
+    entities: list[tuple[int, int, str]] = []
+    text = ""
     for i, part in enumerate(frame.split("{}")):
         if i:
             type_ = types[rng.integers(len(types))]

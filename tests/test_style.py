@@ -70,6 +70,17 @@ def test_code_keeps_the_rule(rule: Callable[[ast.Module], Iterator[tuple[int, st
     assert not broken, "\n".join(broken)
 
 
+def test_what_tests_share_keeps_the_rules() -> None:
+    broken = [
+        f"{path.name}:{line}: {what}"
+        for path in Path(__file__).parent.rglob("*.py")
+        if not path.name.startswith("test_")
+        for rule in (tuple_assignments, long_signatures, empty_names)
+        for line, what in rule(ast.parse(path.read_text("utf-8")))
+    ]
+    assert not broken, "\n".join(broken)
+
+
 def test_modules_are_short() -> None:
     lengths = {name: len(path.read_text("utf-8").splitlines()) for name, path in MODULES.items()}
     assert not {name: length for name, length in lengths.items() if length > MOST_LINES}

@@ -1,3 +1,5 @@
+"""Vocabularies: that of the tiny backbone, and one of T5's class."""
+
 from __future__ import annotations
 
 import pytest
@@ -12,5 +14,5 @@ def vocabulary(request, tiny) -> Vocabulary:
 
 
 @pytest.fixture(scope="module")
-def own(tiny) -> Vocabulary:
+def lexicon(tiny) -> Vocabulary:
     return tiny.vocabulary

@@ -18,16 +18,22 @@ from cpner.instructor.grammar import Grammar
         ("Ada met babbage", ") ("),
     ],
 )
-def test_guess_is_of_capital_words_and_the_type_before(own, text, guessed):
-    signs = {"(": (own.open,), ")": (own.close,), ":": (own.colon,)}
-    source = Instructor(own, ["location", "person"]).source(Sentence.from_words(text.split()))
+def test_guess_is_of_capital_words_and_the_type_before(lexicon, text, guessed):
+    signs = {"(": (lexicon.open,), ")": (lexicon.close,), ":": (lexicon.colon,)}
+    source = Instructor(lexicon, ["location", "person"]).source(Sentence.from_words(text.split()))
     grammar = Grammar(source)
     draft = Draft(source, grammar)
     state, written = grammar.start(), []
-    for piece in [own.open, own.open, *own.word("person"), own.colon, *own.word("Ada")]:
+    for piece in [
+        lexicon.open,
+        lexicon.open,
+        *lexicon.word("person"),
+        lexicon.colon,
+        *lexicon.word("Ada"),
+    ]:
         state, _ = grammar.advance(state, *grammar.index([piece]))
     while (chosen := draft.guess(state, grammar.allowed(state))) is not None:
         state, _ = grammar.advance(state, chosen)
         written.append(grammar.candidates[chosen])
 
-    assert written == [piece for word in guessed.split() for piece in signs.get(word) or own.word(word)]
+    assert written == [piece for word in guessed.split() for piece in signs.get(word) or lexicon.word(word)]

@@ -84,17 +84,17 @@ DISTINCT = [word for word in WORDS if word not in ("<pad>", "<unk>", "e\u0301", 
 
 @settings(max_examples=40)
 @given(words=st.permutations(DISTINCT), data=st.data())
-def test_target_of_distinct_words_gives_its_entities_exactly(own, words, data):
-    assert len({own.word(word) for word in words}) == len(words)
+def test_target_of_distinct_words_gives_its_entities_exactly(lexicon, words, data):
+    assert len({lexicon.word(word) for word in words}) == len(words)
     edges = sorted(data.draw(st.sets(st.integers(0, len(words)))))
     spans = [Span(a, b, data.draw(st.sampled_from(TYPES))) for a, b in zip(edges[::2], edges[1::2], strict=False)]
     sentence = Sentence.from_words(words, spans)
-    prompt = Instructor(own, TYPES)
+    prompt = Instructor(lexicon, TYPES)
     source = prompt.source(sentence)
     target = prompt.target(source, sentence)
 
     assert walk(source, target) == spans
-    assert parse(target, source, own).spans == spans
+    assert parse(target, source, lexicon).spans == spans
 
 
 @pytest.mark.parametrize(
@@ -107,17 +107,17 @@ def test_target_of_distinct_words_gives_its_entities_exactly(own, words, data):
         ([(2, 5)], [(2, 5)]),  # a longer mention that begins alike
     ],
 )
-def test_repeated_mention_is_the_first_after_the_previous_one(own, gold, read):
+def test_repeated_mention_is_the_first_after_the_previous_one(lexicon, gold, read):
     sentence = Sentence.from_words(
         ["Joseph", "met", "Joseph", "and", "Joseph"], [Span(a, b, "person") for a, b in gold]
     )
-    prompt = Instructor(own, ["person"])
+    prompt = Instructor(lexicon, ["person"])
     source = prompt.source(sentence)
     target = prompt.target(source, sentence)
     expected = [Span(a, b, "person") for a, b in read]
 
     assert walk(source, target) == expected
-    assert parse(target, source, own) == (expected, 0, 0)
+    assert parse(target, source, lexicon) == (expected, 0, 0)
 
 
 def wander(source: Source, seed: int) -> tuple[list[int], list[Span]]:
@@ -150,32 +150,35 @@ def test_random_walk_ends_in_a_well_formed_target(vocabulary, task, seed):
     assert parse(ids, source, vocabulary) == (sorted(spans), 0, 0)
 
 
-def test_decoder_may_go_back_to_words_that_it_skipped(own):
+def test_decoder_may_go_back_to_words_that_it_skipped(lexicon):
     sentence = Sentence.from_words(["Ada", "met", "Charles"])
-    source = Instructor(own, ["person"]).source(sentence)
-    person, ada, charles = (list(own.word(word)) for word in ("person", "Ada", "Charles"))
-    first, second = ([own.open, *person, own.colon, *name, own.close] for name in (charles, ada))
-    target = [own.open, *first, *second, own.close, own.eos]
+    source = Instructor(lexicon, ["person"]).source(sentence)
+    person, ada, charles = (list(lexicon.word(word)) for word in ("person", "Ada", "Charles"))
+    first, second = ([lexicon.open, *person, lexicon.colon, *name, lexicon.close] for name in (charles, ada))
+    target = [lexicon.open, *first, *second, lexicon.close, lexicon.eos]
     closed = walk(source, target)
 
     assert closed == [Span(2, 3, "person"), Span(0, 1, "person")]
-    assert parse(target, source, own).spans == sorted(closed)
+    assert parse(target, source, lexicon).spans == sorted(closed)
 
 
-def test_type_that_begins_another_may_end_or_go_on(own):
+def test_type_that_begins_another_may_end_or_go_on(lexicon):
     sentence = Sentence.from_words(["Ada"])
-    source = Instructor(own, ["person", "person name"]).source(sentence)
+    source = Instructor(lexicon, ["person", "person name"]).source(sentence)
     grammar = Grammar(source)
     state = grammar.start()
-    for chosen in grammar.index([own.open, own.open, *own.word("person")]):
+    for chosen in grammar.index([lexicon.open, lexicon.open, *lexicon.word("person")]):
         state, _ = grammar.advance(state, chosen)
 
-    assert {grammar.candidates[i] for i in members(grammar.allowed(state))} == {own.colon, own.word("name")[0]}
+    assert {grammar.candidates[i] for i in members(grammar.allowed(state))} == {
+        lexicon.colon,
+        lexicon.word("name")[0],
+    }
 
 
-def test_without_words_or_types_nothing_can_be_opened(own):
-    wordless = Instructor(own, ["person"]).source(Sentence("", []))
-    untyped = Instructor(own, []).source(Sentence.from_words(["Ada"]))
+def test_without_words_or_types_nothing_can_be_opened(lexicon):
+    wordless = Instructor(lexicon, ["person"]).source(Sentence("", []))
+    untyped = Instructor(lexicon, []).source(Sentence.from_words(["Ada"]))
 
     for source in (wordless, untyped):
-        assert wander(source, 0) == ([own.open, own.close, own.eos], [])
+        assert wander(source, 0) == ([lexicon.open, lexicon.close, lexicon.eos], [])

@@ -15,11 +15,6 @@ from cpner.instructor.grammar import Grammar
 from tests.strategies import TYPES, sentencepiece_tokenizer, sentences, tasks, words
 
 
-@pytest.fixture(scope="module", params=["own", "sentencepiece"])
-def vocabulary(request, tiny) -> Vocabulary:
-    return tiny.vocabulary if request.param == "own" else Vocabulary(sentencepiece_tokenizer())
-
-
 def text_of(vocabulary: Vocabulary, ids: list[int]) -> str:
     return "".join(vocabulary.tokenizer.convert_ids_to_tokens(ids)).replace("▁", " ")
 
