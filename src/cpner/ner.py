@@ -127,8 +127,8 @@ class CPNER(Recogniser):
     ) -> TrainingResult:
         """Train a new prefix on what a domain finds in unlabelled text; the domain gets it in place of what it had.
 
-        Best begun with an ensemble: four members teach more than one, and what comes of it is one prefix again, as
-        small and as fast as any.
+        Best begun with an ensemble: four members teach more than one. What comes of it is one prefix again, as small
+        and as fast as any.
 
         Args:
             domain: the teacher: any domain, an ensemble too.

@@ -13,7 +13,7 @@ from cpner.errors import ConfigError
 def sample_shots(sentences: Sequence[Sentence], shots: int, seed: int) -> list[Sentence]:
     """Choose sentences until every type occurs in at least `shots` of them, or in all that have it.
 
-    Greedy, the rarest type first, so that its sentences already serve the frequent ones; what is chosen among
+    Greedy, the rarest type first, so that its sentences already serve the frequent ones. What is chosen among
     is in an order drawn from the seed. The sample keeps the order of the corpus.
 
     Raises:

@@ -54,8 +54,8 @@ def name_types(
     """Give each type of a corpus its words.
 
     A name that the user gives wins, and may be given to several codes, which then are one type. Next come the names
-    that the files themselves give (`Repairs.words`), the own names of the public dataset whose types these are, and
-    well-known codes and the general rule of `words_of`. Codes that differ in case, blanks, hyphens or invisible signs
+    that the files themselves give (`Repairs.words`). Then come the names of the public dataset whose types these are,
+    well-known codes, and the general rule of `words_of`. Codes that differ in case, blanks, hyphens or invisible signs
     alone are one type, called as the most frequent is. Of two other codes that would get the same words the one that
     is spelt so keeps them, else the more frequent.
 

@@ -4,8 +4,8 @@ A pass may feed several pieces to each row, of which some turn out wrong. All ro
 column of each row knows its position in the row's target. One that is taken back is marked as ahead of everything,
 where causal attention does not look. Prefix columns stand behind everything, where the relative bias is zero.
 
-Axes in comments: B rows, n pieces of a row in a pass, P pieces of all rows, N columns; H heads, D `d_kv`, L layers;
-K prefix length, S source pieces.
+Axes in comments: B rows, n pieces of a row in a pass, P pieces of all rows, N columns. H heads, D `d_kv`, L layers, K
+prefix length, S source pieces.
 """
 
 from __future__ import annotations

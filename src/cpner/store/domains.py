@@ -38,7 +38,7 @@ class Snapshot(NamedTuple):
 class Domains:
     """What a `CPNER` knows of its domains; safe to share between threads.
 
-    A store may hold many thousands. Those used last stay in memory, and of these the last few on the device; any
+    A store may hold many thousands. Those used last stay in memory, and of these the last few on the device. Any
     other is read from the store when it is asked for. What is not saved is never dropped. One lock guards all that
     changes; a domain itself is never changed, only replaced.
 

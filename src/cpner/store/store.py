@@ -5,10 +5,9 @@
                domain.json                     the `DomainCard`, the format's version, a sha256 for each tensor file
                README.md                       the card to be read by people
 
-A domain is written into a hidden folder (`.part-*`) that then takes the place of the old one, which waits under
+A domain is written into a hidden folder (`.part-*`) that then takes the place of the old one. The old one waits under
 `.old-NAME` until that is done: whoever reads sees the old or the new, also after a crash. Writers take turns by a lock
-on the store; readers need none, so that a store may lie on a disk that can't be written to. Cards are read without
-torch.
+on the store. Readers need none: a store may lie on a disk that can't be written to. Cards are read without torch.
 """
 
 from __future__ import annotations

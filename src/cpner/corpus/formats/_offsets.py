@@ -75,9 +75,9 @@ UTF16 = _COUNTS[0]
 def recount(labelled: Sequence[Labelled], repairs: Repairs) -> list[Labelled]:
     """Turn the offsets of a file into characters where it is certain that they count something else.
 
-    It is certain when, over the whole file, every entity that another count would place elsewhere fits there (its
-    own text, or the edges of words) and less than half of them fit where characters place them. Of several such
-    counts the one that lets most entities fit is taken. Entities that say their text may be told so in a single
+    It is certain when, over the whole file, every entity that another count would place elsewhere fits there: its
+    text, or the edges of words. Less than half of them may fit where characters place them. Of several such counts
+    the one that lets most entities fit is taken. Entities that say their text may be told so in a single
     record.
     """
     texts = [_Text(one) for one in labelled]

@@ -56,8 +56,8 @@ def first_of_two(tag: str) -> str:
 def decode(sentences: Sequence[Sequence[str]], repairs: Repairs) -> list[list[Span]]:
     """Turn the tags of a whole file into entities.
 
-    The scheme is found from all tags together, so that an entity that opens with I- is right in a file
-    in IOB1 or IO and a repair in any other. Types stay the codes of the file.
+    The scheme is found from all tags together. So an entity that opens with I- is right in a file in IOB1 or IO, and
+    a repair in any other. Types stay the codes of the file.
 
     Args:
         sentences: The tags of each sentence; all pass `is_tag`.

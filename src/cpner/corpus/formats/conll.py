@@ -1,7 +1,7 @@
 """CoNLL: one word a line and its tag in a column, an empty line after each sentence.
 
-Every dialect is read: two or more columns, tabs or blanks between them, all tag schemes of `_tags`, running numbers
-and names of documents before the words, several columns of tags, comment lines before a sentence.
+Every dialect is read: two or more columns, with tabs or blanks between them, in all tag schemes of `_tags`. There may
+be running numbers and names of documents before words, several columns of tags, and comment lines before a sentence.
 """
 
 from __future__ import annotations

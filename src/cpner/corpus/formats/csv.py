@@ -1,7 +1,7 @@
 """Tables with commas, semicolons or tabs, and quotes: a word and its tag a row, as in Kaggle's NER data.
 
 A row of names may come first. A sentence ends at an empty row, at a row without a word, or where a column that is
-named for the sentence has something new; an empty cell there goes on.
+named for the sentence has something new. An empty cell there goes on.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """JSON lines with words: `{"tokens": [...], "spans": [[start, end, type]]}` or `{"tokens": [...], "ner_tags": [...]}`.
 
-Offsets count words; `end` is exclusive, but inclusive in GLiNER's files, which are known by their keys:
+Offsets count words; `end` is exclusive. It is inclusive in GLiNER's files, which are known by their keys:
 "tokenized_text" for the words or "ner" for the entities. Each record read so is counted among the repairs.
 Tags may be numbers where their names are known.
 """
