@@ -2,8 +2,8 @@
 
 Words are cut where people mark entities: at hyphens, at full stops between words, and between a number and its unit
 ("5km", "1960s"). They are cut after the elided article of "l'ONU", before the clitic of "Trump's" or "Ankara'da".
-Letters, digits and combining marks stay together otherwise, also in "3.5", "AT&T", "O'Brien" and "U.S.". Scripts that put no
-blanks between words (Han, kana, Hangul with its particles, Thai, Lao, Khmer, Burmese) give a word for each sign.
+Letters, digits and combining marks stay together otherwise, also in "3.5", "AT&T", "O'Brien" and "U.S.". Scripts that
+put no blanks between words (Han, kana, Hangul with its particles, Thai, Lao, Khmer, Burmese) give a word for each sign.
 Every other sign stands alone, an emoji made of several (a family, a flag) as one sign.
 """
 
