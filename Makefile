@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: setup demo test test-all check fix bench docs clean
+.PHONY: setup demo test test-all check fix hostile bench docs clean
 
 setup: $(VENV)/.ready
 
@@ -31,6 +31,14 @@ check: setup
 fix: setup
 	$(BIN)/ruff format src tests benchmarks docs
 	$(BIN)/ruff check --fix src tests benchmarks docs
+
+# Long: N hostile inputs, then KILLS kills. Inputs that break a law are told with their seed.
+N ?= 200000
+KILLS ?= 500
+
+hostile: setup
+	$(BIN)/python -m tests.hostile.campaign --inputs $(N)
+	$(BIN)/python -m tests.hostile.kills --kills $(KILLS)
 
 bench: setup $(PEERS)/.ready
 	$(BIN)/cpner bench --out bench-out

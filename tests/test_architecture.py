@@ -48,6 +48,7 @@ OF_SEVERAL = {  # tests of more than one module, and what they hold together
     "test_light_imports": "the command line, with what it must not load",
     "test_mini": "the shipped backbone, from text to entities",
     "test_style": "all modules",
+    "hostile/test_hostile": "all that reads, with hostile input, and all that writes, killed",
     "serve/test_fuzz": "the whole server, with requests that no client would make",
     "serve/test_page": "the page, in a real browser",
     "serve/test_process": "the whole server, as a process of its own",

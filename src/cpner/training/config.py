@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cpner.settings import Settings, above, at_least, below, one_of
+from cpner.settings import Settings, above, at_least, below, between, one_of
 
 SOFTMAXES = ("candidates", "vocabulary")
 _UNSET = ("lr", "patience", "eval_every", "eval_limit")
@@ -42,7 +42,8 @@ class TrainingConfig(Settings):
     called = "training setting "
     ranges: ClassVar = {
         at_least(1): ("epochs", "max_epochs", "batch_sentences", "batch_pieces"),
-        at_least(0): ("min_steps", "lr_ramp_steps", "weight_decay", "seed", "save_seconds", *_UNSET),
+        at_least(0): ("min_steps", "lr_ramp_steps", "weight_decay", "save_seconds", *_UNSET),
+        between(0, 2**63 - 1): ("seed",),
         above(0): ("clip",),
         below(1): ("dropout", "shrinkage", "option_dropout", "mention_replacement"),
         one_of(SOFTMAXES): ("softmax",),

@@ -88,7 +88,7 @@ def _marks(path: Path, repairs: Repairs) -> Iterator[RawMark]:
 
 def _lines(whole: Labelled, path: Path) -> Iterator[Labelled]:
     """The lines of a document with their entities."""
-    marks = sorted(whole.marks)
+    marks = sorted(whole.marks, key=lambda mark: mark[:3])
     start = first = line = 0
     text = whole.text
     inside = [mark for mark in marks if mark.end <= len(text)]

@@ -1,0 +1,1 @@
+"""Hostile input for all that reads: mutated corpora, cards, archives, backbones, texts and arguments; and kills."""

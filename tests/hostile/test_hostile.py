@@ -1,0 +1,77 @@
+"""A short run of the campaigns of hostile inputs and of kills; `make hostile` runs the long ones."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from cpner.corpus import Corpus
+from cpner.errors import CorpusError
+from tests.hostile.campaign import campaign
+from tests.hostile.counts import COUNTS
+from tests.hostile.kills import Killer, Tally
+from tests.hostile.mutate import spoil_bytes, spoil_json
+
+MOST_MB = 300  # what a run of a few hundred inputs may add
+
+
+def test_hostile_inputs_give_no_traceback_no_hang_and_no_silent_loss():
+    outcome = campaign(400, seed=7)
+
+    assert outcome.first == {}
+    assert outcome.inputs == 400
+    assert 50 < outcome.accepted < 350  # neither all nonsense nor all right
+    assert outcome.peak_mb - outcome.start_mb < MOST_MB
+
+
+def test_inputs_of_a_seed_are_the_same():
+    value = {"text": "Ada left.", "entities": [{"start": 0, "end": 3, "type": "person"}]}
+
+    assert spoil_bytes(random.Random(3), b"Ada\tO\n" * 9) == spoil_bytes(random.Random(3), b"Ada\tO\n" * 9)
+    assert repr(spoil_json(random.Random(3), value)) == repr(spoil_json(random.Random(3), value))
+    assert value["entities"] == [{"start": 0, "end": 3, "type": "person"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("jsonl", '{"text": "Ada left.", "entities": [{"start": 0, "end": 3, "type": "person"}]}\n', 1),
+        ("jsonl", '{"text": "Ada left.", "entities": [{"start": 0, "end": 30, "type": "person"}]}\n', None),
+        ("jsonl", '{"text": "Ada", "entities": [], "entities": []}\n', None),
+        ("tokens", '{"tokens": ["Ada", "left"], "spans": [[0, 1, "person"]]}\n', 1),
+        ("conll", "Ada\tB-person\nLovelace\tI-person\nleft\tO\n", 1),
+        ("conll", "Ada\tperson\n", None),
+        ("csv", 'Ada,B-person\n",",O\n', 1),
+    ],
+)
+def test_plain_readings_count_entities_of_plain_files(name, text, expected):
+    assert COUNTS[name](text) == expected
+
+
+@pytest.fixture(scope="module")
+def killer(tmp_path_factory):
+    return Killer(tmp_path_factory.mktemp("killed"))
+
+
+@pytest.mark.parametrize("name", ["warm-up", "transfer", "import", "export", "convert"])
+def test_a_command_killed_and_run_again_gives_what_it_gives_undisturbed(killer, name):
+    tally = Tally()
+    killer.reference(name)
+    events = killer.events[name]
+
+    for event in sorted({events // 3, 2 * events // 3, events - 2}):
+        killer.kill(name, event, tally)
+
+    assert tally.first == {}
+    assert tally.kills >= 2
+
+
+def test_brat_marks_at_one_place_with_and_without_their_text_are_read(tmp_path):
+    (tmp_path / "train.txt").write_text("Ada left.\n", "utf-8")
+    (tmp_path / "train.ann").write_text("T1\tperson 0 3\tAda\nT2\tperson 0 3;0 3\tAda\n", "utf-8")
+
+    try:
+        assert len(Corpus.read(tmp_path / "train.txt").train) == 1
+    except CorpusError as error:
+        assert "train.ann" in str(error)
