@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+# Two processes of tests; those of a file stay together, and share what they have trained.
+TWO := -n 2 --dist loadfile
 
 .PHONY: setup demo test test-all check fix hostile bench docs clean
 
@@ -18,10 +20,10 @@ demo: setup
 	$(BIN)/cpner demo --out demo-out
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest $(TWO)
 
 test-all: setup
-	$(BIN)/pytest -m "" --cov --cov-report=term:skip-covered
+	$(BIN)/pytest $(TWO) -m "" --cov --cov-report=term:skip-covered
 
 check: setup
 	$(BIN)/ruff format --check src tests benchmarks docs

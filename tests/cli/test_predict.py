@@ -123,6 +123,7 @@ def test_numbers_beyond_all_bounds_are_refused(stored, option):
     assert "is not in the range" in result.stderr
 
 
+@pytest.mark.slow
 def test_predict_in_a_pipe(stored, tmp_path):
     command = (
         f"yes 'Ada left Rome.' | head -n 100 | cpner predict --domain one --store {stored} --batch-size 2 | head -n 2"

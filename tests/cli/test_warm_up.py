@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from cpner.cli import training as training_module
 from cpner.store import Store
 from tests.support import cpner, environment, stored_prefix
@@ -98,6 +100,7 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on(corpus, store, monkeypatch)
     assert not (store / ".runs").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_real_process(corpus, store):
     command = [sys.executable, "-m", "cpner", "warm-up", corpus, "--domain", "x", "--store", store, "--epochs", "99999"]
     default = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # it is off in jobs of the background

@@ -145,6 +145,7 @@ def test_time_limit_stops_a_run_and_keeps_its_last_step(prepared_folder: Path, t
     assert json.loads((out / "checkpoint" / "state.json").read_text())["step"] == step
 
 
+@pytest.mark.slow
 def test_training_lowers_both_losses(prepared_folder: Path, tmp_path: Path) -> None:
     out = fresh(prepared_folder, tmp_path / "run")
 

@@ -45,18 +45,18 @@ def test_members_that_are_the_same_decide_as_one_alone(tiny):
 
 
 def plainly(tiny, sources: list[Source], members: list[Prefix]) -> list[list[tuple[int, float]]]:
-    """What three members write together, a whole pass of each for each piece: (piece, log-probability)."""
+    """What three members write together, the whole target anew for each piece: (piece, log-probability)."""
     written = []
     for source in sources:
         ids, mask = pad_masked([source.ids], tiny.vocabulary.pad)
+        read = [(prefix.expand(1), tiny.t5.encode(ids, mask, prefix.expand(1))) for prefix in members]
         grammar = Grammar(source)
         state, _ = grammar.advance(grammar.start(), OPEN)
         target, choices = torch.tensor([[tiny.vocabulary.pad, tiny.vocabulary.open]]), []
         while state.mode not in (LAST, DONE):
             p = torch.zeros(())
-            for prefix in members:
-                own = prefix.expand(1)
-                hidden = tiny.t5.decode(target, tiny.t5.encode(ids, mask, own), mask, own)[:, -1]
+            for prefix, encoded in read:
+                hidden = tiny.t5.decode(target, encoded, mask, prefix)[:, -1]
                 logits = (hidden[0] @ tiny.t5.output_weight[grammar.candidates].T).float()
                 allowed = torch.tensor([grammar.allowed(state) >> i & 1 for i in range(len(logits))])
                 p = p + logits.masked_fill(allowed == 0, -torch.inf).softmax(-1) / len(members)

@@ -54,6 +54,7 @@ def events(served: Served, name: str, after: int | None = None) -> list[dict[str
     return found
 
 
+@pytest.mark.slow
 def test_a_domain_is_made_from_sentences_and_is_the_librarys(tiny: Any, served: Served, tmp_path: Path) -> None:
     name = start(served, sources="auto")
     result = finish(served, name)["result"]
@@ -128,7 +129,7 @@ def test_a_cancelled_job_keeps_its_run_and_goes_on(served: Served) -> None:
     wait_until(lambda: list(run.rglob("checkpoint.safetensors")), PATIENCE)
     assert served.client.delete(f"/v1/jobs/{name}").status_code == 202
     finish(served, name, "cancelled")
-    assert list(run.rglob("checkpoint.safetensors"))
+    wait_until(lambda: list(run.rglob("checkpoint.safetensors")))  # one may take the place of another right now
     assert "new" not in Store(served.store)
     assert served.client.post(f"/v1/jobs/{name}/resume").status_code == 202
     finish(served, name)

@@ -29,6 +29,7 @@ MOMENTS = [  # each goes on from where the one before it was killed
 ]
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_many_moments_ends_like_one_that_never_stopped(tiny, tiny_folder: Path, tmp_path: Path):
     whole = train_prefix(tiny, Reparameterisation(tiny.t5.shape, SMALL), SENTENCES, SENTENCES, TYPES, CONFIG)
     root = Path(__file__).parents[2]

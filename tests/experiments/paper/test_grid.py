@@ -95,7 +95,6 @@ def test_processes_find_what_one_alone_does(data, tiny_folder, tmp_path):
     assert [record["found"] for record in together] == [record["found"] for record in alone]
 
 
-@pytest.mark.slow
 def test_a_run_goes_on_where_it_was_stopped(data, tiny_folder, tmp_path):
     cells = [Cell("ai", seed=seed) for seed in (0, 1)]
     grid(tiny_folder, data, tmp_path).run(cells[:1])
