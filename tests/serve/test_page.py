@@ -318,6 +318,33 @@ def test_what_was_corrected_outlives_the_tab(shared_server: Served, open_page: A
 
 
 @pytest.mark.slow
+def test_types_that_are_switched_off_keep_their_labels(shared_server: Served, open_page: Any) -> None:
+    page = open_page(shared_server.url)
+    add_types(page, "person, place")
+    paste(page, "Ada left for Rome.")
+    page.locator("#threshold").fill("1")
+    label(page, 0, "Ada", "person")
+    page.locator("#on-0").uncheck()
+    assert marks(page, 0) == []
+    label(page, 0, "Rome", "place")
+    page.keyboard.press("Enter")
+    page.locator("#on-0").check()
+    assert marks(page, 0) == [("Ada", "person"), ("Rome", "place")]
+
+
+@pytest.mark.slow
+def test_a_word_is_tapped_on_a_touch_screen(shared_server: Served, open_page: Any) -> None:
+    page = open_page(shared_server.url, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    add_types(page, "person")
+    paste(page, "Ada left.")
+    page.locator("#threshold").fill("1")
+    box = page.locator("cp-text").bounding_box()
+    page.touchscreen.tap(box["x"] + 15, box["y"] + 20)
+    page.get_by_role("menuitem", name="person").tap()
+    assert marks(page, 0) == [("Ada", "person")]
+
+
+@pytest.mark.slow
 def test_labelled_files_come_in_and_go_out(shared_server: Served, open_page: Any, tmp_path: Path) -> None:
     page = open_page(shared_server.url)
     file = tmp_path / "labelled.conll"

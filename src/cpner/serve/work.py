@@ -173,6 +173,7 @@ async def wait(request: Request, items: Sequence[Item]) -> list[list[Prediction]
         raise ProblemError(504, "timeout", "the answer took too long; come again later")
     finally:
         gone.cancel()
+        everything.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs what nobody took
         everything.cancel()
 
 

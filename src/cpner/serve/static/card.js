@@ -50,7 +50,7 @@ function facts({ card, bytes, version }) {
   return h("dl", {}, rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, String(value))]));
 }
 
-const sources = (card) => bars("Sources", Object.entries(card.sources ?? {}), (weight) => `${(100 * weight).toFixed(0)} %`);
+const sources = (card) => bars("Sources", Object.entries(card.sources ?? {}).sort((a, b) => b[1] - a[1]), (weight) => `${(100 * weight).toFixed(0)} %`);
 
 // Bars of lengths in proportion, each with its figure.
 function bars(title, pairs, words) {
@@ -76,10 +76,10 @@ async function scoreIt(name) {
   const rows = trained();
   if (!rows.length) throw new Error("Confirm some sentences first: they are what a domain is scored on.");
   const result = await api.post(api.domainPath(name, "/evaluate"), { sentences: api.outgoing(rows) });
-  const perType = Object.entries(result.per_type).map(([type, one]) => [type, one.f1]);
+  const perType = Object.entries(result.per_type).map(([type, one]) => [type, one.support ? one.f1 : null]);
   fill(
     $("#scored"),
-    bars(`F1 ${result.f1.toFixed(1)} on ${plural(rows.length, "sentence")}`, perType, (f1) => (f1 ?? 0).toFixed(1)),
+    bars(`F1 ${result.f1.toFixed(1)} on ${plural(rows.length, "sentence")}`, perType, (f1) => f1?.toFixed(1) ?? "–"),
     h("p", { class: "note" }, "If it was trained on these, that is no fair test."),
   );
 }

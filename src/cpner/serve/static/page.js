@@ -193,7 +193,7 @@ function line(row, number) {
 function paint(row, item, number = item.number) {
   item.number = number;
   const [count, text, tick] = item.children;
-  const marks = store.shown(row);
+  const marks = store.shown(row).map((mark) => (row.done ? { ...mark, score: undefined } : mark));
   const status = row.done ? "confirmed" : row.marks ? "changed" : "suggested";
   count.textContent = number;
   item.className = `row ${status}`;

@@ -39,6 +39,7 @@ export const typeIndex = (name) => state.types.findIndex((type) => type.name ===
 export const isOn = (name) => state.types.find((type) => type.name === name)?.on ?? true;
 const sure = (entity) => entity.score >= state.threshold && isOn(entity.type);
 export const shown = (row) => (row.marks ? row.marks.filter((mark) => isOn(mark.type)) : (row.found ?? []).filter(sure));
+const base = (row) => row.marks ?? shown(row); // marks of types that are switched off stay
 export const trained = () => state.rows.filter((row) => row.done);
 export const domainRow = (name) => state.domains.find((row) => row.name === name);
 
@@ -116,16 +117,16 @@ export const canUndo = () => past.length > 0;
 export const canRedo = () => future.length > 0;
 
 export function setMark(row, start, end, type) {
-  const kept = shown(row).filter((mark) => mark.end <= start || mark.start >= end);
+  const kept = base(row).filter((mark) => mark.end <= start || mark.start >= end);
   const marks = [...kept, { start, end, type }].sort((a, b) => a.start - b.start);
   edit([[row, { marks, done: false }]]);
 }
 
 export function removeMark(row, mark) {
-  edit([[row, { marks: shown(row).filter((one) => one.start !== mark.start), done: false }]]);
+  edit([[row, { marks: base(row).filter((one) => one.start !== mark.start), done: false }]]);
 }
 
-export const confirm = (row) => edit([[row, { marks: row.marks ?? shown(row), done: true }]]);
+export const confirm = (row) => edit([[row, { marks: base(row), done: true }]]);
 export const reopen = (row) => edit([[row, { done: false }]]);
 
 // Sentences of the text whose entities are all above the threshold; one without any is left to the user.

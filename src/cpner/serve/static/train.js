@@ -141,6 +141,8 @@ async function follow() {
 async function finished() {
   training.after = await scoreOf(training.test, { domain: training.draft });
   await page.reload();
+  drawTraining();
+  $("#training").scrollIntoView({ block: "nearest" });
   tell(`Trained. F1 on held-out sentences: ${figure(training.after.f1)}.`);
 }
 
@@ -156,9 +158,8 @@ function drawTraining() {
   const nodes = [h("p", { class: "state" }, h("b", {}, training.target), ` ${words(last)}`)];
   if (isOpen()) {
     nodes.push(h("progress", { max: last?.total ?? 1, value: last?.done ?? 0, "aria-label": "Training" }));
-    nodes.push(button("Cancel", cancel));
+    nodes.push(h("div", { class: "buttons" }, button("Cancel", cancel)));
   }
-  if (training.curve.length > 1) nodes.push(chart(training.curve));
   if (["cancelled", "failed"].includes(training.state)) nodes.push(h("div", { class: "buttons" }, button("Go on", goOn), button("Forget it", forget)));
   if (training.after) {
     nodes.push(table(), sourceLine());
@@ -166,6 +167,7 @@ function drawTraining() {
       h("div", { class: "buttons" }, button("Install", install, "main"), button("Side by side", sideBySide), button("Discard", discard)),
     );
   }
+  if (training.curve.length > 1) nodes.push(chart(training.curve));
   fill(box, nodes);
 }
 
@@ -179,7 +181,7 @@ function words(last) {
 // Loss, and F1 on the dev sentences if there are any, over the steps.
 function chart(curve) {
   const most = Math.max(...curve.map((one) => one.loss ?? 0), 0.001);
-  const x = (one) => (300 * one.done) / one.total;
+  const x = (one) => (300 * curve.indexOf(one)) / (curve.length - 1); // several parts may follow each other
   const line = (value, style) => h("polyline", { class: style, points: curve.filter((one) => value(one) !== null).map((one) => `${x(one).toFixed(1)},${(60 - 56 * value(one)).toFixed(1)}`).join(" ") });
   const first = curve.find((one) => one.loss !== undefined);
   const label = `Loss from ${first?.loss?.toFixed(3) ?? "?"} to ${curve.at(-1).loss?.toFixed(3) ?? "?"}`;
