@@ -74,7 +74,7 @@ def test_what_tests_share_keeps_the_rules() -> None:
     broken = [
         f"{path.name}:{line}: {what}"
         for path in Path(__file__).parent.rglob("*.py")
-        if not path.name.startswith("test_")
+        if path.name in ("conftest.py", "strategies.py", "support.py")
         for rule in (tuple_assignments, long_signatures, empty_names)
         for line, what in rule(ast.parse(path.read_text("utf-8")))
     ]
