@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 import cpner
@@ -44,3 +47,24 @@ def test_commit_is_none_without_a_checkout(monkeypatch) -> None:
 
     monkeypatch.setattr(subprocess, "run", fail)
     assert machine.commit() is None
+
+
+THREADS = """
+import os
+from cpner import machine
+machine.rest_threads()
+import torch
+print(os.environ["OMP_WAIT_POLICY"])
+machine.set_threads(3)
+print(torch.get_num_threads(), os.environ["OMP_NUM_THREADS"])
+"""
+
+
+@pytest.mark.parametrize(("environment", "policy"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+def test_threads_are_as_many_as_asked_and_rest(environment: dict[str, str], policy: str) -> None:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+
+    run = [sys.executable, "-c", THREADS]
+    told = subprocess.run(run, env=kept | environment, capture_output=True, text=True, check=True).stdout
+
+    assert told.split() == [policy, "3", "3"]

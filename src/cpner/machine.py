@@ -43,3 +43,20 @@ def commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def rest_threads() -> None:
+    """Let threads of torch that wait for work sleep; to be called before torch loads, as it asks once.
+
+    By default they spin, which takes the cores from whoever works where others use them too: a training took twenty
+    times the CPU so. An environment that has a say is obeyed.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def set_threads(count: int) -> None:
+    """Compute with so many threads in this process and in those that it starts."""
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    import torch
+
+    torch.set_num_threads(count)

@@ -85,8 +85,11 @@ def test_bytes_that_are_no_text_are_refused_with_their_line(stored, tmp_path):
     result = cpner("predict", "--domain", "one", "--store", stored, "--output", output, input=b"good\nb\xffd\n")
 
     assert result.exit_code == 2
-    assert result.stderr == ("cpner: error: standard input, line 2: byte 0xff is not UTF-8; save the file as UTF-8\n")
-    assert not output.exists()
+    assert result.stderr.splitlines() == [
+        f"Wrote {output}",
+        "cpner: error: standard input, line 2: byte 0xff is not UTF-8; save the file as UTF-8",
+    ]
+    assert [json.loads(line)["text"] for line in output.read_text("utf-8").splitlines()] == ["good"]
 
 
 def test_a_domain_of_another_backbone_is_refused(stored, tmp_path):
@@ -157,3 +160,50 @@ def test_types_that_the_domain_does_not_know_are_named(stored):
 
     assert result.stderr.startswith("one does not know these types, so it misses them: cuisine, dish,")
     assert json.loads(result.stdout)["per_type"]["dish"]["recall"] == 0
+
+
+RECORDS = [{"id": 7, "text": "Ada left Rome.", "meta": {"source": "x"}}, {"text": "Regan met Joseph.", "id": None}]
+
+
+@pytest.mark.parametrize(("name", "first"), [("in.jsonl", ""), ("in.txt", "\n")])
+def test_records_keep_their_keys(stored, tmp_path, name, first):
+    source = tmp_path / name
+    source.write_text(first + "\n".join(map(json.dumps, RECORDS)), "utf-8")
+
+    result = cpner("predict", "--domain", "one", "--store", stored, "--input", source)
+
+    written = [json.loads(line) for line in result.stdout.splitlines() if line]
+    written = [record for record in written if record["text"]]  # a blank line of texts is a text
+    assert [{key: record[key] for key in known} for record, known in zip(written, RECORDS, strict=True)] == RECORDS
+    assert all(isinstance(record["entities"], list) for record in written)
+
+
+def test_lines_may_be_told_to_be_texts(stored, tmp_path):
+    source = tmp_path / "in.jsonl"
+    source.write_text(json.dumps(RECORDS[0]), "utf-8")
+
+    result = cpner("predict", "--domain", "one", "--store", stored, "--input", source, "--from", "lines")
+
+    assert json.loads(result.stdout)["text"] == json.dumps(RECORDS[0])
+
+
+BAD = [b"{", b"[]", b'{"text": 3}', b'{"text": "\\ud800"}', b'{"text": "b\xff"}']
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_one_bad_line_does_not_lose_the_rest(stored, tmp_path, bad):
+    source = tmp_path / "in.jsonl"
+    output = tmp_path / "out.jsonl"
+    lines = [json.dumps(record).encode() for record in RECORDS]
+    source.write_bytes(b"\n".join([lines[0], bad, lines[1]]))
+    arguments = ("predict", "--domain", "one", "--store", stored, "--input", source, "--output", output)
+
+    stopped = cpner(*arguments)
+    first = [json.loads(line)["text"] for line in output.read_text("utf-8").splitlines()]
+    skipped = cpner(*arguments, "--on-error", "skip")
+    rest = [json.loads(line)["text"] for line in output.read_text("utf-8").splitlines()]
+
+    assert (stopped.exit_code, first) == (2, ["Ada left Rome."])
+    assert stopped.stderr.count("line 2: ") == 1
+    assert (skipped.exit_code, rest) == (3, ["Ada left Rome.", "Regan met Joseph."])
+    assert "line 2: " in skipped.stderr and skipped.stderr.endswith("1 of 3 lines left out\n")

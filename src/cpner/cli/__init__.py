@@ -14,6 +14,7 @@ import click
 from cpner import __version__
 from cpner.cli import streams
 from cpner.errors import CpnerError, did_you_mean, shorten_values, status_of
+from cpner.machine import rest_threads
 
 # Command `a-b` is the object `a_b` of the module `cpner.cli.a_b`. The summaries stand here: help loads no module.
 COMMANDS = {
@@ -105,6 +106,7 @@ class Main(click.Group):
         **extra: Any,
     ) -> Any:
         """Run the command line and exit; errors go to standard error as one line."""
+        rest_threads()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             if standalone_mode:

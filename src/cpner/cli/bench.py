@@ -10,7 +10,7 @@ import click
 
 from cpner.backbone import EMBEDDED
 from cpner.cli.console import print_json, print_rich, progress_bar
-from cpner.cli.options import NEW_FOLDER, device_option, json_option
+from cpner.cli.options import NEW_FOLDER, device_option, json_option, threads_option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--backbone", default=EMBEDDED, envvar="CPNER_BACKBONE", show_envvar=True,
               metavar="NAME", help="Name or folder of a backbone.")  # fmt: skip
 @device_option
+@threads_option
 @click.option("--rounds", type=click.IntRange(min=1), default=5, help="The median of so many.")
 @click.option("--out", type=NEW_FOLDER, metavar="DIR",
               help="Also write bench.json and the page bench.html.")  # fmt: skip

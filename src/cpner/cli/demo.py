@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.cli.console import print_json, print_rich, progress_bar
-from cpner.cli.options import NEW_FOLDER, Reader, backbone_option, device_option, json_option
+from cpner.cli.options import NEW_FOLDER, Reader, backbone_option, device_option, json_option, threads_option
 from cpner.corpus import sample_names
 from cpner.experiments.demo.result import KINDS, DemoResult, label, verdict
 from cpner.show.entities import Palette, terminal_text
@@ -29,6 +29,7 @@ _FAST_STEPS = 16
               help="Folder for the report, the figures and the trained domains.")  # fmt: skip
 @backbone_option
 @device_option
+@threads_option
 @click.option(
     "--target", type=click.Choice(sample_names()), show_default="music", help="The domain that the others help."
 )

@@ -13,6 +13,7 @@ import click
 
 from cpner.backbone import EMBEDDED
 from cpner.errors import ConfigError, StoreError
+from cpner.machine import set_threads
 from cpner.settings import MOST_SENTENCES
 
 if TYPE_CHECKING:
@@ -159,14 +160,24 @@ class Engine(Reader):
     store: Path
 
 
+def _set_threads(ctx: click.Context, parameter: click.Parameter, value: int | None) -> None:
+    """Do what `--threads` says, before anything is computed."""
+    if value is not None:
+        set_threads(value)
+
+
 backbone_option = click.option("--backbone", metavar="NAME", envvar="CPNER_BACKBONE", show_envvar=True,
                                show_default=f"the stored domains' or {EMBEDDED}",
                                help=f"{EMBEDDED}, a folder, or a T5 of the Hugging Face hub.")  # fmt: skip
 device_option = click.option(
     "--device", metavar="NAME", show_default="a GPU where there is one", help="cpu, cuda or cuda:N."
 )
-engine_options = gather("engine", Engine, store_option, backbone_option, device_option)
-reader_options = gather("engine", Reader, optional_store_option, backbone_option, device_option)
+threads_option = click.option(
+    "--threads", type=click.IntRange(1, 1024), callback=_set_threads, expose_value=False, envvar="CPNER_THREADS",
+    show_envvar=True, metavar="N", show_default="one for each core", help="Threads that compute.",
+)  # fmt: skip
+engine_options = gather("engine", Engine, store_option, backbone_option, device_option, threads_option)
+reader_options = gather("engine", Reader, optional_store_option, backbone_option, device_option, threads_option)
 
 
 def open_store(path: Path, *, create: bool = False) -> Store:

@@ -6,15 +6,16 @@ import contextlib
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cpner.cli.console import progress_bar
-from cpner.cli.options import Reader, batch_option, reader_options, split_names
-from cpner.files import check_utf8, replacing
+from cpner.cli.options import Reader, batch_option, by_sentence_option, reader_options, split_names
+from cpner.cli.texts import KINDS, Texts
+from cpner.files import replacing
 from cpner.progress import Progress, Report
 from cpner.settings import MOST_BEAMS
 from cpner.show.entities import FORMATS, Tagged, render
@@ -22,6 +23,7 @@ from cpner.show.entities import FORMATS, Tagged, render
 if TYPE_CHECKING:
     from cpner.ner import CPNER
 
+LEFT_OUT = 3  # exit code where lines were left out
 _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "conll", ".html": "html", ".htm": "html"}
 
 
@@ -37,8 +39,12 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     metavar="FILE|-",
     show_default="standard input if there is no TEXT",
-    help="Texts, one a line; - is standard input.",
+    help="Texts, one a line, or records with a text; - is standard input.",
 )
+@click.option("--from", "kind", type=click.Choice(KINDS), show_default="found out by its ending and first line",
+              help="What the input has: a text a line, or a record of JSON a line.")  # fmt: skip
+@click.option("--on-error", type=click.Choice(("stop", "skip")), default="stop", show_default=True,
+              help="At a bad line: stop, or leave it out; what comes before it is written either way.")  # fmt: skip
 @click.option(
     "--format",
     type=click.Choice(FORMATS),
@@ -48,6 +54,7 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               show_default="standard output", help="Where to write.")  # fmt: skip
 @batch_option
+@by_sentence_option
 @click.option(
     "--beams",
     type=click.IntRange(1, MOST_BEAMS),
@@ -64,11 +71,17 @@ def predict(
     format: str | None,
     output: Path | None,
     batch_size: int,
+    by_sentence: bool | None,
     beams: int,
+    kind: str | None,
+    on_error: str,
 ) -> None:
     """Find the entities of TEXT, or of each line of a file or of standard input (-).
 
     Offsets count characters (Unicode code points); ends are exclusive.
+
+    A line may be a record of JSON with the key text. Its other keys stay in what is written as JSON, but for domain
+    and entities. Exit code 3 says that lines were left out.
 
     \b
     Example:
@@ -81,54 +94,60 @@ def predict(
     output = None if output == Path("-") else output
     if output and source and output.exists() and output.samefile(source):
         raise click.UsageError(f"{output} is the input, which would be lost: choose another --output")
-    lines = _lines(text, source)
+    texts = _open(text, source, kind, on_error == "skip")
     format = format or _format(output)
     ner = engine.load(domain)
     shown = list(types) or (ner.card(domain).types if domain else [])
     on_screen = output is None and sys.stdout.isatty()
     title = f"Entities of {domain}" if domain else "Entities"
     with _out(output) as write, progress_bar(hidden=on_screen) as progress:
-        tagged = _tag(ner, lines, domain, list(types) or None, batch_size, beams, progress)
+        settings = {"types": list(types) or None, "beams": beams, "by_sentence": by_sentence}
+        tagged = _tag(ner, texts, domain, batch_size, progress, **settings)
         for piece in render(tagged, format, types=shown, title=title, colour=on_screen):
             write(piece)
+    _end(texts)
 
 
 def _tag(
-    ner: CPNER,
-    lines: Iterable[str],
-    domain: str | None,
-    types: list[str] | None,
-    batch_size: int,
-    beams: int,
-    progress: Report,
+    ner: CPNER, texts: Texts, domain: str | None, size: int, progress: Report, **settings: Any
 ) -> Iterator[Tagged]:
-    rest = iter(lines)
+    """The entities of texts, batch by batch; Ctrl-C ends them and is kept, so that what was done can be written."""
+    rest = iter(texts)
     done = 0
-    while batch := list(itertools.islice(rest, batch_size)):
-        answers = ner.predict(batch, domain, types=types, batch_size=batch_size, beams=beams)
-        for line, entities in zip(batch, answers, strict=True):
-            yield Tagged(line, entities, domain)
+    while batch := list(itertools.islice(rest, size)):
+        try:
+            found = ner.predict([text for text, _ in batch], domain, batch_size=size, **settings)
+        except KeyboardInterrupt as error:
+            texts.error = error
+            return
+        for (text, record), entities in zip(batch, found, strict=True):
+            yield Tagged(text, entities, domain, record)
         done += len(batch)
         progress(Progress(done, 0, f"{done:,} texts"))
 
 
-def _lines(text: str | None, source: Path | None) -> Iterator[str]:
+def _open(text: str | None, source: Path | None, kind: str | None, skip: bool) -> Texts:
     if text is not None and source is not None:
         raise click.UsageError("give a TEXT or --input, not both")
     if text is not None and text != "-":
         if os.path.isfile(text):  # unlike Path's, never raises: a text may be longer than names can be
             click.echo(f"{text!r} is taken as the text; to read the file of this name, --input {text}", err=True)
-        return iter([text])
+        return Texts("TEXT", [text.encode("utf-8", "surrogateescape")], "lines")
     if text is None and source is None and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError("nothing to read; give a TEXT, --input FILE, or lines on standard input")
     if source is None or str(source) == "-":
-        return _decode("standard input", sys.stdin.buffer)
-    return _decode(str(source), click.get_current_context().with_resource(source.open("rb")))
+        return Texts("standard input", sys.stdin.buffer, kind, skip=skip)
+    lines = click.get_current_context().with_resource(source.open("rb"))
+    return Texts(str(source), lines, kind, skip=skip)
 
 
-def _decode(name: str, lines: Iterable[bytes]) -> Iterator[str]:
-    for number, line in enumerate(lines, 1):
-        yield check_utf8(line, name, number).rstrip("\r\n")
+def _end(texts: Texts) -> None:
+    """Raise what ended the reading, or tell what was left out and exit with `LEFT_OUT`."""
+    if texts.error is not None:
+        raise texts.error
+    if texts.skipped:
+        click.echo(f"{texts.skipped:,} of {texts.count:,} lines left out", err=True)
+        click.get_current_context().exit(LEFT_OUT)
 
 
 def _format(output: Path | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cpner.cli.console import print_json, progress_bar
-from cpner.cli.options import FILE, FOLDER, NEW_FOLDER, json_option, resume_option
+from cpner.cli.options import FILE, FOLDER, NEW_FOLDER, json_option, resume_option, threads_option
 from cpner.progress import Progress
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def _parse_share(ctx: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--config", "config_file", type=FILE, metavar="FILE.toml", help="Settings; flags override them.")
 @click.option("--prepare-only", is_flag=True, help="Make vocabulary and arrays, and stop.")
 @resume_option
+@threads_option
 @json_option
 def pretrain(
     text: tuple[Path, ...],

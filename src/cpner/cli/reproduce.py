@@ -8,7 +8,7 @@ import click
 
 from cpner.backbone import EMBEDDED
 from cpner.cli.console import print_json, report_line
-from cpner.cli.options import NEW_FILE, device_option, gather, json_option, setting
+from cpner.cli.options import NEW_FILE, device_option, gather, json_option, setting, threads_option
 from cpner.errors import ConfigError
 from cpner.experiments.paper.budget import Budget
 from cpner.experiments.paper.cells import EXPERIMENTS, STRATEGIES, VARIANTS
@@ -41,6 +41,7 @@ _budget_options = gather(
 @click.option("--backbone", default=EMBEDDED, envvar="CPNER_BACKBONE", show_envvar=True,
               metavar="NAME", help="Name or folder of a backbone.")  # fmt: skip
 @device_option
+@threads_option
 @click.option("--jobs", type=_AT_LEAST_1, default=1, help="Cells that run at a time, in processes.")
 @click.option("--seeds", type=_AT_LEAST_1, default=3, help="How many seeds, from 0.")
 @click.option("--target", "targets", multiple=True, show_default="all", metavar="NAME",

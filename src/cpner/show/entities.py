@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -23,19 +23,20 @@ _HUES = (205, 22, 140, 290, 65, 0, 180, 260, 45, 325, 95, 230)  # neighbours in 
 
 
 class Tagged(NamedTuple):
-    """A text, the entities found in it, and the domain that they were looked for in (None: zero-shot)."""
+    """A text, its entities, the domain that they were looked for in (None: zero-shot), and the record it came in."""
 
     text: str
     entities: Sequence[Entity]
     domain: str | None = None
+    record: Mapping[str, Any] = {}
 
     def to_json(self) -> dict[str, Any]:
-        """The record that `predict --format jsonl` prints; scores have four digits."""
+        """The record that `predict --format jsonl` prints, with the keys it came with; scores have four digits."""
         entities = [
             {**entity._asdict(), "score": None if entity.score is None else round(entity.score, 4)}
             for entity in self.entities
         ]
-        return {"text": self.text, "domain": self.domain, "entities": entities}
+        return {**self.record, "text": self.text, "domain": self.domain, "entities": entities}
 
     def to_sentence(self) -> Sentence:
         """The words of the text, cut where entities begin and end."""

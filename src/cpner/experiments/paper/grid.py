@@ -110,9 +110,12 @@ class Grid:
             for kind, cell in (task for stage in stages for task in stage):
                 count(self.do(kind, cell))
         elif stages:
+            import torch
+
+            threads = max(1, torch.get_num_threads() // jobs)
             context = get_context("spawn")  # a forked process can't use CUDA, nor torch's threads
             number = context.Value("i", 0)
-            with ProcessPoolExecutor(jobs, context, _begin, (self.setup, jobs, number)) as pool:
+            with ProcessPoolExecutor(jobs, context, _begin, (self.setup, threads, number)) as pool:
                 for stage in stages:
                     for ended in as_completed([pool.submit(_do, *task) for task in stage]):
                         count(ended.result())
@@ -233,14 +236,14 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _begin(setup: Setup, jobs: int, number: Any) -> None:
+def _begin(setup: Setup, threads: int, number: Any) -> None:
     import torch
 
     end_with_parent()
     with number.get_lock():
         mine = number.value
         number.value += 1
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
+    torch.set_num_threads(threads)
     device = setup.device
     if device is None and torch.cuda.device_count() > 1:
         device = f"cuda:{mine % torch.cuda.device_count()}"
