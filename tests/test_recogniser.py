@@ -13,7 +13,7 @@ import pytest
 from cpner.backbone.prefix import common_start
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.corpus import Corpus, Sentence
-from cpner.errors import UnknownDomainError
+from cpner.errors import ConfigError, UnknownDomainError
 from cpner.ner import CPNER
 from cpner.training import TrainingConfig
 from tests.support import SMALL, corpus
@@ -246,3 +246,25 @@ def test_training_looks_at_the_dev_split_as_evaluation_does(tiny):
     ner = learnt(tiny, ["Joseph left.", "Then Joseph met Ada."], [dev])
 
     assert ner.card("d").metrics["dev_f1"] == ner.evaluate(Corpus.from_sentences(dev=[dev]), "d", "dev").f1 > 0
+
+
+def test_types_that_fill_the_window_are_told(tiny):
+    types = [f"{first} {second} {third}" for first in "abcdefg" for second in "abcdefg" for third in "abcdefg"]
+
+    with pytest.warns(UserWarning, match="343 types take .* pieces of the window of 512"):
+        CPNER(tiny).predict("Ada left.", types=types)
+
+
+def test_a_path_in_the_place_of_a_corpus_is_refused(tiny):
+    ner = learnt(tiny, ["Joseph left."])
+    path: Any = "data/news"
+
+    for use in (
+        lambda: ner.warm_up("d", path),
+        lambda: ner.fit("d", path),
+        lambda: ner.transfer("d", [], path, strategy="none"),
+        lambda: ner.self_train("d", ["Ada"], path),
+        lambda: ner.evaluate(path, "d"),
+    ):
+        with pytest.raises(ConfigError, match="expected a Corpus, got 'data/news'"):
+            use()

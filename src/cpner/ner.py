@@ -11,7 +11,7 @@ from cpner.backbone.shape import PrefixConfig
 from cpner.corpus import Corpus, Sentence
 from cpner.errors import ConfigError, TrainingError
 from cpner.progress import Report
-from cpner.recogniser import Recogniser, sentence_of
+from cpner.recogniser import Recogniser, check_corpus, sentence_of
 from cpner.store import StoredDomain
 from cpner.store.card import VOTES
 from cpner.store.domains import Sources
@@ -78,6 +78,7 @@ class CPNER(Recogniser):
             ConfigError: the corpus has no types, or types that can't be written.
             TrainingError: there is nothing to learn from, the loss is not a number, or the folder can't be used.
         """
+        check_corpus(corpus)
         self._domains.check_name(domain)
         plan = warm_up(self.backbone, corpus, prefix or PrefixConfig(), config or TrainingConfig())
         return self._carry_out(domain, "warm-up", plan, run)
@@ -149,6 +150,7 @@ class CPNER(Recogniser):
             raise ConfigError(f"least_score={least_score} is out of range; expected 0 to 1")
         teacher = self._domains.get(domain)
         corpus = corpus or Corpus(domain, {}, types=())
+        check_corpus(corpus)
         check_types(teacher.card.types, (*corpus.train, *corpus.dev))
         read = (one if isinstance(one, Sentence) else sentence_of(one) for one in text)
         sentences = [sentence for sentence in read if sentence.words]
@@ -217,6 +219,7 @@ class CPNER(Recogniser):
             PrefixMismatchError: a prefix was made for another backbone, has another shape, or is an ensemble's.
             TrainingError: there is nothing to learn from, the loss is not a number, or the folder can't be used.
         """
+        check_corpus(corpus)
         check_strategy(strategy, sources)
         names = self._domains.sources(target, sources)
         if vote not in VOTES:
@@ -260,6 +263,7 @@ class CPNER(Recogniser):
             PrefixMismatchError: a source was made for another backbone, has another shape, or is an ensemble.
             TrainingError: there is nothing to learn from, the loss is not a number, or the folder can't be used.
         """
+        check_corpus(corpus)
         mixing = mixing or Mixing()
         run = run or Run()
         config = config or TrainingConfig()

@@ -19,7 +19,7 @@ from cpner.evaluation import Evaluation, evaluate
 from cpner.instructor import Instructor
 from cpner.progress import Report
 from cpner.recognition.beam import beam_search
-from cpner.recognition.recognise import Task, recognise
+from cpner.recognition.recognise import Task, recognise, warn_if_crowded
 from cpner.settings import MOST_BEAMS, MOST_SENTENCES, check_count
 from cpner.store import DomainCard
 from cpner.store.domains import Domains, prompt_of
@@ -213,6 +213,8 @@ class Recogniser:
             prompts[None] = Instructor(self.backbone.vocabulary, types)
         elif None in names:
             raise ConfigError("neither a domain nor types to look for: name one of them")
+        for prompt in prompts.values():
+            warn_if_crowded(self.backbone, prompt)
         splits: dict[str | None, bool] = {
             name: known.cards[name].by_sentence if by_sentence is None else by_sentence for name in asked
         }
@@ -254,6 +256,7 @@ class Recogniser:
             UnknownDomainError: there is no such domain.
             CorpusError: the corpus has no such split.
         """
+        check_corpus(corpus)
         if split not in corpus.splits:
             raise CorpusError(f"corpus {corpus.name!r} has no split {split!r}; it has {', '.join(corpus.splits)}")
         gold = corpus.splits[split]
@@ -267,6 +270,16 @@ class Recogniser:
     def reload(self, name: str | None = None) -> None:
         """Read stored domains, or one of them, anew when they are next used; what is not saved stays."""
         self._domains.reload(name)
+
+
+def check_corpus(corpus: object) -> None:
+    """Refuse anything else in the place of a corpus, as the path of one.
+
+    Raises:
+        ConfigError: It is no corpus.
+    """
+    if not isinstance(corpus, Corpus):
+        raise ConfigError(f"expected a Corpus, got {corpus!r}; Corpus.read(path) reads one")
 
 
 def sentence_of(text: str) -> Sentence:

@@ -11,7 +11,7 @@ from cpner.cli.corpora import corpora
 from cpner.corpus import Corpus, public
 from cpner.corpus.public import datasets
 from cpner.errors import CpnerError
-from tests.support import CONTENT
+from tests.support import CONTENT, cpner
 
 TRAIN = "EU\tB-ORG\nmeets\tO\nPeter\tI-PER\n\nit\tO\nmeets\tO\n\nPeter\tB-PER\n"
 
@@ -161,3 +161,14 @@ def test_every_command_has_an_example(command):
     help_text = run(command, "--help").stdout
 
     assert f"Example:\n    cpner corpora {command}" in help_text
+
+
+def test_a_sample_keeps_the_words_of_the_corpus(tmp_path):
+    (tmp_path / "in.conll").write_text("well-known\tO\n(Ada)\tB-person\n\n", "utf-8")
+
+    cpner("corpora", "sample", tmp_path / "in.conll", tmp_path / "out", "--count", 1)
+    (tmp_path / "in.jsonl").write_text('{"text": "Ada left.", "entities": []}', "utf-8")
+    cpner("corpora", "sample", tmp_path / "in.jsonl", tmp_path / "texts", "--count", 1)
+
+    assert Corpus.read(tmp_path / "out").train[0].word_texts == ["well-known", "(Ada)"]
+    assert (tmp_path / "texts" / "train.jsonl").exists()

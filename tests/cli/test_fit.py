@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -24,3 +25,44 @@ def test_fit_uses_the_sources_it_is_given(corpus, store, sources, expected):
     assert set(json.loads(result.stdout)["sources"]) == expected
     assert (store / "three" / "curve.json").exists()
     assert not (store / ".runs").exists()
+
+
+def wide(folder: Path, dev: int) -> Path:
+    """A corpus with as many training as dev sentences."""
+    line = json.dumps({"text": "Ada left Rome.", "entities": [{"start": 0, "end": 3, "type": "person"}]})
+    for split, count in {"train": 60, "dev": dev}.items():
+        if count:
+            (folder / f"{split}.jsonl").write_text("\n".join([line] * count), "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("dev", "options", "said"),
+    [
+        (70, ("--count", 10), "dev split: 50 of 70 sentences are looked at, as 10 are learnt from"),
+        (70, ("--count", 10, "--dev-count", 3), "dev split: 3 of 70 sentences are looked at"),
+        (70, ("--dev-count", 4), "dev split: 4 of 70 sentences are looked at"),
+        (70, (), None),
+        (0, ("--dev-share", 0.25), "dev split: 15 of 60 training sentences, held out"),
+        (0, ("--count", 8, "--dev-share", 0.25), "dev split: 2 of 8 training sentences, held out"),
+    ],
+)
+def test_the_dev_split_is_in_proportion_and_told(tmp_path, tiny_folder, dev, options, said):
+    (tmp_path / "corpus").mkdir()
+    where = ("--domain", "d", "--store", tmp_path / "store", "--backbone", tiny_folder, "--epochs", 1)
+
+    result = cpner("fit", wide(tmp_path / "corpus", dev), *where, *options, "--json")
+
+    assert result.exit_code == 0, result.stderr
+    assert [line.split(";")[0] for line in result.stderr.splitlines() if "dev split" in line] == (
+        [said] if said else []
+    )
+    assert json.loads(result.stdout)["best_f1"] is not None
+
+
+def test_a_share_for_dev_needs_a_corpus_without_one(tmp_path, tiny_folder):
+    where = ("--domain", "d", "--store", tmp_path / "store", "--backbone", tiny_folder)
+
+    result = cpner("fit", wide(tmp_path, 1), *where, "--dev-share", 0.5)
+
+    assert result.exit_code == 2 and "without a dev split" in result.stderr

@@ -152,11 +152,16 @@ def convert(data: CorpusOptions, out: Path, format: str | None) -> None:
 def sample(data: CorpusOptions, out: Path, shots: int | None, count: int | None, seed: int, format: str | None) -> None:
     """Write CORPUS to OUT with a few sentences of its train split; dev and test stay whole.
 
+    Without --format, a corpus with words of its own is written as conll, which keeps them.
+
     \b
     Example:
       cpner corpora sample data/music music-20 --shots 20 --seed 1
     """
     corpus = data.read().sample(shots=shots, count=count, seed=seed)
+    if format is None and Path(unpacked_name(out)).suffix not in (*_OF_ENDING, *_JSON) and not corpus.words_are_found:
+        format = "conll"
+        click.echo("Written as conll, which keeps the words of the corpus; --format jsonl keeps its texts", err=True)
     _write(corpus, data.corpus or "", out, format)
 
 

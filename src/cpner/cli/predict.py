@@ -116,11 +116,11 @@ def _tag(
     done = 0
     while batch := list(itertools.islice(rest, size)):
         try:
-            found = ner.predict([text for text, _ in batch], domain, batch_size=size, **settings)
+            answers = ner.predict([text for text, _ in batch], domain, batch_size=size, **settings)
         except KeyboardInterrupt as error:
             texts.error = error
             return
-        for (text, record), entities in zip(batch, found, strict=True):
+        for (text, record), entities in zip(batch, answers, strict=True):
             yield Tagged(text, entities, domain, record)
         done += len(batch)
         progress(Progress(done, 0, f"{done:,} texts"))

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from cpner.cli.options import FILE, gather, resume_option
-from cpner.corpus import Corpus
+from cpner.corpus import Corpus, Sentence
+from cpner.corpus.sampling import hold_out, spread
 from cpner.errors import ConfigError
 from cpner.transfer.mixing import SPACES, WEIGHTINGS, Mixing
 
 if TYPE_CHECKING:
     from cpner.training import TrainingConfig
+
+_LEAST_DEV = 50  # sentences of the dev split that few-shot training looks at, which else costs most of its time
 
 
 @dataclass(frozen=True)
@@ -28,14 +31,32 @@ class TrainingOptions:
     lr: float | None
     config_file: Path | None
     resume: bool
+    dev_share: float | None
+    dev_count: int | None
 
     def sample(self, corpus: Corpus) -> Corpus:
-        """Take the few sentences that were asked for, or all."""
+        """Take the few sentences that were asked for, or all, with a dev split to match."""
         if self.shots is not None and self.count is not None:
             raise ConfigError("--shots (sentences per type) and --count (sentences in all) exclude each other")
-        if self.shots is None and self.count is None:
+        few = self.shots is not None or self.count is not None
+        if few:
+            corpus = corpus.sample(shots=self.shots, count=self.count, seed=self.config().seed)
+        if self.dev_share is not None:
+            corpus = self._hold_out(corpus, self.dev_share)
+        limit = self.dev_count or (max(_LEAST_DEV, 2 * len(corpus.train)) if few else None)
+        if limit is None or len(corpus.dev) <= limit:
             return corpus
-        return corpus.sample(shots=self.shots, count=self.count, seed=self.config().seed)
+        hint = "" if self.dev_count else f", as {len(corpus.train)} are learnt from; --dev-count says otherwise"
+        click.echo(f"dev split: {limit} of {len(corpus.dev):,} sentences are looked at{hint}", err=True)
+        return _with_splits(corpus, dev=spread(corpus.dev, limit))
+
+    def _hold_out(self, corpus: Corpus, share: float) -> Corpus:
+        """Give a corpus without a dev split a share of its train split as one."""
+        if corpus.dev:
+            raise ConfigError(f"--dev-share is for a corpus without a dev split; {corpus.name!r} has one")
+        train, dev = hold_out(corpus.train, share, self.config().seed)
+        click.echo(f"dev split: {len(dev):,} of {len(corpus.train):,} training sentences, held out", err=True)
+        return _with_splits(corpus, train=train, dev=dev)
 
     def config(self) -> TrainingConfig:
         """The settings of training: the file's, then the flags'."""
@@ -45,6 +66,12 @@ class TrainingOptions:
         return TrainingConfig.from_flags(
             self.config_file, epochs=self.epochs, min_steps=min_steps, lr=self.lr, seed=self.seed
         )
+
+
+def _with_splits(corpus: Corpus, **splits: list[Sentence]) -> Corpus:
+    """The corpus with other sentences in some splits."""
+    merged = {**corpus.splits, **splits}
+    return Corpus(corpus.name, merged, types=corpus.types, type_names=corpus.type_names, repairs=corpus.repairs)
 
 
 training_options = gather(
@@ -73,6 +100,19 @@ training_options = gather(
     ),
     click.option(
         "--config", "config_file", type=FILE, metavar="FILE.toml", help="Settings of training; flags override them."
+    ),
+    click.option(
+        "--dev-share",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        metavar="X",
+        help="Hold out this share of the train split as the dev split, where there is none.",
+    ),
+    click.option(
+        "--dev-count",
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default=f"all; with --shots or --count {_LEAST_DEV}, or twice the sentences learnt from",
+        help="Look at N sentences of the dev split.",
     ),
     resume_option,
 )

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from cpner.corpus.samples import find_sample
 from cpner.corpus.sentence import Sentence, Span
 from cpner.corpus.splits import SPLITS, find_splits, has_known_ending, is_split_name, split_of
 from cpner.corpus.type_names import TypeNameError, check_words, name_types
+from cpner.corpus.words import split_words
 from cpner.errors import ConfigError, CorpusError
 from cpner.files import replacing
 
@@ -144,6 +146,12 @@ class Corpus:
     def test(self) -> list[Sentence]:
         """The sentences to report scores on; empty if there is no such split."""
         return self.splits.get("test", [])
+
+    @property
+    def words_are_found(self) -> bool:
+        """Whether all words are those that the text alone gives, so that a format of texts keeps them."""
+        sentences = chain.from_iterable(self.splits.values())
+        return all(tuple(split_words(sentence.text)) == sentence.words for sentence in sentences)
 
     def sample(self, *, shots: int | None = None, count: int | None = None, seed: int = 0) -> Corpus:
         """Take a few sentences of the train split; dev, test and the types stay.

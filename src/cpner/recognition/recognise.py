@@ -8,6 +8,7 @@ prefix.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -172,6 +173,16 @@ def _part(progress: Report | None, before: int, size: int, total: int) -> Report
 def room(backbone: Backbone, prompt: Instructor) -> int:
     """Pieces of a sentence that fit in the backbone's window beside the instruction and the options."""
     return max(backbone.window - prompt.overhead, int(backbone.window * _LEAST_ROOM), 1)
+
+
+def warn_if_crowded(backbone: Backbone, prompt: Instructor) -> None:
+    """Warn where the types leave no room for a sentence in the backbone's window."""
+    if prompt.overhead > backbone.window - int(backbone.window * _LEAST_ROOM):
+        warnings.warn(
+            f"{len(prompt.types)} types take {prompt.overhead} pieces of the window of {backbone.window}: texts are "
+            f"cut into parts of {room(backbone, prompt)} and go beyond it; take fewer types, or shorter names",
+            stacklevel=3,
+        )
 
 
 def word_lengths(backbone: Backbone, sentence: Sentence) -> list[int]:

@@ -18,7 +18,7 @@ from cpner.corpus.sentence import Sentence
 from cpner.errors import TrainingError
 from cpner.instructor import Instructor
 from cpner.instructor.grammar import Grammar
-from cpner.recognition.recognise import room, word_lengths
+from cpner.recognition.recognise import room, warn_if_crowded, word_lengths
 from cpner.recognition.windows import cut, part
 from cpner.training.batch import Batch
 from cpner.training.config import TrainingConfig
@@ -43,6 +43,7 @@ class Examples:
         self.config = config
         self.prompt = Instructor(backbone.vocabulary, types, options=config.options)
         self.room = room(backbone, self.prompt)
+        warn_if_crowded(backbone, self.prompt)
         self.head = self.prompt.overhead
         self.single = are_single(sentences)
         self.sentences: list[Sentence] = []
