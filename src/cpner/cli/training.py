@@ -63,9 +63,11 @@ def train(
     _clear(store, domain, keep_run=resume)
     with progress_bar() as progress:
         result = training(Run(folder, resume, progress))
-    _write_note(folder / _NOTE, {"digest": _digest(ner, domain), **_summary(result)})
+    summary = _summary(result)
+    with replacing(folder / _NOTE, sync=True) as file:
+        file.write(json.dumps({"digest": _digest(ner, domain), **summary}).encode())
     ner.save(store)
-    _end(store, domain, _summary(result), as_json=as_json)
+    _end(store, domain, summary, as_json=as_json)
 
 
 def finish(ner: CPNER, domain: str, result: TrainingResult, store: Path, *, as_json: bool) -> None:
@@ -113,11 +115,6 @@ def _note_of(store: Path, domain: str) -> dict[str, Any] | None:
             if note.pop("digest") == Store(store).digest(domain):
                 return note
     return None
-
-
-def _write_note(path: Path, note: dict[str, Any]) -> None:
-    with replacing(path, sync=True) as file:
-        file.write(json.dumps(note).encode())
 
 
 def _clear(store: Path, domain: str, *, keep_run: bool = False) -> None:

@@ -123,7 +123,11 @@ def _by_prefix(
     """The entities of sentences, window by window."""
     windows = [_windows(backbone, task) for task in tasks]
     answers: list[list[list[Prediction]]] = [[[] for _ in task_windows] for task_windows in windows]
-    rows = [row for i, task in enumerate(tasks) for row in _rows(i, task, windows[i])]
+    rows = [
+        _Row(i, w, task.prompt.source(part(task.sentence, window)))
+        for i, task in enumerate(tasks)
+        for w, window in enumerate(windows[i])
+    ]
     done = 0
     for batch, prefix in _batches(tasks, rows, bank, batch_size):
         for row, answer in zip(batch, search(backbone, [row.source for row in batch], prefix), strict=True):
@@ -202,11 +206,6 @@ def _windows(backbone: Backbone, task: Task) -> list[Window]:
     if sum(lengths) <= space:
         return [Window(0, len(lengths))]
     return cut(sentence.with_spans(()), lengths, space, overlap=overlap)
-
-
-def _rows(number: int, task: Task, windows: Sequence[Window]) -> Iterator[_Row]:
-    for i, window in enumerate(windows):
-        yield _Row(number, i, task.prompt.source(part(task.sentence, window)))
 
 
 def _batches(
