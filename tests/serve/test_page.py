@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ import httpx
 import pytest
 
 from cpner.serve.routes.pages import static_files, static_root
-from tests.serve.support import Served, running
+from tests.serve.support import DOMAINS, Served, running
+from tests.support import environment
 
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -98,6 +101,13 @@ def exported(page: Any) -> list[dict[str, Any]]:
 def add_types(page: Any, types: str) -> None:
     page.fill("#new-types", types)
     page.keyboard.press("Enter")
+
+
+def run(command: list[str]) -> str:
+    """What a command prints."""
+    result = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def wait_for_answers(page: Any) -> None:
@@ -227,6 +237,41 @@ def test_a_domain_is_made_from_nothing_and_installed(mini_server: Served, open_p
     paste(page, text)
     assert marks(page, 0) == [(one["text"], one["type"]) for one in reply["results"][0]["entities"]]
     assert len(exported(page)) == 10
+
+    # its card
+    page.get_by_role("heading", name="Domain", exact=True).click()
+    page.get_by_role("button", name="Score on my sentences").click()
+    page.get_by_role("heading", name="on 10 sentences").wait_for()
+    assert page.get_by_role("heading", name="Score, and share that is right").is_visible()
+    page.get_by_role("heading", name="Code").click()
+    printed = run([sys.executable, "-c", page.locator("#python").inner_text()])
+    assert printed.count("Entity(") == len(marks(page, 0))
+    if shutil.which("curl"):
+        answer = json.loads(run(["bash", "-c", page.locator("#curl").inner_text()]))
+        assert answer["results"][0]["domain"] == "gigs"
+
+
+@pytest.mark.slow
+def test_a_training_is_stopped_goes_on_and_is_discarded(tiny: Any, store: Path, open_page: Any) -> None:
+    with running(tiny, store) as served:
+        page = open_page(served.url)
+        page.select_option("#domain", "=one")
+        paste(page, "\n".join(f"Ada left for Rome {i} times." for i in range(6)))
+        page.locator("#threshold").fill("1")
+        for row in range(6):
+            label(page, row, "Ada", "person")
+            page.keyboard.press("Enter")
+        page.select_option("#sources", "none")
+        page.click("#start")
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_text("was stopped").wait_for(timeout=PATIENCE)
+        page.get_by_role("button", name="Go on").click()
+        page.wait_for_selector("#scores", timeout=PATIENCE)
+        assert page.locator("#scores caption").inner_text() == "F1 on 1 sentence held out"
+        page.get_by_role("button", name="Discard").click()
+        page.wait_for_selector("#training", state="hidden")
+        assert [row["name"] for row in served.client.get("/v1/domains").json()["domains"]] == list(DOMAINS)
+        assert page.locator("#tally").inner_text() == "6 of 6 confirmed"
 
 
 @pytest.mark.slow

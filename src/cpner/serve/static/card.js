@@ -1,8 +1,11 @@
 // What is known of a domain, its score on the confirmed sentences, its archive, and its end.
 
 import * as api from "./api.js";
+import { sameSpan } from "./compare.js";
 import { $, attempt, download, fill, h, plural, tell } from "./dom.js";
 import { state, trained } from "./state.js";
+
+const BINS = 5;
 
 let page = null;
 let drawn = null; // name and version of the card on screen
@@ -80,8 +83,24 @@ async function scoreIt(name) {
   fill(
     $("#scored"),
     bars(`F1 ${result.f1.toFixed(1)} on ${plural(rows.length, "sentence")}`, perType, (f1) => f1?.toFixed(1) ?? "–"),
+    bars("Score, and share that is right", await reliability(name, rows), (right) => `${(100 * right).toFixed(0)} %`),
     h("p", { class: "note" }, "If it was trained on these, that is no fair test."),
   );
+}
+
+// How often entities of about the same score are right: honest scores are right as often as they say.
+async function reliability(name, rows) {
+  const bins = Array.from({ length: BINS }, () => ({ right: 0, all: 0 }));
+  const got = (i, entities) => {
+    for (const entity of entities) {
+      const bin = bins[Math.min(BINS - 1, Math.floor(BINS * entity.score))];
+      bin.all += 1;
+      bin.right += rows[i].marks.some((mark) => sameSpan(mark, entity));
+    }
+  };
+  await api.predict(rows.map((row) => row.text), { domain: name }, got);
+  const pairs = bins.map(({ right, all }, i) => [`${(i / BINS).toFixed(1)} to ${((i + 1) / BINS).toFixed(1)} (${all})`, all ? right / all : null]);
+  return pairs.filter(([, right]) => right !== null);
 }
 
 async function deleteIt(name) {

@@ -3,13 +3,13 @@
 import { h, plural } from "./dom.js";
 import { domainRow, isOn, state, typeNames } from "./state.js";
 
-const same = (a, b) => a.start === b.start && a.end === b.end && a.type === b.type;
+export const sameSpan = (a, b) => a.start === b.start && a.end === b.end && a.type === b.type;
 const sure = (found) => (found ?? []).filter((entity) => entity.score >= state.threshold && isOn(entity.type));
 
 export function sides(row) {
   const first = sure(row.found);
   const second = sure(row.other);
-  const marked = (own, others) => own.map((entity) => ({ ...entity, dim: others.some((one) => same(one, entity)) }));
+  const marked = (own, others) => own.map((entity) => ({ ...entity, dim: others.some((one) => sameSpan(one, entity)) }));
   const marks = [marked(first, second), marked(second, first)];
   return { marks, differs: marks.flat().some((mark) => !mark.dim) };
 }
@@ -46,7 +46,7 @@ export function score(rows, found, types) {
     for (const mark of row.marks) of(mark.type).labelled += 1;
     for (const entity of found[i]) {
       of(entity.type).found += 1;
-      if (row.marks.some((mark) => same(mark, entity))) of(entity.type).right += 1;
+      if (row.marks.some((mark) => sameSpan(mark, entity))) of(entity.type).right += 1;
     }
   });
   const f1 = ({ right, found, labelled }) => (found + labelled ? (200 * right) / (found + labelled) : null);

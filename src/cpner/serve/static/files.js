@@ -31,8 +31,12 @@ export async function setUpFiles(given) {
 }
 
 export async function copy(text) {
-  await attempt(() => navigator.clipboard.writeText(text));
-  tell("Copied.");
+  try {
+    await navigator.clipboard.writeText(text);
+    tell("Copied.");
+  } catch {
+    tell(`The browser lets nothing be copied from here. Select it instead: ${text}`, true);
+  }
 }
 
 async function loadFormats() {
