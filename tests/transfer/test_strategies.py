@@ -82,8 +82,11 @@ def test_no_strategy_changes_an_output_of_another_domain(ner, strategy, tmp_path
     assert {name: ner.predict(TEXTS, name) for name in others} == before
     assert {name: (tmp_path / name / "prefix.safetensors").read_bytes() for name in others} == files
     assert digest(ner.backbone.t5) == weights
-    mixed = ner.predict(TEXTS * 2, ["target", "bystander", "first", "second", "target", "third"])
-    assert len(mixed) == 6
+    names = ["target", "bystander", "first", "second", "target", "third"]
+    mixed = ner.predict(TEXTS * 2, names)
+    for i, name in enumerate(names):
+        if name in before:  # other rows of a batch change the rounding of scores alone
+            assert [entity[:4] for entity in mixed[i]] == [entity[:4] for entity in before[name][i % 3]]
     assert {name: CPNER(ner.backbone, tmp_path).predict(TEXTS, name) for name in others} == before
 
 
