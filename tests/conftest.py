@@ -14,7 +14,14 @@ import torch
 from hypothesis import settings
 from torch import Tensor
 
+from cpner.corpus import Corpus
 from tests.support import CONTENT, Server, make_backbone
+
+# What stands in for each public dataset.
+SAMPLES = {
+    "ai": "science", "science": "science", "conll2003": "news", "politics": "politics", "literature": "music",
+    "music": "music", "mit_movie": "cooking", "mit_restaurant": "cooking",
+}  # fmt: skip
 
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
@@ -79,3 +86,16 @@ def batch() -> tuple[Tensor, Tensor, Tensor]:
     ids = torch.randint(3, 900, (3, 20), generator=generator)
     mask = torch.arange(20) < torch.tensor([20, 7, 13])[:, None]
     return ids.masked_fill(~mask, 0), mask, torch.randint(3, 900, (3, 40), generator=generator)
+
+
+@pytest.fixture(scope="session")
+def public_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that looks like the public datasets, filled from the samples. Shared: tests must not change it."""
+    folder = tmp_path_factory.mktemp("data")
+    for name, sample in SAMPLES.items():
+        corpus = Corpus.read(f"sample:{sample}")
+        splits = {"train": corpus.train[:6], "dev": corpus.dev[:2], "test": corpus.test[:3]}
+        if name.startswith("mit"):
+            del splits["dev"]
+        Corpus(name, splits, types=corpus.types).write(folder / name, "jsonl")
+    return folder

@@ -1,0 +1,89 @@
+"""`cpner reproduce`: what it runs, prints, draws and refuses."""
+
+from __future__ import annotations
+
+import json
+import warnings
+
+import pytest
+
+from cpner.experiments.paper.cells import Cell
+from cpner.experiments.paper.summary import cell_of, read_summary
+from tests.support import cpner
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """PEFT imports what warns of its own age."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@pytest.mark.parametrize(
+    "experiment", ["table2", "figure3", "selection", "table3", pytest.param("figure4", marks=pytest.mark.slow)]
+)
+def test_reproduce_prints_draws_and_reports(public_data, tiny_folder, tmp_path, experiment):
+    arguments = (
+        "--data", public_data, "--out", tmp_path / "out", "--backbone", tiny_folder, "--seeds", 1, "--epochs", 1,
+        "--source-epochs", 1, "--target", "ai", "--test-sentences", 2, "--device", "cpu",
+    )  # fmt: skip
+
+    result = cpner("reproduce", experiment, *arguments)
+
+    assert result.exit_code == 0, result.stderr
+    assert "| " in result.stdout or "No such case" in result.stdout
+    again = cpner("reproduce", experiment, *arguments, "--json")
+    assert json.loads(again.stdout) == read_summary(tmp_path / "out" / f"{experiment}.json")
+    pictures = list((tmp_path / "out").glob("*.png"))
+    assert bool(pictures) == experiment.startswith("figure")
+    page = tmp_path / "docs" / "results.md"
+    reported = cpner("reproduce", "report", "--out", tmp_path / "out", "--page", page)
+    assert (reported.exit_code, reported.stdout) == (0, "")
+    text = page.read_text("utf-8")
+    assert f"`cpner reproduce {experiment} " in text and set(result.stdout.splitlines()) <= set(text.splitlines())
+    for picture in pictures:
+        assert f"(results/{picture.name})" in text and (page.parent / "results" / picture.name).is_file()
+
+
+def test_reproduce_runs_only_the_variant_that_is_asked_for(public_data, tiny_folder, tmp_path):
+    result = cpner(
+        "reproduce", "table1", "--data", public_data, "--out", tmp_path, "--backbone", tiny_folder, "--seeds", 1,
+        "--json", "--epochs", 1, "--target", "ai", "--variant", "plain", "--strategy", "none", "--test-sentences", 2,
+        "--device", "cpu",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    summary = json.loads(result.stdout)
+    assert [cell_of(record) for record in summary["records"]] == [Cell("ai")]
+    assert "--variant plain" in summary["command"]
+
+
+def test_reproduce_takes_as_many_dapt_steps_as_asked_for(public_data, tiny_folder, tmp_path):
+    result = cpner(
+        "reproduce", "table1", "--data", public_data, "--out", tmp_path, "--backbone", tiny_folder, "--seeds", 1,
+        "--json", "--epochs", 1, "--source-epochs", 1, "--target", "ai", "--variant", "dapt", "--dapt-steps", 3,
+        "--test-sentences", 2, "--device", "cpu",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    (record,) = json.loads(result.stdout)["records"]
+    assert record["cell"]["variant"] == "dapt"
+    assert record["settings"]["budget"]["dapt_steps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("table1", "--data", "nowhere"), "no folder of public datasets at nowhere"),
+        (("table1", "--data", ".", "--target", "food"), "no part with target food"),
+        (("table1", "--data", ".", "--target", "ai", "--variant", "sum"), "no part with target ai, variant sum"),
+        (("tables",), "'tables' is not one of"),
+    ],
+)
+def test_reproduce_says_what_is_wrong(arguments, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = cpner("reproduce", *arguments)
+
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert said in result.stderr
