@@ -189,7 +189,6 @@ class Batcher:
             left = batch[0].arrived + wait - time.monotonic() if batch else 0.0
             with self._change:
                 if self._waiting or self._stopped or left <= 0 or pieces >= most:
-                    self._count(batch, -1)
                     return batch
                 self._change.wait(left)
 
@@ -203,7 +202,10 @@ class Batcher:
         size = self.settings.batch_size
         for items in groups.values():
             for start in range(0, len(items), size):
-                self._decode(self._wanted(items[start : start + size]), between)
+                part = items[start : start + size]
+                with self._change:
+                    self._count(part, -1)  # until now they waited
+                self._decode(self._wanted(part), between)
 
     def _wanted(self, items: Sequence[Item]) -> list[Item]:
         """The sentences that somebody waits for; to late ones that is told."""

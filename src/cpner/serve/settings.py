@@ -53,7 +53,7 @@ class ServeSettings(Settings):
     batch_size: int = _knob(32, "Sentences decoded at once; 1 makes each answer independent of the load to the bit.")
     batch_wait_ms: float = _knob(2.0, "Longest time that a sentence waits for others to share its batch.")
     queue: int = _knob(1024, "Sentences that wait; more are refused (429).")
-    max_wait: float = _knob(1.0, "Expected seconds in the queue above which a request is refused (429).")
+    max_wait: float = _knob(0.6, "Expected seconds in the queue above which a request is refused (429).")
     max_client_batch: int = _knob(64, "Texts in one request; as JSON lines there may be more.")
     max_lines: int = _knob(10_000, "Texts in one request of JSON lines.")
     max_body: int = _knob(2_000_000, "Bytes of a request, also unpacked.")
