@@ -12,6 +12,7 @@ from cpner.backbone.prefix import common_start
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.corpus.sentence import Prediction, Sentence, Span
 from cpner.corpus.words import split_words
+from cpner.errors import ConfigError
 from cpner.instructor import Instructor
 from cpner.progress import Progress
 from cpner.recognition.decode import decode
@@ -141,3 +142,23 @@ def test_nothing_is_left_to_train(tiny, prefixes):
         recognise(tiny, [task(tiny, SENTENCES[0], "a")], prefixes)
 
     assert not any(p.grad is not None for p in tiny.t5.parameters())
+
+
+def test_types_beyond_all_bounds_are_refused(tiny, prefixes):
+    types = [f"type {i}" for i in range(1500)]
+
+    with pytest.raises(ConfigError, match=r"the 1,500 types take [\d,]+ pieces, more than the 4,096 of a source"):
+        recognise(tiny, [task(tiny, SENTENCES[0], "a", types)], prefixes)
+
+
+def test_long_sources_are_decoded_fewer_at_once(tiny, prefixes):
+    types = [f"type {i}" for i in range(150)]
+    tasks = [task(tiny, SENTENCES[3], "a", types)] * 40
+    pieces = len(tasks[0].prompt.source(SENTENCES[3]).ids)
+    done: list[int] = []
+
+    recognise(tiny, tasks, prefixes, batch_size=40, progress=lambda progress: done.append(progress.done))
+
+    assert 1024 < pieces < 2048
+    assert done[0] == 32 * 1024**2 // pieces**2 < 32
+    assert done[-1] == 40

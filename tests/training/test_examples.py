@@ -131,3 +131,12 @@ def test_a_sentence_beyond_the_window_is_cut_with_every_entity_kept(tiny):
 def test_nothing_to_learn_from_is_refused(tiny):
     with pytest.raises(TrainingError, match="2 sentences to train on, none with a word"):
         Examples(tiny, [Sentence("", ()), Sentence(" ", ())], TYPES, TrainingConfig())
+
+
+def test_an_entity_beyond_all_bounds_is_told_and_left_out(tiny):
+    endless = Sentence.from_words(["York"] * 6000, [Span(0, 6000, "location")])
+
+    with pytest.warns(UserWarning, match=r"1 sentences of more than 4,\d\d\d pieces are not trained on"):
+        examples = Examples(tiny, [endless, *SENTENCES], TYPES, TrainingConfig())
+
+    assert examples.sentences == SENTENCES

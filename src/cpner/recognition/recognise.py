@@ -27,6 +27,8 @@ from cpner.recognition.windows import Window, choose, cut, cut_at_ends, part
 
 _OVERLAP = 0.2  # share of a window that repeats the one before it: entities near a cut are seen whole once
 _LEAST_ROOM = 0.25  # share of the window that stays for the sentence, however long the options are
+LONGEST_SOURCE = 4096  # pieces, or twice the window: attention takes memory by the square of a source's length
+_PASS_AREA = 32 * 1024**2  # rows times squared length of what is decoded at once
 Search = Callable[[Backbone, Sequence[Source], Prefix | None], list[list[Prediction]]]
 
 
@@ -175,7 +177,16 @@ def _part(progress: Report | None, before: int, size: int, total: int) -> Report
 
 
 def room(backbone: Backbone, prompt: Instructor) -> int:
-    """Pieces of a sentence that fit in the backbone's window beside the instruction and the options."""
+    """Pieces of a sentence that fit in the backbone's window beside the instruction and the options.
+
+    Raises:
+        ConfigError: the options alone are longer than any source may be.
+    """
+    if prompt.overhead > longest_source(backbone):
+        raise ConfigError(
+            f"the {len(prompt.types):,} types take {prompt.overhead:,} pieces, more than the "
+            f"{longest_source(backbone):,} of a source: ask for fewer at once"
+        )
     return max(backbone.window - prompt.overhead, int(backbone.window * _LEAST_ROOM), 1)
 
 
@@ -187,6 +198,11 @@ def warn_if_crowded(backbone: Backbone, prompt: Instructor) -> None:
             f"cut into parts of {room(backbone, prompt)} and go beyond it; take fewer types, or shorter names",
             stacklevel=3,
         )
+
+
+def longest_source(backbone: Backbone) -> int:
+    """The most pieces that a source may have."""
+    return max(LONGEST_SOURCE, 2 * backbone.window)
 
 
 def word_lengths(backbone: Backbone, sentence: Sentence) -> list[int]:
@@ -217,8 +233,11 @@ def _batches(
         groups.setdefault(bank.layout(tasks[row.task].domain), []).append(row)
     for members in groups.values():
         members.sort(key=lambda row: -len(row.source.ids))  # memory runs out at the first batch or never
-        for start in range(0, len(members), batch_size):
-            batch = members[start : start + batch_size]
+        start = 0
+        while start < len(members):
+            size = min(batch_size, max(1, _PASS_AREA // len(members[start].source.ids) ** 2))
+            batch = members[start : start + size]
+            start += size
             yield batch, bank.rows([tasks[row.task].domain for row in batch])
 
 

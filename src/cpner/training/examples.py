@@ -6,6 +6,7 @@ uninterrupted one sees.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ from cpner.corpus.sentence import Sentence
 from cpner.errors import TrainingError
 from cpner.instructor import Instructor
 from cpner.instructor.grammar import Grammar
-from cpner.recognition.recognise import room, warn_if_crowded, word_lengths
+from cpner.recognition.recognise import longest_source, room, warn_if_crowded, word_lengths
 from cpner.recognition.windows import cut, part
 from cpner.training.batch import Batch
 from cpner.training.config import TrainingConfig
@@ -51,12 +52,22 @@ class Examples:
             windows = cut(sentence, word_lengths(backbone, sentence), self.room)
             parts = [part(sentence, window) for window in windows] if len(windows) > 1 else [sentence]
             self.sentences += [p for p in parts if p.words]
+        self._leave_out_endless()
         if not self.sentences:
             raise TrainingError(f"{len(sentences)} sentences to train on, none with a word; give at least one")
         self.mentions: dict[str, list[list[str]]] = {}  # of each type, as often as they occur
         for sentence in self.sentences:
             for span in sentence.spans:
                 self.mentions.setdefault(span.type, []).append(sentence.word_texts[span.start : span.end])
+
+    def _leave_out_endless(self) -> None:
+        """Leave out what an entity makes longer than any source may be."""
+        most = longest_source(self.backbone) - self.head
+        fitting = [sentence for sentence in self.sentences if self._pieces(sentence) <= most]
+        if len(fitting) < len(self.sentences):
+            left_out = len(self.sentences) - len(fitting)
+            warnings.warn(f"{left_out} sentences of more than {most:,} pieces are not trained on", stacklevel=5)
+        self.sentences = fitting
 
     def epoch(self, number: int) -> list[NDArray[np.int64]]:
         """The batches of an epoch as sentence numbers: of about the same length, in a random order."""
