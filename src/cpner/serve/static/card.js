@@ -56,9 +56,8 @@ function facts({ card, bytes, version }) {
 const sources = (card) => bars("Sources", Object.entries(card.sources ?? {}).sort((a, b) => b[1] - a[1]), (weight) => `${(100 * weight).toFixed(0)} %`);
 
 // Bars of lengths in proportion, each with its figure.
-function bars(title, pairs, words) {
+function bars(title, pairs, words, most = Math.max(...pairs.map(([, value]) => value ?? 0), 0.001)) {
   if (!pairs.length) return null;
-  const most = Math.max(...pairs.map(([, value]) => value ?? 0), 0.001);
   const items = pairs.map(([name, value]) =>
     h("li", {}, h("span", { dir: "auto" }, name), h("meter", { min: 0, max: most, value: value ?? 0, "aria-hidden": "true" }), h("b", {}, String(words(value)))),
   );
@@ -82,8 +81,8 @@ async function scoreIt(name) {
   const perType = Object.entries(result.per_type).map(([type, one]) => [type, one.support ? one.f1 : null]);
   fill(
     $("#scored"),
-    bars(`F1 ${result.f1.toFixed(1)} on ${plural(rows.length, "sentence")}`, perType, (f1) => f1?.toFixed(1) ?? "–"),
-    bars("Score, and share that is right", await reliability(name, rows), (right) => `${(100 * right).toFixed(0)} %`),
+    bars(`F1 ${result.f1.toFixed(1)} on ${plural(rows.length, "sentence")}`, perType, (f1) => f1?.toFixed(1) ?? "–", 100),
+    bars("Score, and share that is right", await reliability(name, rows), (right) => `${(100 * right).toFixed(0)} %`, 1),
     h("p", { class: "note" }, "If it was trained on these, that is no fair test."),
   );
 }
