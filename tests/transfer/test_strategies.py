@@ -151,7 +151,7 @@ def test_zero_label_weighs_by_type_names_and_takes_no_sentence(ner):
     result = ner.transfer("new", SOURCES, Corpus("new", {}, types=types), strategy="zero-label", mixing=mixing)
 
     card = ner.card("new")
-    assert (result.steps, card.types, card.statistics) == (0, types, {"splits": {}})
+    assert (result.steps, card.types, card.statistics) == (0, types, {"splits": {}, "single_sentences": False})
     ner.add("likeness", prefix(ner, "first"), types, config=SMALL)
     weights = ner.select("likeness", SOURCES, mixing=replace(mixing, alpha=1.0)).weights
     assert list(card.sources.values()) == pytest.approx(list(weights))
