@@ -23,10 +23,15 @@ SAMPLES = {
     "music": "music", "mit_movie": "cooking", "mit_restaurant": "cooking",
 }  # fmt: skip
 
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
+settings.register_profile("all", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=25)
 
 torch.set_num_threads(1)  # tiny models are faster so, and sums are the same in every process
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where slow tests are left out, a law is tried on fewer random examples."""
+    settings.load_profile("quick" if config.option.markexpr == "not slow" else "all")
 
 
 @pytest.fixture(scope="session")

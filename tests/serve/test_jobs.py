@@ -78,6 +78,7 @@ def test_a_domain_is_made_from_sentences_and_is_the_librarys(tiny: Any, served: 
     assert reply.status_code == 200
 
 
+@pytest.mark.slow
 def test_events_tell_the_progress_and_resume_where_they_broke_off(served: Served) -> None:
     name = start(served)
     told = events(served, name)
