@@ -127,6 +127,23 @@ def test_numbers_beyond_all_bounds_are_refused(stored, option):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), RuntimeError("CUDA out of memory")],
+)
+def test_a_lack_of_memory_is_one_line(stored, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("cpner.recogniser.recognise", fail)
+
+    result = cpner("predict", TEXT, "--domain", "one", "--store", stored)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("cpner: error: out of memory: try smaller batches")
+    assert result.stderr.count("\n") == 1
+
+
 def test_predict_in_a_pipe(stored, tmp_path):
     command = (
         f"yes 'Ada left Rome.' | head -n 100 | cpner predict --domain one --store {stored} --batch-size 2 | head -n 2"

@@ -61,7 +61,6 @@ def campaign(inputs: int, seed: int = 0, *, report: float = 0.0) -> Outcome:
     """
     from tests.hostile.targets import LossError, Targets
 
-    os.environ["HF_HUB_OFFLINE"] = "1"
     outcome = Outcome()
     before = {kind: signal.signal(kind, _stop) for kind in (signal.SIGALRM, signal.SIGPROF)}
     with tempfile.TemporaryDirectory() as folder:
@@ -137,6 +136,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", metavar="TARGET:SEED", help="run this input again, with its traceback")
     arguments = parser.parse_args()
+    os.environ["HF_HUB_OFFLINE"] = "1"
     if arguments.only:
         from tests.hostile.targets import Targets
 
