@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +89,35 @@ def test_reproduce_says_what_is_wrong(arguments, said, tmp_path, monkeypatch):
 
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert said in result.stderr
+
+
+def test_corpora_of_ones_own_are_compared_with_settings_of_ones_own(
+    public_data: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("--data", public_data, "--out", out, "--backbone", tiny_folder, "--seeds", 1, "--epochs", 1)
+    chosen = ("--target", "ai", "--source", "music", "--source", "politics")
+    settings = ("--alpha", 0.75, "--temperature", 0.5, "--length", 4, "--csv", tmp_path / "own.csv")
+
+    result = cpner("reproduce", "own", *arguments, *chosen, *settings)
+
+    assert result.exit_code == 0, result.stderr
+    rows = list(csv.DictReader((tmp_path / "own.csv").open()))
+    assert [(row["strategy"], row["sources"]) for row in rows] == [("none", ""), ("collaborate", "music politics")]
+    records = read_summary(out / "own.json")["records"]
+    assert [float(row["f1"]) for row in rows] == [record["f1"] for record in records]
+    for record in records:
+        assert record["settings"]["mixing"]["alpha"] == 0.75 and record["settings"]["mixing"]["temperature"] == 0.5
+        assert record["settings"]["prefix"]["length"] == 4
+    assert f"Wrote {tmp_path / 'own.csv'}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [((), "needs --target"), (("--target", "ai", "--strategy", "chain"), "needs --source")]
+)
+def test_corpora_of_ones_own_must_be_named(
+    public_data: Path, tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    result = cpner("reproduce", "own", "--data", public_data, "--out", tmp_path, *options)
+
+    assert result.exit_code == 2 and message in result.stderr

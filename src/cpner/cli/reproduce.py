@@ -8,10 +8,12 @@ import click
 
 from cpner.backbone import EMBEDDED
 from cpner.cli.console import print_json, report_line
-from cpner.cli.options import NEW_FILE, device_option, gather, json_option, setting, threads_option
+from cpner.cli.options import NEW_FILE, device_option, gather, json_option, length_option, setting, threads_option
+from cpner.cli.settings import select_options
 from cpner.errors import ConfigError
 from cpner.experiments.paper.budget import Budget
-from cpner.experiments.paper.cells import EXPERIMENTS, STRATEGIES, VARIANTS
+from cpner.experiments.paper.cells import EXPERIMENTS, STRATEGIES, VARIANTS, own_cells
+from cpner.transfer.mixing import Mixing
 
 _AT_LEAST_1 = click.IntRange(min=1)
 _PLAIN = "plain"  # no variant, in a word
@@ -31,7 +33,7 @@ _budget_options = gather(
 
 
 @click.command()
-@click.argument("experiment", type=click.Choice([*EXPERIMENTS, "report"]))
+@click.argument("experiment", type=click.Choice([*EXPERIMENTS, "own", "report"]))
 @click.option("--data", type=click.Path(path_type=Path), envvar="CPNER_DATA", show_envvar=True,
               metavar="DIR", help="Folder of the public datasets.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default="results",
@@ -45,13 +47,18 @@ _budget_options = gather(
 @click.option("--jobs", type=_AT_LEAST_1, default=1, help="Cells that run at a time, in processes.")
 @click.option("--seeds", type=_AT_LEAST_1, default=3, help="How many seeds, from 0.")
 @click.option("--target", "targets", multiple=True, show_default="all", metavar="NAME",
-              help="Only cells of this target; may be repeated.")  # fmt: skip
+              help="Only cells of this target; may be repeated. Of own: a corpus in --data.")  # fmt: skip
+@click.option("--source", "sources", multiple=True, metavar="NAME",
+              help="Of own: a corpus in --data to learn from; may be repeated.")  # fmt: skip
 @click.option("--strategy", "strategies", multiple=True, type=click.Choice(list(STRATEGIES)), show_default="all",
-              help="Only cells of this strategy; may be repeated.")  # fmt: skip
+              help="Only cells of this strategy; may be repeated. Of own: none, collaborate.")  # fmt: skip
 @click.option("--variant", "variants", multiple=True, show_default="all",
               type=click.Choice([name or _PLAIN for name in VARIANTS]),
               help="Only cells of this variant; may be repeated.")  # fmt: skip
 @_budget_options
+@select_options
+@length_option
+@click.option("--csv", "table", type=NEW_FILE, metavar="FILE.csv", help="Also write a row for each cell.")
 @click.option("--lr", type=float, show_default="that of the training settings", metavar="X", help="Learning rate.")
 @json_option
 @click.pass_context
@@ -66,9 +73,13 @@ def reproduce(
     jobs: int,
     seeds: int,
     targets: tuple[str, ...],
+    sources: tuple[str, ...],
     strategies: tuple[str, ...],
     variants: tuple[str, ...],
     budget: Budget,
+    mixing: Mixing,
+    length: int | None,
+    table: Path | None,
     lr: float | None,
     as_json: bool,
 ) -> None:
@@ -90,13 +101,15 @@ def reproduce(
       self-training   one prefix taught by an ensemble's answers on unlabelled sentences
       selection       what the selector says of each source beside what the source brings
       zero-shot       the backbone alone
-      report          one page of all results in --out
+      own             corpora of your own, as --target and --source name them
+      report          one page of all results in --out, and results.csv
 
     \b
     Example:
       cpner corpora fetch all --out data
       cpner reproduce table2 --data data --jobs 2
       cpner reproduce figure4 --data data --seeds 1 --target ai --epochs 10 --test-sentences 200
+      cpner reproduce own --data mine --target films --source news --source music --alpha 0.7 --csv films.csv
       cpner reproduce report --out results --page docs/results.md
     """
     if experiment == "report":
@@ -108,28 +121,34 @@ def reproduce(
     if data is None or not data.is_dir():
         where = "" if data is None else f" at {data}"
         raise ConfigError(f"no folder of public datasets{where}: give --data, or fetch them with `cpner corpora fetch`")
-    cells = [
-        cell
-        for cell in EXPERIMENTS[experiment](range(seeds))
-        if (not targets or cell.target in targets)
-        and (not strategies or cell.strategy in strategies)
-        and (not variants or (cell.variant or _PLAIN) in variants)
-    ]
+    if experiment == "own":
+        cells = own_cells(targets, sources, strategies, range(seeds))
+    else:
+        cells = [
+            cell
+            for cell in EXPERIMENTS[experiment](range(seeds))
+            if (not targets or cell.target in targets)
+            and (not strategies or cell.strategy in strategies)
+            and (not variants or (cell.variant or _PLAIN) in variants)
+        ]
     if not cells:
         asked = {"target": targets, "strategy": strategies, "variant": variants}
         wanted = ", ".join(f"{name} {' or '.join(values)}" for name, values in asked.items() if values)
         raise ConfigError(f"{experiment} has no part with {wanted}; leave one of these options out")
     from cpner.experiments.paper.figures import draw
     from cpner.experiments.paper.grid import Grid, Setup
-    from cpner.experiments.paper.summary import summarise, write_summary
+    from cpner.experiments.paper.summary import summarise, write_csv, write_summary
     from cpner.experiments.paper.tables import markdown
     from cpner.training import TrainingConfig
 
     config = TrainingConfig.from_flags(lr=lr)
-    grid = Grid(Setup(backbone, data, out, budget, config, device), report_line)
+    grid = Grid(Setup(backbone, data, out, budget, config, device, mixing, length), report_line)
     summary = {**summarise(experiment, grid, grid.run(cells, jobs)), "command": _command(context, experiment)}
     for path in (write_summary(summary, out), *draw(summary, out)):
         click.echo(f"Wrote {path}", err=True)
+    if table is not None:
+        write_csv([summary], table)
+        click.echo(f"Wrote {table}", err=True)
     if as_json:
         print_json(summary)
     else:
@@ -142,7 +161,7 @@ def _command(context: click.Context, experiment: str) -> str:
     for parameter in context.command.params:
         name = parameter.name or ""
         given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        if given and name not in ("experiment", "data", "out", "page", "device", "jobs", "as_json"):
+        if given and name not in ("experiment", "data", "out", "page", "device", "jobs", "as_json", "table"):
             value = context.params[name]
             words += [f"{parameter.opts[0]} {word}" for word in (value if isinstance(value, tuple) else (value,))]
     return " ".join(words)

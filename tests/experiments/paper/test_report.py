@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,24 @@ def test_page_tells_which_rows_were_trained_by_another_loop(
 
     assert is_outdated(tuned) == outdated
     assert ("**To be run anew:** " in (tmp_path / "page.md").read_text("utf-8")) == outdated
+
+
+def test_the_page_has_a_table_of_all_results_beside_it(tmp_path: Path) -> None:
+    made = {
+        "backbone": "mini",
+        "backbone_fingerprint": "a",
+        "commit": "c",
+        "device": "CPU",
+        "seconds": 1.0,
+        "settings": {},
+    }
+    for name, f1 in (("table1", 40.0), ("vote", 50.0)):
+        write_summary({"experiment": name, "records": [record(Cell("ai"), f1) | made], "comparisons": []}, tmp_path)
+
+    write_page(tmp_path, tmp_path / "page.md")
+
+    rows = list(csv.DictReader((tmp_path / "results.csv").open()))
+    assert [(row["experiment"], row["target"], row["f1"]) for row in rows] == [
+        ("table1", "ai", "40.0"),
+        ("vote", "ai", "50.0"),
+    ]

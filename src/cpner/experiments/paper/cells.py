@@ -202,6 +202,27 @@ def zero_shot(seeds: Sequence[int]) -> list[Cell]:
 _WHOLE: list[dict[str, Any]] = [{"target": "science"}, {"target": "ai"}]
 
 
+def own_cells(
+    targets: Sequence[str], sources: Sequence[str], strategies: Sequence[str], seeds: Sequence[int]
+) -> list[Cell]:
+    """Corpora of one's own by some strategies, of which those that take sources have all that are not the target.
+
+    Raises:
+        ConfigError: there is no target, or no strategy that can do with these sources.
+    """
+    if not targets:
+        raise ConfigError("experiment own needs --target, the name of a corpus in the folder --data")
+    others = {target: tuple(name for name in sources if name != target) for target in targets}
+    cells = [
+        Cell(target, sources=others[target] if strategy in WITH_SOURCES else (), strategy=strategy, seed=seed)
+        for target, strategy, seed in product(targets, strategies or ("none", "collaborate"), seeds)
+        if others[target] or strategy not in WITH_SOURCES
+    ]
+    if not cells:
+        raise ConfigError(f"{' and '.join(strategies)} needs --source, the name of another corpus in the folder --data")
+    return cells
+
+
 def _few(*shots: int) -> list[dict[str, Any]]:
     """The MIT sets, each with these numbers of sentences for a type."""
     return [{"target": target, "shots": count} for target, count in product(MIT, shots)]

@@ -31,6 +31,7 @@ from cpner.machine import commit, describe_machine, versions
 from cpner.progress import Progress, Report, ignore
 from cpner.training import TrainingConfig
 from cpner.training.run_dir import digest_sentences
+from cpner.transfer.mixing import Mixing
 
 if TYPE_CHECKING:
     from cpner.backbone.load import Backbone
@@ -50,6 +51,8 @@ class Setup:
         budget: what a cell may cost.
         config: training settings.
         device: None picks CUDA where there is one.
+        mixing: how sources are weighed, where a variant does not say so.
+        length: positions of prefixes, but for the paper's; None takes the default.
     """
 
     backbone: str
@@ -58,6 +61,8 @@ class Setup:
     budget: Budget = field(default_factory=Budget)
     config: TrainingConfig = field(default_factory=TrainingConfig)
     device: str | None = None
+    mixing: Mixing = field(default_factory=Mixing)
+    length: int | None = None
 
 
 class Grid:
@@ -88,7 +93,9 @@ class Grid:
     @cached_property
     def runner(self) -> Runner:
         """What trains."""
-        return Runner(self.backbone, self.setup.data, self.folder / "warm", self.setup.budget, self.setup.config)
+        setup = self.setup
+        warm = self.folder / "warm"
+        return Runner(self.backbone, setup.data, warm, setup.budget, setup.config, setup.mixing, setup.length)
 
     def run(self, cells: Sequence[Cell], jobs: int = 1) -> list[Record]:
         """Run the cells that have no result yet; the results of all, in order.
@@ -163,7 +170,7 @@ class Grid:
             "cell": cell.to_json(),
             "backbone": self.setup.backbone,
             "backbone_fingerprint": self.backbone.fingerprint,
-            "settings": self._settings(prefix_of(cell)),
+            "settings": self._settings(prefix_of(cell, self.setup.length)),
             **scores,
             **outcome.facts,
             "sentences": {split: len(sentences) for split, sentences in corpus.splits.items()},
@@ -174,11 +181,15 @@ class Grid:
         }
 
     def _settings(self, prefix: PrefixConfig | None = None) -> dict[str, Any]:
-        settings = {
+        settings: dict[str, Any] = {
             "budget": asdict(self.setup.budget),
             "training": self.setup.config.written(),
             "prefix": config_dict(prefix or PrefixConfig()),
         }
+        if self.setup.mixing != Mixing():
+            settings["mixing"] = asdict(self.setup.mixing)
+        if self.setup.length is not None:
+            settings["length"] = self.setup.length
         return json.loads(json.dumps(settings))  # type: ignore[no-any-return]
 
     def _file(self, cell: Cell) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cpner.experiments.paper.cells import Cell
 from cpner.experiments.paper.grid import is_outdated
-from cpner.experiments.paper.summary import Summary, read_summary
+from cpner.experiments.paper.summary import Summary, read_summary, write_csv
 from cpner.experiments.paper.tables import PAGE, markdown, method_of
 from cpner.files import write_text
 from cpner.show.tables import markdown_table
@@ -17,7 +17,7 @@ from cpner.training import TrainingConfig
 
 
 def write_page(results: Path, page: Path) -> list[str]:
-    """Write the page of all results in a folder, with its pictures in a folder beside it.
+    """Write the page of all results in a folder, its pictures in a folder beside it, and `results.csv` in the folder.
 
     Returns:
         The experiments that have results; the page says of the others that they were not run.
@@ -38,6 +38,7 @@ def write_page(results: Path, page: Path) -> list[str]:
             lines += [f"Not run yet: `cpner reproduce {name} --data data`.", ""]
     page.parent.mkdir(parents=True, exist_ok=True)
     write_text(page, ["\n".join(lines)])
+    write_csv(summaries.values(), results / "results.csv")
     return list(summaries)
 
 

@@ -46,9 +46,22 @@ class Runner:
         folder: where warm-ups are kept, a store for each seed.
         budget: what a cell may cost.
         config: training settings.
+        mixing: how sources are weighed, where a variant does not say so.
+        length: positions of prefixes, but for the paper's; None takes the default.
     """
 
-    def __init__(self, backbone: Backbone, data: Path, folder: Path, budget: Budget, config: TrainingConfig) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        data: Path,
+        folder: Path,
+        budget: Budget,
+        config: TrainingConfig,
+        mixing: Mixing | None = None,
+        length: int | None = None,
+    ) -> None:
+        self.mixing = mixing or Mixing()
+        self.length = length
         self.backbone = backbone
         self.data = data
         self.folder = folder
@@ -64,7 +77,7 @@ class Runner:
         config = self._config(cell)
         if len(corpus.train) > 1000:
             config = replace(config, epochs=self.budget.source_epochs, min_steps=0)
-        ner.warm_up(cell.target, corpus, config, prefix=prefix_of(cell))
+        ner.warm_up(cell.target, corpus, config, prefix=prefix_of(cell, self.length))
         self._save(ner, cell)
         return True
 
@@ -90,14 +103,14 @@ class Runner:
         corpus = self.target_corpus(cell)
         config = self._config(cell)
         if cell.variant == "no-warm-up":
-            start = quiet_start(self.backbone, PrefixConfig())
-            ner.add(name, start, corpus.types, config=PrefixConfig())
+            prefix = prefix_of(cell, self.length)
+            ner.add(name, quiet_start(self.backbone, prefix), corpus.types, config=prefix)
         elif cell.variant == "dapt":
             text = [sentence.text for sentence in (*corpus.train, *corpus.dev)]
             ner.dapt(name, text, corpus.types, DaptConfig(steps=self.budget.dapt_steps, seed=cell.seed))
             ner.transfer(name, [], corpus, config, strategy="none")
         else:
-            ner.warm_up(name, corpus, config, prefix=prefix_of(cell))
+            ner.warm_up(name, corpus, config, prefix=prefix_of(cell, self.length))
         self._save(ner, cell)
         return True
 
@@ -109,12 +122,12 @@ class Runner:
         ner = self._ner(cell)
         name = _warm_name(cell.warm)
         if cell.strategy == "select":
-            return Outcome(corpus, None, {"selection": ner.select(name, cell.sources).to_json()})
+            return Outcome(corpus, None, {"selection": ner.select(name, cell.sources, mixing=self.mixing).to_json()})
         if cell.strategy == "zero-shot":
             return Outcome(corpus, ner.recognise(corpus.test, types=corpus.types))
         config = self._config(cell)
         facts: dict[str, Any] = {}
-        mixing = _MIXING.get(cell.variant, Mixing())
+        mixing = replace(self.mixing, **_MIXING.get(cell.variant, {}))
         strategy = cell.strategy
         sources = cell.sources
         if strategy == "floor":
@@ -133,7 +146,7 @@ class Runner:
         if cell.strategy in _TAUGHT:
             result = ner.self_train(name, self._unlabelled(cell, corpus), corpus, config)
         card = ner.card(name)
-        size, trained = self._sizes(prefix_of(cell))
+        size, trained = self._sizes(prefix_of(cell, self.length))
         facts |= {"weights": card.sources, "dev_f1": result.best_f1, "trained_parameters": trained}
         facts["bytes"] = size * max(1, len(card.members))
         return Outcome(corpus, ner.recognise(corpus.test, name), facts)
@@ -197,7 +210,7 @@ class Runner:
         """Where collaboration begins (Eq. 9-10)."""
         ner = self._ner(cell)
         name = _warm_name(cell.warm)
-        weights = ner.select(name, cell.sources).weights
+        weights = ner.select(name, cell.sources, mixing=self.mixing).weights
         return combine(ner.prefix(name), [ner.prefix(source) for source in cell.sources], weights)
 
     def _tuned(self, cell: Cell, corpus: Corpus) -> Outcome:
@@ -222,17 +235,19 @@ class Runner:
 
 
 _TAUGHT = ("self-training", "sources-teach")  # by an ensemble of seeds, of sources
-_MIXING = {
-    "no-entity-similarity": Mixing(alpha=0.0),
-    "no-prefix-similarity": Mixing(alpha=1.0),
-    "sum": Mixing(weighting="sum"),
-    "parameters": Mixing(space="parameters"),
+_MIXING: dict[str, dict[str, Any]] = {
+    "no-entity-similarity": {"alpha": 0.0},
+    "no-prefix-similarity": {"alpha": 1.0},
+    "sum": {"weighting": "sum"},
+    "parameters": {"space": "parameters"},
 }
 
 
-def prefix_of(cell: Cell) -> PrefixConfig:
-    """The prefix that a cell and its sources have."""
-    return PrefixConfig.paper() if cell.variant in ("paper", "parameters") else PrefixConfig()
+def prefix_of(cell: Cell, length: int | None = None) -> PrefixConfig:
+    """The prefix that a cell and its sources have, of the default length or another."""
+    if cell.variant in ("paper", "parameters"):
+        return PrefixConfig.paper()
+    return PrefixConfig() if length is None else PrefixConfig(length=length)
 
 
 def _twice(config: TrainingConfig) -> TrainingConfig:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -16,6 +18,11 @@ from cpner.experiments.paper.grid import Grid, Record, read_spans
 from cpner.files import write_text
 
 Summary = dict[str, Any]
+_CELL = ("target", "sources", "shots", "count", "strategy", "variant", "seed")
+_FIGURES = (
+    "f1", "precision", "recall", "string_f1", "dev_f1", "trained_parameters", "bytes", "seconds",
+    "backbone", "backbone_fingerprint", "device", "commit",
+)  # fmt: skip
 _SAMPLES = 1000  # of the bootstrap
 _CASES = 3  # of a target
 _SHORTEST = 4  # letters of an entity that is looked for in the sources; shorter ones are found everywhere
@@ -30,6 +37,7 @@ REFERENCES = {
     "vote": ("none",),
     "self-training": ("none", "seeds"),
     "selection": ("none",),
+    "own": ("none",),
 }
 
 
@@ -50,6 +58,19 @@ def write_summary(summary: Summary, out: Path) -> Path:
     path = out / f"{summary['experiment']}.json"
     write_text(path, [json.dumps(summary, indent=1, ensure_ascii=False)])
     return path
+
+
+def write_csv(summaries: Iterable[Summary], path: Path) -> None:
+    """Write a row for each cell of some experiments, with what tells the cell and what came of it."""
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(("experiment", *_CELL, *_FIGURES))
+    for summary in summaries:
+        for record in summary["records"]:
+            cell = {**record["cell"], "sources": " ".join(record["cell"]["sources"])}
+            figures = (record.get(name) for name in _FIGURES)
+            writer.writerow((summary["experiment"], *(cell.get(name) for name in _CELL), *figures))
+    write_text(path, [table.getvalue().removesuffix("\n")])
 
 
 def read_summary(path: Path) -> Summary:
