@@ -102,7 +102,7 @@ def test_corpora_of_ones_own_are_compared_with_settings_of_ones_own(
     result = cpner("reproduce", "own", *arguments, *chosen, *settings)
 
     assert result.exit_code == 0, result.stderr
-    rows = list(csv.DictReader((tmp_path / "own.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "own.csv").read_text("utf-8").splitlines()))
     assert [(row["strategy"], row["sources"]) for row in rows] == [("none", ""), ("collaborate", "music politics")]
     records = read_summary(out / "own.json")["records"]
     assert [float(row["f1"]) for row in rows] == [record["f1"] for record in records]

@@ -93,7 +93,7 @@ def test_the_page_has_a_table_of_all_results_beside_it(tmp_path: Path) -> None:
 
     write_page(tmp_path, tmp_path / "page.md")
 
-    rows = list(csv.DictReader((tmp_path / "results.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "results.csv").read_text("utf-8").splitlines()))
     assert [(row["experiment"], row["target"], row["f1"]) for row in rows] == [
         ("table1", "ai", "40.0"),
         ("vote", "ai", "50.0"),
