@@ -83,7 +83,7 @@ class Batcher:
         self.engine = engine
         self.settings = settings
         self.metrics = metrics
-        self.rate: float | None = None  # words a second of full batches
+        self.rate: float | None = None  # words a second when there is enough to do
         self._waiting: deque[Item | _Call] = deque()
         self._words = 0  # of the sentences that wait
         self._sentences = 0  # that wait
@@ -245,8 +245,8 @@ class Batcher:
             self._serve(batch, _nothing)
 
     def _measure(self, items: Sequence[Item], seconds: float) -> None:
-        """Learn the rate from batches that are full, or as long as no other is known."""
-        if self.rate is not None and 2 * len(items) < self.settings.batch_size:
+        """Learn the rate from batches that others wait behind, from full ones, or as long as none is known."""
+        if self.rate is not None and not self._sentences and 2 * len(items) < self.settings.batch_size:
             return
         rate = sum(len(item.sentence.words) for item in items) / max(seconds, 1e-6)
         self.rate = rate if self.rate is None else (1 - _LEARN) * self.rate + _LEARN * rate
