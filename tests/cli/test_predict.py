@@ -144,6 +144,7 @@ def test_a_lack_of_memory_is_one_line(stored, monkeypatch, error):
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_predict_in_a_pipe(stored, tmp_path):
     command = (
         f"yes 'Ada left Rome.' | head -n 100 | cpner predict --domain one --store {stored} --batch-size 2 | head -n 2"

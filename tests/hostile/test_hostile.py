@@ -54,6 +54,7 @@ def killer(tmp_path_factory):
     return Killer(tmp_path_factory.mktemp("killed"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["warm-up", "transfer", "import", "export", "convert"])
 def test_a_command_killed_and_run_again_gives_what_it_gives_undisturbed(killer, name):
     tally = Tally()

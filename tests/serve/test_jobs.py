@@ -195,6 +195,7 @@ def test_too_many_jobs_are_refused(tiny: Any, store: Path) -> None:
         assert (reply.status_code, reply.headers["retry-after"]) == (429, "60")
 
 
+@pytest.mark.slow
 def test_one_server_of_a_store_trains_and_the_others_show_how_it_goes(tiny: Any, store: Path) -> None:
     with running(tiny, store) as first, running(tiny, store) as second:
         assert second.client.post("/v1/jobs", json=job()).status_code == 503
