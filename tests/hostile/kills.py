@@ -110,7 +110,10 @@ class Killer:
         where = f"{name}:{event}"
         self._fresh()
         before = self._made()
-        if self._run(self.commands[name], kill_at=event) != -signal.SIGKILL:
+        status = self._run(self.commands[name], kill_at=event)
+        if status != -signal.SIGKILL:
+            if status != 0:
+                tally.fail("refused", f"{where} {self._log()[-300:]}")
             return
         tally.kills += 1
         was_told = "stored  " in self._log()

@@ -643,6 +643,15 @@ def test_import_takes_no_compression_but_ours(store, exported, method):
         store.import_(exported, "copy")
 
 
+def test_import_does_not_read_a_long_list_of_files(store, exported):
+    with zipfile.ZipFile(exported, "w") as archive:
+        for i in range(70_000):
+            archive.writestr(f"{i}/domain.json", b"")
+
+    with pytest.raises(StoreError, match=r"lists more than the 4 files of an exported domain"):
+        store.import_(exported, "long")
+
+
 def test_import_of_damage_is_one_line_and_stores_nothing(store, exported, tmp_path):
     entries = entries_of(exported)
     store.remove("music")

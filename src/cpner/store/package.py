@@ -32,6 +32,12 @@ PREFIX = "prefix.safetensors"
 REPARAMETERISATION = "reparameterisation.safetensors"
 FLOATS = ("torch.bfloat16", "torch.float16", "torch.float32", "torch.float64")  # that can be checked and computed with
 FILES = (CARD, PREFIX, REPARAMETERISATION, README)
+_TAIL = 22  # bytes of the record that ends an archive, without a comment
+_LONGEST_TAIL = _TAIL + (1 << 16)
+_TAIL_SIGN = b"PK\5\6"
+_LARGE = 20  # bytes of the record before that one
+_LARGE_SIGN = b"PK\6\7"  # in archives with more files, or larger ones, than a domain has
+_LONGEST_LIST = 4096  # bytes; that of a domain has some 400
 IMPORT_BYTES = 1 << 30  # of an unpacked domain: far above any real one, far below what fills a disk
 
 
@@ -133,6 +139,7 @@ def read_zip(path: Path, max_bytes: int) -> dict[str, bytes]:
     try:
         if path.stat().st_size > max_bytes:
             raise StoreError(f"{path} has {path.stat().st_size:,} bytes, more than the {max_bytes:,} that are allowed")
+        _check_directory(path)
         with zipfile.ZipFile(path) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             _check_entries(path, entries, max_bytes)
@@ -144,6 +151,21 @@ def read_zip(path: Path, max_bytes: int) -> dict[str, bytes]:
         raise StoreError(f"no file {path} to import") from error
     except Exception as error:  # zipfile and zlib raise a dozen kinds for a damaged archive, and list none of them
         raise StoreError(f"{path} can't be read as a .zip: {one_line(error)}") from error
+
+
+def _check_directory(path: Path) -> None:
+    """Check that the list of files in an archive is short, before zipfile makes objects of it."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _LONGEST_TAIL))
+        tail = file.read()
+    at = len(tail) - _TAIL
+    if not (tail[-_TAIL:].startswith(_TAIL_SIGN) and tail.endswith(b"\0\0")):  # a comment follows
+        at = tail.rfind(_TAIL_SIGN)
+    if at < 0:
+        return  # no archive, as zipfile will tell
+    listed = int.from_bytes(tail[at + 12 : at + 16], "little")
+    if listed > _LONGEST_LIST or tail[max(0, at - _LARGE) : at].startswith(_LARGE_SIGN):
+        raise StoreError(f"{path} lists more than the {len(FILES)} files of an exported domain")
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo], max_bytes: int) -> None:
