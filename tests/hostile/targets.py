@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import random
@@ -64,7 +65,9 @@ class Targets:
 
     def run(self, name: str, rng: random.Random) -> None:
         """Give cpner one input; a refusal by a `CpnerError` or a usage error is right."""
-        with warnings.catch_warnings():
+        here = self.folder / "here"  # where a command that is given an odd path may write
+        here.mkdir(exist_ok=True)
+        with warnings.catch_warnings(), contextlib.chdir(here):
             warnings.simplefilter("ignore")
             try:
                 self.ways[name][1](rng)

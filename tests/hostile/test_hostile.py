@@ -16,13 +16,16 @@ from tests.hostile.mutate import spoil_bytes, spoil_json
 MOST_MB = 300  # what a run of a few hundred inputs may add
 
 
-def test_hostile_inputs_give_no_traceback_no_hang_and_no_silent_loss():
+def test_hostile_inputs_give_no_traceback_no_hang_and_no_silent_loss(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
     outcome = campaign(400, seed=7)
 
     assert outcome.first == {}
     assert outcome.inputs == 400
     assert 50 < outcome.accepted < 350  # neither all nonsense nor all right
     assert outcome.peak_mb - outcome.start_mb < MOST_MB
+    assert list(tmp_path.iterdir()) == []  # whatever paths commands were given
 
 
 def test_inputs_of_a_seed_are_the_same():
