@@ -119,6 +119,7 @@ def test_memory_that_was_freed_is_taken_again_without_fresh_pages():
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is told")
+@pytest.mark.slow
 def test_an_environment_that_has_a_say_is_obeyed():
     told, faults = run(MALLOC_ARENA_MAX="2")
     assert told == "False False"

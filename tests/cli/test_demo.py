@@ -42,6 +42,7 @@ def record(printed, out):
     return json.loads((out / "results.json").read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_every_variant_is_measured(record):
     variants = [(variant["sentences"], variant["kind"]) for variant in record["variants"]]
 

@@ -80,6 +80,7 @@ def test_answers_are_the_librarys_to_the_bit_whatever_the_load(tiny: Any, domain
     assert answers == [library[question] for question in asked]
 
 
+@pytest.mark.slow
 def test_requests_of_many_clients_share_batches_and_get_their_own_answers(tiny: Any, domain_store: Path) -> None:
     with running(tiny, domain_store, batch_wait_ms=50.0, max_wait=60.0) as served:
         asked = [(text, domain) for text in TEXTS for domain in DOMAINS] * 4
