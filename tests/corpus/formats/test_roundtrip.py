@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cpner.corpus import Corpus, Sentence
 from cpner.corpus.formats import FORMATS, WRITTEN
+from cpner.corpus.sentence import Span
 from cpner.errors import CorpusError
 
 TEXTS = [name for name, format_ in WRITTEN.items() if not format_.binary]
@@ -112,3 +113,13 @@ def test_a_word_that_conll_would_read_otherwise_is_refused(tmp_path):
 
     with pytest.raises(CorpusError, match=r"the word '\\ufeff' can't stand in a CoNLL file"):
         corpus.write(tmp_path / "train.conll", "conll")
+
+
+@pytest.mark.parametrize("sign", ["\r", "\n", '"', ","])
+def test_words_with_signs_of_tables_come_back_from_csv(tmp_path, sign):
+    words = ["Ada", f"Love{sign}lace", "left"]
+    Corpus.from_sentences([Sentence.from_words(words, [Span(0, 2, "person")])]).write(tmp_path / "train.csv", "csv")
+
+    [sentence] = Corpus.read(tmp_path / "train.csv", format="csv").train
+
+    assert (sentence.word_texts, sentence.spans) == (words, (Span(0, 2, "person"),))

@@ -71,8 +71,8 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
     for number, sentence in enumerate(sentences, 1):
         for word, tag in zip(sentence.word_texts, tags.encode(sentence), strict=True):
             line = io.StringIO()
-            csv.writer(line, lineterminator="").writerow([number, word, tag])
-            yield line.getvalue()
+            csv.writer(line, lineterminator="\r\n").writerow([number, word, tag])  # quotes words with line ends
+            yield line.getvalue().removesuffix("\r\n")
 
 
 def _rows(file: File) -> list[Row]:
