@@ -89,12 +89,14 @@ def test_name_that_is_not_utf8_is_shown(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delay", [0.3, 0.5, 0.8, 1.2])
+@pytest.mark.parametrize("delay", [0.05, 0.3, 0.5, 0.8, 1.2])
 def test_interrupt_while_it_starts_is_one_line(delay, tmp_path):
+    begin = "import cpner.__main__; print('here', flush=True); cpner.__main__.run()"  # before it, Python starts itself
     process = subprocess.Popen(
-        [sys.executable, "-m", "cpner", "demo", "--out", str(tmp_path / "out")],
+        [sys.executable, "-c", begin, "demo", "--out", str(tmp_path / "out")],
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    assert process.stdout.readline() == "here\n"
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
