@@ -22,7 +22,7 @@ test: setup
 	$(BIN)/pytest -n 2 --dist loadfile
 
 test-all: setup
-	$(BIN)/pytest -m "" --cov --cov-report=term:skip-covered
+	$(BIN)/pytest $(TWO) -m "" --cov --cov-report=term:skip-covered
 
 check: setup
 	$(BIN)/ruff format --check src tests benchmarks docs
