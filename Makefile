@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+# Two processes of tests; those of a file stay together, and share what they have trained.
+TWO := -n 2 --dist loadfile
 
 .PHONY: setup demo test test-all check fix hostile bench docs clean
 
@@ -17,9 +19,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/cpner demo --out demo-out
 
-# In two processes; the tests of a file stay together, and share what they have trained.
 test: setup
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest $(TWO)
 
 test-all: setup
 	$(BIN)/pytest $(TWO) -m "" --cov --cov-report=term:skip-covered
