@@ -13,14 +13,14 @@ from typing import NamedTuple
 import torch
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.padding import mask_of, pad, pad_masked
+from cpner.backbone.padding import mask_of, pad
 from cpner.backbone.prefix import Prefix
 from cpner.corpus.sentence import Prediction
 from cpner.instructor import Source
 from cpner.instructor.grammar import DONE, LIST, Grammar, State, word_span
 from cpner.instructor.options import OPEN
 from cpner.recognition.cache import Cache, keep_rows
-from cpner.recognition.decode import check_number
+from cpner.recognition.decode import check_number, lay_out
 
 
 class Output(NamedTuple):
@@ -75,7 +75,7 @@ def beam_search(
     t5 = backbone.t5
     vocabulary = backbone.vocabulary
     device = backbone.device
-    ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
+    ids, mask = lay_out(backbone, sources)
     encoded = t5.encode(ids, mask, prefix)
     wide = torch.arange(len(sources), device=device).repeat_interleave(beams)  # [B * k]
     cache = Cache(t5, encoded[wide], mask[wide], prefix and prefix.select(wide))

@@ -137,7 +137,7 @@ def decode(
     t5 = backbone.t5
     vocabulary = backbone.vocabulary
     device = backbone.device
-    ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
+    ids, mask = lay_out(backbone, sources)
     ids = _for_each(ids, members)
     mask = _for_each(mask, members)
     if prefix is not None and members > 1:
@@ -169,6 +169,12 @@ def decode(
     return [sorted(writer.predictions, key=lambda prediction: prediction.span) for writer in writers]
 
 
+def lay_out(backbone: Backbone, sources: Sequence[Source]) -> tuple[Tensor, Tensor]:
+    """The sources' pieces [B, S] on the backbone's device, and their mask [B, S], false at padding."""
+    ids, mask = pad_masked([source.ids for source in sources], backbone.vocabulary.pad)
+    return ids.to(backbone.device), mask.to(backbone.device)
+
+
 @torch.inference_mode()
 def decode_freely(
     backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None, *, limit: int = 192
@@ -179,7 +185,7 @@ def decode_freely(
     t5 = backbone.t5
     vocabulary = backbone.vocabulary
     device = backbone.device
-    ids, mask = (tensor.to(device) for tensor in pad_masked([source.ids for source in sources], vocabulary.pad))
+    ids, mask = lay_out(backbone, sources)
     cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
     written = torch.full((len(sources), 1), vocabulary.pad, device=device)
     output: list[Tensor] = []

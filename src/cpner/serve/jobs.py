@@ -186,7 +186,7 @@ class Jobs:
             self._current = job
             try:
                 await self._train(job)
-            except Exception:
+            except Exception:  # whatever broke this job, those behind it are still trained
                 _log.exception("job %s", job.record.id)
                 job.set_state("failed", "the server failed; its log says more")
             finally:
