@@ -65,6 +65,13 @@ def test_entities_cut_words(tmp_path: Path) -> None:
     assert read_pool(tmp_path).sentence(0) == (["a", "p21", "mutant"], [(1, 2, "gene")])
 
 
+def test_signs_without_width_at_the_ends_of_an_entity_are_left_out(tmp_path: Path) -> None:
+    line = {"text": "a \u2060p21\u2060 mutant", "entities": [{"start": 2, "end": 7, "type": "gene"}]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(line), "utf-8")
+
+    assert read_pool(tmp_path).sentence(0) == (["a", "p21", "mutant"], [(1, 2, "gene")])
+
+
 @pytest.mark.parametrize(
     "line", ["{", "[]", '{"text": "a b"}', '{"text": "a b", "entities": [{"start": 1, "end": 2}]}']
 )

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from cpner.corpus.words import split_words
+from cpner.corpus.words import ink, split_words
 from cpner.errors import CorpusError
 
 Mark = tuple[int, int, str]  # start and end in characters, type
@@ -96,10 +96,12 @@ class Sentence:
     def cut_at_entities(cls, text: str, entities: Iterable[Mark]) -> Sentence:
         """Cut a text into words also where entities begin and end: for learning, never for what is scored.
 
+        White space and signs without width at an entity's ends belong to no word, and so not to it.
+
         Raises:
-            KeyError: An entity begins or ends with white space.
+            KeyError: An entity has nothing else.
         """
-        entities = list(entities)
+        entities = [(*ink(text, start, end), type) for start, end, type in entities]
         words = split_words(text, cuts=[edge for start, end, _ in entities for edge in (start, end)])
         first = {start: i for i, (start, _) in enumerate(words)}
         after = {end: i + 1 for i, (_, end) in enumerate(words)}
