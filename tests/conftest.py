@@ -45,7 +45,7 @@ def tiny(tiny_folder: Path) -> Any:
     """A tiny random T5 in float32, loaded by cpner. Shared: tests must not change it."""
     from cpner.backbone.load import load
 
-    return load(str(tiny_folder), device="cpu", dtype=torch.float32)
+    return load(str(tiny_folder), device="cpu", precision="float32")
 
 
 @pytest.fixture

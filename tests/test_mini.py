@@ -15,7 +15,7 @@ TYPES = ["country", "person", "city", "political party"]
 
 @pytest.fixture(scope="module")
 def mini() -> CPNER:
-    return CPNER(load("cpner-mini", device="cpu", dtype=torch.float32))
+    return CPNER(load("cpner-mini", device="cpu", precision="float32"))
 
 
 def test_weights_are_those_of_the_card(mini: CPNER) -> None:

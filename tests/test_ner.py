@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
 import cpner
 from cpner import Mixing, Run
@@ -114,7 +113,7 @@ def test_adding_a_domain_changes_no_output_of_another(ner, tiny, tmp_path: Path)
 
 def test_a_stored_domain_predicts_what_it_did_in_memory(ner, tiny_folder: Path, tmp_path: Path):
     ner.save(tmp_path / "store", domains=["news", "longer"])
-    again = CPNER.load(str(tiny_folder), store=tmp_path / "store", device="cpu", dtype=torch.float32)
+    again = CPNER.load(str(tiny_folder), store=tmp_path / "store", device="cpu", precision="float32")
 
     assert again.domains == ["longer", "news"]
     assert again.card("news").types == TYPES
@@ -315,7 +314,7 @@ def test_domains_of_another_backbone_are_refused(ner, tmp_path: Path):
 
     ner.save(tmp_path / "store", domains=["news"])
     other = CPNER(
-        load(str(make_backbone(tmp_path / "other", seed=1)), device="cpu", dtype=torch.float32), tmp_path / "store"
+        load(str(make_backbone(tmp_path / "other", seed=1)), device="cpu", precision="float32"), tmp_path / "store"
     )
 
     with pytest.raises(PrefixMismatchError, match="domain 'news' was made for the backbone"):

@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Self, overload
 
-import torch
-
 from cpner.backbone import EMBEDDED
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import Prefix
@@ -47,7 +45,7 @@ class Recogniser:
         *,
         store: str | Path | None = None,
         device: str | None = None,
-        dtype: torch.dtype | None = None,
+        precision: str | None = None,
     ) -> Self:
         """Load a backbone, and the domains of a store when they are used.
 
@@ -55,12 +53,13 @@ class Recogniser:
             backbone: "cpner-mini", a folder with a T5 checkpoint, or a repository of the Hugging Face hub.
             store: folder of stored domains; need not exist yet.
             device: None picks CUDA where there is one.
-            dtype: bfloat16 or float32; None is the one that the device is faster in.
+            precision: "float32", "bfloat16" or "int8"; None is the fastest that finds the same, see `load`.
 
         Raises:
             BackboneError: there is no such backbone, or it is none that cpner can read.
+            ConfigError: the device is not there, or can't compute in this precision.
         """
-        return cls(load(backbone, device=device, dtype=dtype), store)
+        return cls(load(backbone, device=device, precision=precision), store)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.backbone.name!r} on {self.backbone.device}, {len(self.domains)} domains)"

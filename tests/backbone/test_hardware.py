@@ -82,7 +82,7 @@ def test_a_backbone_is_loaded_in_it_unless_told_otherwise(tiny_folder, monkeypat
         monkeypatch.setattr("cpner.backbone.load.native_dtype", lambda device, dtype=dtype: dtype)
 
         assert load(str(tiny_folder), device="cpu").dtype == dtype
-        assert load(str(tiny_folder), device="cpu", dtype=torch.float32).dtype == torch.float32
+        assert load(str(tiny_folder), device="cpu", precision="float32").dtype == torch.float32
 
 
 def test_the_choice_is_the_faster_one_on_this_machine():

@@ -14,8 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cpner.backbone.checkpoint import hugging_face_state
+from cpner.backbone.eight_bit import EightBitT5
 from cpner.backbone.load import Backbone, load
-from cpner.errors import BackboneError
+from cpner.errors import BackboneError, ConfigError
 from tests.support import VARIANTS, make_backbone
 
 
@@ -31,8 +32,8 @@ def copy(tiny_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_folder, tmp_path / "copy"))
 
 
-def read(folder: Path | str, dtype: torch.dtype = torch.float32) -> Backbone:
-    return load(str(folder), device="cpu", dtype=dtype)
+def read(folder: Path | str, precision: str = "float32") -> Backbone:
+    return load(str(folder), device="cpu", precision=precision)
 
 
 def edit(path: Path, **changes: Any) -> None:
@@ -92,7 +93,7 @@ def test_fingerprint_names_the_weights_and_not_how_they_are_held(tiny_folder, co
     save_file({name: weight.bfloat16() for name, weight in weights.items()}, copy / "model.safetensors")
 
     assert len(expected) == 12 and int(expected, 16) >= 0
-    assert read(tiny_folder, torch.bfloat16).fingerprint == expected
+    assert read(tiny_folder, "bfloat16").fingerprint == expected
     assert read(copy).fingerprint == expected
     weights["decoder.final_layer_norm.weight"][0] += 0.1
     save_file(weights, copy / "model.safetensors")
@@ -261,7 +262,30 @@ def test_missing_folder_is_refused(name):
     refuses(name, f"no folder {name!r} for a backbone")
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
-def test_other_dtypes_are_refused(tiny_folder, dtype):
-    with pytest.raises(BackboneError, match=r"is not supported \(float16 overflows in T5\): use bfloat16 or float32"):
-        read(tiny_folder, dtype)
+@pytest.mark.parametrize("precision", ["float16", "float64"])
+def test_other_precisions_are_refused(tiny_folder, precision):
+    with pytest.raises(ConfigError, match=r"is not known; use float32, bfloat16, int8 \(float16 overflows in T5\)"):
+        read(tiny_folder, precision)
+
+
+def test_eight_bits_predict_and_floats_train(tiny_folder):
+    floats = read(tiny_folder)
+    backbone = read(tiny_folder, "int8")
+
+    assert (backbone.precision, backbone.dtype) == ("int8", torch.float32)
+    assert isinstance(backbone.reader, EightBitT5)
+    assert backbone.fingerprint == floats.fingerprint
+    for name, weight in floats.t5.state_dict().items():
+        assert torch.equal(weight, backbone.t5.state_dict()[name])
+
+
+def test_the_fastest_precision_is_taken_where_ranges_are_known(monkeypatch):
+    for dtype, precision in ((torch.float32, "int8"), (torch.bfloat16, "bfloat16")):
+        monkeypatch.setattr("cpner.backbone.load.native_dtype", lambda _, dtype=dtype: dtype)
+        assert load("cpner-mini", device="cpu").precision == precision
+
+
+def test_a_backbone_without_ranges_stays_in_floats(tiny_folder, monkeypatch):
+    monkeypatch.setattr("cpner.backbone.load.native_dtype", lambda _: torch.float32)
+
+    assert load(str(tiny_folder), device="cpu").precision == "float32"

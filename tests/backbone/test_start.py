@@ -21,7 +21,7 @@ PLAIN = replace(QUIET, start_logit=0.0)
 
 @pytest.fixture(scope="module")
 def mini() -> Backbone:
-    return load("cpner-mini", device="cpu", dtype=torch.float32)
+    return load("cpner-mini", device="cpu", precision="float32")
 
 
 @torch.no_grad()
@@ -60,7 +60,7 @@ def test_a_start_without_a_logit_is_the_numbers_drawn(mini):
 def test_it_is_the_same_every_time(mini):
     first = fingerprint(quiet_start(mini, QUIET))
 
-    assert fingerprint(quiet_start(load("cpner-mini", device="cpu", dtype=torch.float32), QUIET)) == first
+    assert fingerprint(quiet_start(load("cpner-mini", device="cpu", precision="float32"), QUIET)) == first
 
 
 def test_starts_are_told_apart(mini):

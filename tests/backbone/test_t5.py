@@ -17,7 +17,7 @@ def pair(request, tmp_path: Path):
     folder = make_backbone(tmp_path, request.param)
     model_class = MT5ForConditionalGeneration if request.param == "mt5" else T5ForConditionalGeneration
     theirs = model_class.from_pretrained(folder, dtype=torch.float32).eval()
-    return load(str(folder), device="cpu", dtype=torch.float32).t5, theirs
+    return load(str(folder), device="cpu", precision="float32").t5, theirs
 
 
 def batch(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -50,7 +50,7 @@ class Targets:
         self.refused = 0
         self.corpora = _corpora(folder / "corpora")
         self.backbone = make_backbone(folder / "backbone")
-        self.ner = CPNER(load(str(self.backbone), device="cpu", dtype=torch.float32))
+        self.ner = CPNER(load(str(self.backbone), device="cpu", precision="float32"))
         self.store = _store(self.ner, folder / "store")
         self.archive = folder / "music.zip"
         Store(self.store).export("music", self.archive)

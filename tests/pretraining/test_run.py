@@ -127,7 +127,7 @@ def test_run_goes_on_from_a_backbone_with_its_vocabulary_and_kind(
     folder = pretrain([corpus / "text.txt"], corpus / "ner", tmp_path / "run", config)
 
     assert not (tmp_path / "run" / "lexicon.npy").exists()
-    newer = load(str(folder), device="cpu", dtype=torch.float32)
+    newer = load(str(folder), device="cpu", precision="float32")
     assert newer.t5.shape == replace(older.shape, encoder_layers=2)
     assert newer.vocabulary.phrase("Ada Byron met") == load(config.start or "").vocabulary.phrase("Ada Byron met")
     torch.testing.assert_close(newer.t5.embedding.weight, older.embedding.weight, rtol=1e-2, atol=1e-2)
@@ -190,7 +190,7 @@ def test_backbone_loads_here_and_in_transformers(
 
     shards = sorted(tmp_path.glob("*.safetensors"))
     assert len(shards) > 2 and sum(path.stat().st_size > 11_000 for path in shards) == 1  # the embedding is one tensor
-    ours = load(str(tmp_path), device="cpu", dtype=torch.float32)
+    ours = load(str(tmp_path), device="cpu", precision="float32")
     assert ours.window == 77
     theirs = T5ForConditionalGeneration.from_pretrained(tmp_path, dtype=torch.float32).eval()
     source, target = torch.tensor([[5, 9, 300, 1]]), torch.tensor([[0, 17, 8]])
@@ -227,7 +227,7 @@ def test_taught_run_that_was_stopped_gives_the_same_weights_and_average(prepared
         ours, theirs = (load_file(out / "checkpoint" / f"{name}.safetensors") for out in (whole, parts))
         assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
     average = load_file(whole / "checkpoint" / "average.safetensors")
-    backbone = load(str(whole / "backbone"), device="cpu", dtype=torch.bfloat16)
+    backbone = load(str(whole / "backbone"), device="cpu", precision="bfloat16")
     written = backbone.t5.state_dict()["encoder.layers.0.ff.wi.weight"]
     assert torch.equal(written, average["module.encoder.layers.0.ff.wi.weight"].bfloat16())
     assert backbone.t5.shape.activation == "gelu" and not backbone.t5.shape.gated

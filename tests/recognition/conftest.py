@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -25,7 +23,7 @@ def backbone(tiny) -> Backbone:
         for name, weight in tiny.t5.state_dict().items()
     }
     t5.load_state_dict(state)
-    return replace(tiny, t5=t5)
+    return tiny.with_model(t5)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -119,7 +118,7 @@ def test_prefix_changes_what_is_found(backbone, bank):
 
 @pytest.mark.parametrize("domains", [[None] * 6, DOMAINS])
 def test_float32_finds_what_float64_finds(backbone, bank, domains):
-    single = replace(backbone, t5=T5(backbone.t5.shape))
+    single = backbone.with_model(T5(backbone.t5.shape))
     single.t5.load_state_dict(backbone.t5.state_dict())
     prefix = bank.rows(domains)
     found = decode(single, sources_of(single), prefix and prefix.to(torch.float32))
@@ -129,7 +128,7 @@ def test_float32_finds_what_float64_finds(backbone, bank, domains):
 
 
 def test_bfloat16_decodes_well_formed_spans(tiny, bank):
-    backbone = replace(tiny, t5=T5(tiny.t5.shape).to(torch.bfloat16))
+    backbone = tiny.with_model(T5(tiny.t5.shape).to(torch.bfloat16))
     backbone.t5.load_state_dict(tiny.t5.state_dict())
     for text, found in zip(TEXTS, decode(backbone, sources_of(backbone), bank.rows(DOMAINS)), strict=True):
         assert all(0 <= f.score <= 1 for f in found)
@@ -151,7 +150,7 @@ def test_empty_batch_has_no_rows(backbone, search):
 
 @pytest.mark.parametrize("search", [decode, partial(beam_search, beams=2)])
 def test_a_backbone_that_computes_no_numbers_is_refused(tiny, search):
-    broken = replace(tiny, t5=T5(tiny.t5.shape))
+    broken = tiny.with_model(T5(tiny.t5.shape))
     broken.t5.load_state_dict(tiny.t5.state_dict())
     broken.t5.encoder.norm.weight.data.fill_(torch.nan)
 

@@ -63,7 +63,7 @@ def saved_step(folder: Path) -> int:
 
 def main(backbone_folder: str, folder: Path) -> None:
     torch.set_num_threads(1)
-    backbone = load(backbone_folder, device="cpu", dtype=torch.float32)
+    backbone = load(backbone_folder, device="cpu", precision="float32")
     for line in sys.stdin:
         moment, count = line.split()
         child = os.fork()

@@ -135,7 +135,7 @@ def test_another_backbone_is_refused(tiny, tmp_path: Path):
     from tests.support import make_backbone
 
     start(tiny, tmp_path / "run")
-    other = load(str(make_backbone(tmp_path / "other", seed=1)), device="cpu", dtype=torch.float32)
+    other = load(str(make_backbone(tmp_path / "other", seed=1)), device="cpu", precision="float32")
 
     with pytest.raises(TrainingError, match="holds another run, with another backbone"):
         start(other, tmp_path / "run", resume=True)

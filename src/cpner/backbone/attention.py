@@ -51,6 +51,7 @@ class Attention(nn.Module):
         else:
             self.qkv = FusedLinear(shape.d_model, inner, 3)
         self.o = Linear(inner, shape.d_model)
+        self.attend = attend
 
     def split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
         """[B, T, parts*H*D] to `parts` tensors [B, H, T, D]."""
@@ -80,7 +81,7 @@ class Attention(nn.Module):
             (q,) = self.split(self.q(x), 1)
             k, v = self.split(self.kv(memory), 2)
         k, v = prepend(prefix, k, v)
-        return self.merge(attend(q, k, v, bias))
+        return self.merge(self.attend(q, k, v, bias))
 
 
 Attend = Callable[[Attention, Tensor], Tensor]  # an attention's input, normed, to its output, both [..., d]

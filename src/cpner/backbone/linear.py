@@ -28,6 +28,8 @@ class _Packed(NamedTuple):
 class Linear(nn.Linear):
     """A linear layer without bias; its weight is packed when it is first used frozen, and again when it has changed."""
 
+    parts = 1  # projections that are joined
+
     def __init__(self, width: int, out: int) -> None:
         super().__init__(width, out, bias=False)
         self._packed: dict[bool, _Packed] = {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -14,14 +14,21 @@ from torch import Tensor
 from cpner import files
 from cpner.backbone import EMBEDDED
 from cpner.backbone.checkpoint import read_shape, read_tokenizer, read_weights
-from cpner.backbone.hardware import bound_kernels, keep_freed_memory, native_dtype
+from cpner.backbone.eight_bit import EightBitT5, multiplies_in_eight_bits
+from cpner.backbone.hardware import bound_kernels, dtype_name, keep_freed_memory, native_dtype
 from cpner.backbone.queries import mean_queries
+from cpner.backbone.ranges import FILE as RANGES
+from cpner.backbone.ranges import measure_ranges, read_ranges
+from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5
 from cpner.errors import BackboneError, ConfigError, one_line
 from cpner.instructor import Vocabulary
 
+INT8 = "int8"
+PRECISIONS = ("float32", "bfloat16", INT8)
 _FILES = [
     "config.json",
+    RANGES,
     "*.safetensors",
     "*.safetensors.index.json",
     "tokenizer*",
@@ -30,39 +37,76 @@ _FILES = [
 ]
 
 
-@dataclass
 class Backbone:
     """A frozen text-to-text model LM_θ and its vocabulary.
 
-    Attributes:
+    Args:
         name: as it was asked for ("cpner-mini", "google-t5/t5-base", a folder's path).
-        t5: the model; no parameter of it is ever trained.
+        t5: the model, or how to load it: in 8 bits it is needed for training only.
         vocabulary: pieces of words and of the template.
         window: the longest source, in pieces, that the backbone was made for.
+        eight_bit: the model in 8 bits, if it predicts in them.
+        fingerprint: of its weights; None computes it from them.
     """
 
-    name: str
-    t5: T5
-    vocabulary: Vocabulary
-    window: int = 512
+    def __init__(
+        self,
+        name: str,
+        t5: T5 | Callable[[], T5],
+        vocabulary: Vocabulary,
+        window: int = 512,
+        *,
+        eight_bit: EightBitT5 | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
+        self.name = name
+        self.vocabulary = vocabulary
+        self.window = window
+        self._t5 = t5
+        self._eight_bit = eight_bit
+        self._fingerprint = fingerprint
+        for model in (t5, eight_bit):
+            if isinstance(model, T5):
+                model.requires_grad_(False).eval()
 
-    def __post_init__(self) -> None:
-        self.t5.requires_grad_(False).eval()
+    @cached_property
+    def t5(self) -> T5:
+        """The model in floats, which prefixes are trained on; no parameter of it is ever trained."""
+        return self._t5 if isinstance(self._t5, T5) else self._t5().requires_grad_(False).eval()
+
+    def with_model(self, t5: T5) -> Backbone:
+        """The same vocabulary and window with another model, in floats."""
+        return Backbone(self.name, t5, self.vocabulary, self.window)
+
+    @property
+    def reader(self) -> T5:
+        """The model that predicts: in 8 bits or in floats."""
+        return self._eight_bit or self.t5
+
+    @property
+    def shape(self) -> T5Shape:
+        """Sizes and variants of the model."""
+        return self.reader.shape
+
+    @property
+    def precision(self) -> str:
+        """What it predicts in: "int8", "bfloat16" or "float32"."""
+        return dtype_name(self.dtype) if self._eight_bit is None else INT8
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.t5.embedding.weight.device
+        return self.reader.embedding.weight.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the weights are held in."""
-        return self.t5.embedding.weight.dtype
+        """What states and prefixes are computed in."""
+        return self.reader.embedding.weight.dtype
 
     @cached_property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that name these exact weights, whatever dtype they were loaded in."""
-        return digest(self.t5)
+        """Twelve hexadecimal digits that name these exact weights, whatever precision they were loaded in."""
+        return self._fingerprint or digest(self.t5)
 
     @cached_property
     def mean_queries(self) -> dict[str, Tensor]:
@@ -71,7 +115,7 @@ class Backbone:
 
     def embed_types(self, types: list[str]) -> Tensor:
         """[Y, d] the mean embedding LM_w of each type's pieces, in float32 (Eq. 5)."""
-        rows = [self.t5.embedding.weight[self.vocabulary.phrase(type)].float().mean(0) for type in types]
+        rows = [self.reader.embedding.weight[self.vocabulary.phrase(type)].float().mean(0) for type in types]
         return torch.stack(rows)
 
 
@@ -84,27 +128,55 @@ def digest(t5: T5) -> str:
     return files.digest(chain.from_iterable(parts))
 
 
-def load(name: str = EMBEDDED, *, device: str | None = None, dtype: torch.dtype | None = None) -> Backbone:
+def load(name: str = EMBEDDED, *, device: str | None = None, precision: str | None = None) -> Backbone:
     """Load a backbone. The process then keeps memory that it frees, and few kernels; see `hardware`.
 
     Args:
         name: "cpner-mini", a folder with a T5 checkpoint in safetensors, or a repository of the Hugging Face hub.
         device: None picks CUDA where there is one.
-        dtype: bfloat16 or float32; None is the one that the device is faster in (float16 overflows in T5).
+        precision: "float32", "bfloat16", or "int8" on a CPU: predicts in 8 bits and trains in float32. None is
+            bfloat16 where the device has instructions for it. Elsewhere it is 8 bits if the backbone comes with its
+            `ranges`, or float32.
 
     Raises:
         BackboneError: nothing is found under the name, it is no T5, or its weights are not in safetensors.
-        ConfigError: the device is not there.
+        ConfigError: the device is not there, or can't compute in this precision.
     """
     device = check_device(device)
-    if dtype not in (None, torch.bfloat16, torch.float32):
-        raise BackboneError(f"dtype {dtype} is not supported (float16 overflows in T5): use bfloat16 or float32")
+    if precision not in (None, *PRECISIONS):
+        raise ConfigError(
+            f"precision {precision!r} is not known; use {', '.join(PRECISIONS)} (float16 overflows in T5)"
+        )
     folder = locate(name)
     window, shape = read_shape(folder, name)
     bound_kernels()
     keep_freed_memory()
-    t5 = read_weights(folder, shape, name).to(device=device, dtype=dtype or native_dtype(device))
-    return Backbone(name, t5, Vocabulary(read_tokenizer(folder, name)), window=window)
+
+    def read(dtype: torch.dtype) -> T5:
+        return read_weights(folder, shape, name).to(device=device, dtype=dtype)
+
+    vocabulary = Vocabulary(read_tokenizer(folder, name))
+    precision = precision or _fastest(folder, device)
+    if precision != INT8:
+        return Backbone(name, read(getattr(torch, precision)), vocabulary, window)
+    if torch.device(device).type != "cpu":
+        raise ConfigError(f"precision {INT8} is for processors; use float32 or bfloat16 on {device}")
+    t5 = read(torch.float32)
+    ranges = read_ranges(folder, t5, name) or measure_ranges(t5, vocabulary)
+    eight_bit = EightBitT5(t5, ranges)
+    return Backbone(name, partial(read, torch.float32), vocabulary, window, eight_bit=eight_bit, fingerprint=digest(t5))
+
+
+def load_in_floats(name: str, device: str | None) -> Backbone:
+    """Load a backbone that predicts in what it trains in, as experiments do; arguments and errors as in `load`."""
+    return load(name, device=device, precision=dtype_name(native_dtype(check_device(device))))
+
+
+def _fastest(folder: Path, device: str) -> str:
+    """The precision that a device is fastest in, and in which the backbone is known to find what it finds in floats."""
+    dtype = native_dtype(device)
+    ranged = (folder / RANGES).is_file() and torch.device(device).type == "cpu" and multiplies_in_eight_bits()
+    return INT8 if ranged and dtype == torch.float32 else dtype_name(dtype)
 
 
 def check_device(device: str | None) -> str:

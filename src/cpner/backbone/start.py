@@ -27,7 +27,7 @@ def quiet_start(backbone: Backbone, config: PrefixConfig) -> Prefix:
     Returns:
         A prefix with each part [L, 2, H, K, D].
     """
-    start = common_start(backbone.t5.shape, config)
+    start = common_start(backbone.shape, config)
     if config.start_logit:
         for name, queries in backbone.mean_queries.items():
             part: Tensor | None = getattr(start, name)
@@ -40,4 +40,4 @@ def quiet_start(backbone: Backbone, config: PrefixConfig) -> Prefix:
 def fresh(backbone: Backbone, config: PrefixConfig | None = None) -> Reparameterisation:
     """What a warm-up trains: it yields `quiet_start` at first; None takes the default settings."""
     config = config or PrefixConfig()
-    return Reparameterisation(backbone.t5.shape, config, quiet_start(backbone, config))
+    return Reparameterisation(backbone.shape, config, quiet_start(backbone, config))

@@ -165,7 +165,7 @@ class T5(nn.Module):
         x = self.embedding(ids)
         positions = torch.arange(ids.shape[1], device=ids.device)
         bias = self.encoder.relative_bias(positions, positions)[None] + mask_bias(mask, torch.float32)[:, None, None, :]
-        prefix = prefix or Prefix()
+        prefix = self.fit(prefix or Prefix())
         dtype = _compute_dtype(x)
         bias = before_prefix(bias, prefix.encoder, prefix.mask).to(dtype)
         ways = [(attend_to(None, bias, part), None) for part in by_layer(prefix.encoder, dtype, self.encoder)]
@@ -193,7 +193,7 @@ class T5(nn.Module):
         x = self.embedding(ids)
         positions = torch.arange(ids.shape[1], device=ids.device)
         causal = mask_bias(positions[:, None] >= positions[None, :], torch.float32)
-        prefix = prefix or Prefix()
+        prefix = self.fit(prefix or Prefix())
         dtype = _compute_dtype(x)
         self_bias = (self.decoder.relative_bias(positions, positions) + causal)[None]
         self_bias = before_prefix(self_bias, prefix.decoder, prefix.mask).to(dtype)
@@ -206,6 +206,14 @@ class T5(nn.Module):
             for self_part, cross_part in zip(self_parts, cross_parts, strict=True)
         ]
         return self.scale(self.decoder(x, ways, self._run))
+
+    def fit(self, prefix: Prefix) -> Prefix:
+        """The prefix as this model's attentions take it."""
+        return prefix
+
+    def logits(self, hidden: Tensor, rows: Tensor) -> Tensor:
+        """[..., n, C] logits of states [..., n, d], scaled, over rows [..., C, d] of the output layer."""
+        return (hidden @ rows.transpose(-1, -2)).float()
 
     @property
     def _run(self) -> Callable[..., Tensor]:

@@ -21,7 +21,6 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from cpner.backbone.bank import PrefixBank
-from cpner.backbone.hardware import dtype_name
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.reparameterisation import Reparameterisation
@@ -153,7 +152,7 @@ def _prefix(backbone: Backbone) -> Prefix:
 def training_step(backbone: Backbone, rounds: int) -> dict[str, float]:
     """Forward, backward and update on 8 sentences of 30 words with six entities, the paper's prefix."""
     prompt = Instructor(backbone.vocabulary, TYPES)
-    shape = backbone.t5.shape
+    shape = backbone.shape
     places = [(4, 5), (9, 11), (14, 16), (19, 20), (22, 23), (27, 29)]
     marked = [s.with_spans([Span(a, b, TYPES[i]) for i, (a, b) in enumerate(places)]) for s in sentences(8)]
     sources = [prompt.source(sentence) for sentence in marked]
@@ -251,7 +250,7 @@ def machine_of(backbone: Backbone) -> dict[str, Any]:
         "backbone": backbone.name,
         "parameters": sum(p.numel() for p in backbone.t5.parameters()),
         "device": machine["processor"],
-        "dtype": dtype_name(backbone.dtype),
+        "dtype": backbone.precision,
         "cores": machine["cores"],
         "threads": machine["threads"],
         **versions(),

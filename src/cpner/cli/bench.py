@@ -10,7 +10,7 @@ import click
 
 from cpner.backbone import EMBEDDED
 from cpner.cli.console import print_json, print_rich, progress_bar
-from cpner.cli.options import NEW_FOLDER, device_option, json_option, threads_option
+from cpner.cli.options import NEW_FOLDER, device_option, json_option, precision_option, threads_option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 @click.option("--backbone", default=EMBEDDED, envvar="CPNER_BACKBONE", show_envvar=True,
               metavar="NAME", help="Name or folder of a backbone.")  # fmt: skip
 @device_option
+@precision_option
 @threads_option
 @click.option("--rounds", type=click.IntRange(min=1), default=5, help="The median of so many.")
 @click.option("--out", type=NEW_FOLDER, metavar="DIR",
               help="Also write bench.json and the page bench.html.")  # fmt: skip
 @json_option
-def bench(backbone: str, device: str | None, rounds: int, out: Path | None, as_json: bool) -> None:
+def bench(
+    backbone: str, device: str | None, precision: str | None, rounds: int, out: Path | None, as_json: bool
+) -> None:
     """Measure the speed of a backbone on this machine.
 
     Sentences a second by batch and by length, batches of mixed domains, a training step beside the roofline, the
@@ -42,7 +45,7 @@ def bench(backbone: str, device: str | None, rounds: int, out: Path | None, as_j
     from cpner.bench import run_bench
 
     with progress_bar() as progress:
-        result = run_bench(load(backbone, device=device), rounds, progress)
+        result = run_bench(load(backbone, device=device, precision=precision), rounds, progress)
     if out is not None:
         from cpner.bench.page import page
         from cpner.files import write_text

@@ -12,7 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.cli.console import print_json, print_rich, progress_bar
-from cpner.cli.options import NEW_FOLDER, Reader, backbone_option, device_option, json_option, threads_option
+from cpner.cli.options import (
+    NEW_FOLDER,
+    Reader,
+    backbone_option,
+    device_option,
+    json_option,
+    precision_option,
+    threads_option,
+)
 from cpner.corpus import sample_names
 from cpner.experiments.demo.result import KINDS, DemoResult, label, verdict
 from cpner.show.entities import Palette, terminal_text
@@ -29,6 +37,7 @@ _FAST_STEPS = 16
               help="Folder for the report, the figures and the trained domains.")  # fmt: skip
 @backbone_option
 @device_option
+@precision_option
 @threads_option
 @click.option(
     "--target", type=click.Choice(sample_names()), show_default="music", help="The domain that the others help."
@@ -44,6 +53,7 @@ def demo(
     out: Path,
     backbone: str | None,
     device: str | None,
+    precision: str | None,
     target: str | None,
     steps: int | None,
     fast: bool,
@@ -65,7 +75,7 @@ def demo(
     from cpner.experiments.demo.run import draw_demo, run_demo
 
     config = _config(target, _FAST_STEPS if fast and steps is None else steps, seed)
-    ner = Reader(None, backbone, device).load(None)
+    ner = Reader(None, backbone, device, precision).load(None)
     with progress_bar() as progress:
         result = run_demo(ner, out, config, progress)
     draw_demo(result, out)

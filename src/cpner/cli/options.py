@@ -130,6 +130,7 @@ class Reader:
     store: Path | None
     backbone: str | None
     device: str | None
+    precision: str | None
 
     def load(self, domain: str | None = None, *, create: bool = False) -> CPNER:
         """Load the backbone: the one asked for, that of a stored domain, or the embedded one.
@@ -150,7 +151,7 @@ class Reader:
             )
         from cpner.ner import CPNER  # after the checks: torch takes long to load
 
-        return CPNER.load(self.backbone or stored, store=self.store, device=self.device)
+        return CPNER.load(self.backbone or stored, store=self.store, device=self.device, precision=self.precision)
 
 
 @dataclass(frozen=True)
@@ -172,12 +173,24 @@ backbone_option = click.option("--backbone", metavar="NAME", envvar="CPNER_BACKB
 device_option = click.option(
     "--device", metavar="NAME", show_default="a GPU where there is one", help="cpu, cuda or cuda:N."
 )
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16", "int8"]),
+    envvar="CPNER_PRECISION",
+    show_envvar=True,
+    show_default="the fastest on this machine",
+    help="Numbers that the backbone computes in when it predicts.",
+)
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024), callback=_set_threads, expose_value=False, envvar="CPNER_THREADS",
     show_envvar=True, metavar="N", show_default="one for each core", help="Threads that compute.",
 )  # fmt: skip
-engine_options = gather("engine", Engine, store_option, backbone_option, device_option, threads_option)
-reader_options = gather("engine", Reader, optional_store_option, backbone_option, device_option, threads_option)
+engine_options = gather(
+    "engine", Engine, store_option, backbone_option, device_option, precision_option, threads_option
+)
+reader_options = gather(
+    "engine", Reader, optional_store_option, backbone_option, device_option, precision_option, threads_option
+)
 
 
 def open_store(path: Path, *, create: bool = False) -> Store:

@@ -257,7 +257,7 @@ class _Run:
 def _model(data: Prepared, config: PretrainConfig) -> T5:
     """A model as the run starts: with the weights of a backbone, or fresh ones."""
     if config.start is not None:
-        return grown(load(config.start, device="cpu", dtype=torch.float32).t5, **config.shape).requires_grad_(True)
+        return grown(load(config.start, device="cpu", precision="float32").t5, **config.shape).requires_grad_(True)
     kind: dict[str, Any] = {} if config.teacher is None else {"activation": "gelu", "gated": False}
     t5 = T5(T5Shape(vocab_size=-(-data.vocabulary.size // 128) * 128, **config.sizes, **kind))  # type: ignore[arg-type]
     t5.initialise(config.seed)

@@ -72,7 +72,7 @@ def beam_search(
     """
     if not sources:
         return []
-    t5 = backbone.t5
+    t5 = backbone.reader
     vocabulary = backbone.vocabulary
     device = backbone.device
     ids, mask = lay_out(backbone, sources)
@@ -92,7 +92,7 @@ def beam_search(
         rows = [(grammars[i], output) for i in going for output in outputs[i]]
         pieces = [[grammar.candidates[output.piece]] for grammar, output in rows]
         hidden = cache.step(torch.tensor(pieces, device=device))
-        logits = (hidden.view(len(going), beams, -1) @ weights.transpose(1, 2)).float()  # [B, k, C]
+        logits = t5.logits(hidden.view(len(going), beams, -1), weights)  # [B, k, C]
         allowed = mask_of([[output.allowed(grammar)] for grammar, output in rows], logits.shape[2]).view_as(logits)
         logs = logits.masked_fill(~allowed.to(device), -torch.inf).log_softmax(-1)
         totals = torch.tensor([output.total for _, output in rows], device=device).view(len(going), beams, 1)

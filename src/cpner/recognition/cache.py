@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cpner.backbone.attention import Attend, Attention, attend, before_prefix, mask_bias, prepend
+from cpner.backbone.attention import Attend, Attention, before_prefix, mask_bias, prepend
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.t5 import T5, Layer, by_layer
 
@@ -38,7 +38,7 @@ class Cache:
     def __init__(self, t5: T5, encoded: Tensor, mask: Tensor, prefix: Prefix | None) -> None:
         self.t5 = t5
         self.rows = encoded.shape[0]
-        prefix = prefix or Prefix()
+        prefix = t5.fit(prefix or Prefix())
         dtype = encoded.dtype
         self.columns = 0 if prefix.decoder is None else prefix.decoder.shape[-2]
         capacity = self.columns + _CHUNK
@@ -125,7 +125,9 @@ class Cache:
             q, k, v = attention.split(layout.unpack(attention.qkv(x)), 3)
             keys[..., start:] = k.transpose(-1, -2)
             values[..., start:, :] = v
-            out: Tensor = attention.o(layout.pack(attention.join(attend(q, keys.transpose(-1, -2), values, bias))))
+            out: Tensor = attention.o(
+                layout.pack(attention.join(attention.attend(q, keys.transpose(-1, -2), values, bias)))
+            )
             return out
 
         return attend_cached
@@ -136,7 +138,7 @@ class Cache:
 
         def attend_cached(attention: Attention, x: Tensor) -> Tensor:
             (q,) = attention.split(layout.unpack(attention.q(x)), 1)
-            out: Tensor = attention.o(layout.pack(attention.join(attend(q, k, v, self.cross_bias))))
+            out: Tensor = attention.o(layout.pack(attention.join(attention.attend(q, k, v, self.cross_bias))))
             return out
 
         return attend_cached

@@ -134,7 +134,7 @@ def decode(
     """
     if not sources:
         return []
-    t5 = backbone.t5
+    t5 = backbone.reader
     vocabulary = backbone.vocabulary
     device = backbone.device
     ids, mask = lay_out(backbone, sources)
@@ -155,7 +155,7 @@ def decode(
         lengths = [len(writer.pieces) for writer in going]
         hidden = cache.step(_for_each(pieces, members), _repeated(lengths, members))
         hidden = hidden.view(len(going), members, *hidden.shape[1:])  # [B, I, n, d]
-        logits = (hidden @ output.transpose(1, 2)[:, None]).float()  # [B, I, n, C]
+        logits = t5.logits(hidden, output[:, None])  # [B, I, n, C]
         allowed = mask_of([writer.allowed for writer in going], output.shape[1]).to(device)  # [B, n, C]
         best, choice = _agree(logits.masked_fill(~allowed[:, None], -torch.inf)).max(-1)  # [B, n]
         chosen = zip(going, choice.tolist(), best.tolist(), strict=True)
@@ -182,7 +182,7 @@ def decode_freely(
     """Generate without the grammar and read the output tolerantly: what the grammar is measured against."""
     if not sources:
         return []
-    t5 = backbone.t5
+    t5 = backbone.reader
     vocabulary = backbone.vocabulary
     device = backbone.device
     ids, mask = lay_out(backbone, sources)

@@ -37,7 +37,7 @@ class JobRecord(msgspec.Struct):
         id: names the folder; later jobs sort after earlier ones.
         backbone: as `CPNER.load` takes it.
         device: the same.
-        dtype: of its weights, "bfloat16" or "float32".
+        precision: the same.
         threads: of the training.
         store: folder of the domains.
     """
@@ -48,7 +48,7 @@ class JobRecord(msgspec.Struct):
     created: str
     backbone: str
     device: str
-    dtype: str
+    precision: str
     threads: int
     store: str
     sources: list[str]

@@ -48,8 +48,7 @@ def _train(job: JobFolder) -> None:
 
     record = job.record
     torch.set_num_threads(record.threads)
-    dtype = getattr(torch, record.dtype)
-    ner = CPNER.load(record.backbone, store=record.store, device=record.device, dtype=dtype)
+    ner = CPNER.load(record.backbone, store=record.store, device=record.device, precision=record.precision)
     splits, text = job.corpus()
     corpus = Corpus.from_sentences(
         sentences_of(splits.train), sentences_of(splits.dev), sentences_of(splits.test),

@@ -153,7 +153,7 @@ def check_fits(card: DomainCard, backbone: Backbone) -> None:
     Raises:
         PrefixMismatchError: it was made for others.
     """
-    shape = backbone.t5.shape
+    shape = backbone.shape
     layers = {"encoder": shape.encoder_layers, "decoder": shape.decoder_layers, "cross": shape.decoder_layers}
     needed = {kind: [layers[kind], 2, shape.heads, card.prefix["length"], shape.d_kv] for kind in card.shapes}
     theirs = card.backbone_fingerprint

@@ -246,7 +246,7 @@ class Domains:
 
         Cards tell which; no tensors are loaded.
         """
-        shapes = {kind: list(part_shape(self.backbone.t5.shape, config, kind)) for kind in config.attentions}
+        shapes = {kind: list(part_shape(self.backbone.shape, config, kind)) for kind in config.attentions}
         fitting: list[str] = []
         others: list[str] = []
         for name in self.names():
@@ -270,7 +270,7 @@ class Domains:
         Raises:
             PrefixMismatchError: it has another.
         """
-        shape = self.backbone.t5.shape
+        shape = self.backbone.shape
         expected = {kind: part_shape(shape, config, kind) for kind in config.attentions}
         got = {kind: tuple(part.shape) for kind, part in prefix.parts.items()}
         if got != expected:
@@ -288,7 +288,7 @@ class Domains:
             backbone=self.backbone.name,
             backbone_fingerprint=self.backbone.fingerprint,
             prefix=config_dict(prefix),
-            start_fingerprint=start_fingerprint(self.backbone.t5.shape, prefix),
+            start_fingerprint=start_fingerprint(self.backbone.shape, prefix),
             versions=versions(),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )

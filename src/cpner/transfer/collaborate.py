@@ -52,8 +52,8 @@ def collaboration_start(
     prefix = prefix or PrefixConfig()
     if mixing.space == "prefix":
         start = combine(target.prefix, [source.prefix for source in sources.values()], weights, mixing.share)
-        return Reparameterisation(backbone.t5.shape, prefix, start)
-    average = Reparameterisation(backbone.t5.shape, prefix)
+        return Reparameterisation(backbone.shape, prefix, start)
+    average = Reparameterisation(backbone.shape, prefix)
     states = [_state(name, warm) for name, warm in [("the target", target), *sources.items()]]
     try:
         average.load_state_dict(combine_parameters(states[0], states[1:], weights, mixing.share))

@@ -240,7 +240,7 @@ def _begin(job: Job, config: PrefixConfig, prefix: Prefix | None) -> Reparameter
     """What trains a given prefix on."""
     from cpner.backbone.reparameterisation import Reparameterisation
 
-    return Reparameterisation(job.backbone.t5.shape, config, prefix)
+    return Reparameterisation(job.backbone.shape, config, prefix)
 
 
 def _select(job: Job, sources: Sequence[str], mixing: Mixing) -> dict[str, float]:

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cpner.backbone.hardware import dtype_name
 from cpner.corpus import Corpus, Sentence, sample_names
 from cpner.corpus.sentence import Prediction
 from cpner.errors import ConfigError, did_you_mean
@@ -267,7 +266,7 @@ class _Demo:
             "name": backbone.name,
             "fingerprint": backbone.fingerprint,
             "parameters": sum(parameter.numel() for parameter in backbone.t5.parameters()),
-            "dtype": dtype_name(backbone.dtype),
+            "dtype": backbone.precision,
             "device": str(backbone.device),
         }
 

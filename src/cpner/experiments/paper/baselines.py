@@ -112,7 +112,7 @@ def tune(
     settings = settings or BaselineConfig()
     check_types(corpus.types, [*corpus.train, *corpus.dev])
     torch.manual_seed(config.seed)  # PEFT draws its first weights from the global state
-    work = Backbone(backbone.name, copy.deepcopy(backbone.t5).float(), backbone.vocabulary, backbone.window)
+    work = backbone.with_model(copy.deepcopy(backbone.t5).float())
     examples = Examples(work, corpus.train, corpus.types, config)
     change = METHODS[method](work, config, settings, start)
     if change.prompt:
@@ -129,10 +129,8 @@ def tune(
             stored += work.t5.embedding.weight.numel()
     change.finish()
     work.t5.requires_grad_(False)
-    return Tuned(
-        replace(work, t5=work.t5.to(backbone.dtype)), prefix, examples.prompt, parameters, 2 * stored,
-        course.best_f1, course.seconds,
-    )  # fmt: skip
+    tuned = work.with_model(work.t5.to(backbone.dtype))
+    return Tuned(tuned, prefix, examples.prompt, parameters, 2 * stored, course.best_f1, course.seconds)
 
 
 @dataclass

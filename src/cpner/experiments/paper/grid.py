@@ -19,7 +19,6 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cpner.backbone.hardware import dtype_name
 from cpner.backbone.shape import PrefixConfig, config_dict
 from cpner.corpus import Span
 from cpner.evaluation import Evaluation, evaluate
@@ -80,9 +79,9 @@ class Grid:
     @cached_property
     def backbone(self) -> Backbone:
         """The backbone, loaded when it is first needed."""
-        from cpner.backbone.load import load
+        from cpner.backbone.load import load_in_floats
 
-        return load(self.setup.backbone, device=self.setup.device)
+        return load_in_floats(self.setup.backbone, self.setup.device)
 
     @cached_property
     def folder(self) -> Path:
@@ -227,7 +226,7 @@ def _machine(backbone: Backbone) -> dict[str, Any]:
     return {
         "commit": commit(),
         "device": "{device} ({processor}, {threads} threads)".format(**machine),
-        "dtype": dtype_name(backbone.dtype),
+        "dtype": backbone.precision,
         "versions": versions("transformers"),
     }
 

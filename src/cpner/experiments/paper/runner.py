@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cpner.backbone.load import Backbone, load
+from cpner.backbone.load import Backbone, load_in_floats
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import PrefixConfig, part_shape
@@ -198,7 +198,7 @@ class Runner:
     def _ner(self, cell: Cell) -> CPNER:
         """The backbone with the warm-ups of the cell's seed; without any, and with random weights, for the floor."""
         if cell.strategy == "floor":
-            random = load(self.backbone.name, device=str(self.backbone.device))
+            random = load_in_floats(self.backbone.name, str(self.backbone.device))
             random.t5.initialise(cell.seed)
             return CPNER(random)
         return CPNER(self.backbone, self.folder / cell.store)
@@ -225,7 +225,7 @@ class Runner:
 
     def _sizes(self, prefix: PrefixConfig) -> tuple[int, int]:
         """Bytes of a stored prefix, and how many numbers are trained to make it."""
-        shape = self.backbone.t5.shape
+        shape = self.backbone.shape
         trained = sum(p.numel() for p in Reparameterisation(shape, prefix).parameters())
         stored = 0
         for kind in prefix.attentions:

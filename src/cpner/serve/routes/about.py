@@ -39,7 +39,7 @@ async def info(context: Context, request: Request) -> Response:
                 "name": backbone.name,
                 "fingerprint": backbone.fingerprint,
                 "device": str(backbone.device),
-                "dtype": str(backbone.dtype).removeprefix("torch."),
+                "precision": backbone.precision,
                 "window": backbone.window,
             },
             "domains": len(await asyncio.to_thread(context.engine.names)),

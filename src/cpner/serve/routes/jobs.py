@@ -49,7 +49,7 @@ async def submit(context: Context, asked: JobRequest) -> JobFolder:
         _sources(context, asked),
         backbone=ner.backbone.name,
         device=str(ner.backbone.device),
-        dtype=str(ner.backbone.dtype).removeprefix("torch."),
+        precision=ner.backbone.precision,
         threads=context.settings.job_threads,
         store=str(context.engine.store.path.resolve()),
     )
