@@ -22,13 +22,15 @@ from torch import Tensor
 
 import cpner.recognition.decode as decoder
 from cpner.backbone.bank import PrefixBank
+from cpner.backbone.eight_bit import EightBitT5, multiplies_in_eight_bits
 from cpner.backbone.hardware import dtype_name, native_dtype
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.padding import pad
 from cpner.backbone.prefix import common_start
+from cpner.backbone.ranges import measure_ranges
 from cpner.backbone.shape import PrefixConfig, T5Shape
 from cpner.backbone.t5 import T5
-from cpner.bench.measure import Way, interleaved
+from cpner.bench.measure import Call, interleaved
 from cpner.corpus.sentence import Sentence, Span
 from cpner.instructor import Instructor, Source
 from cpner.recognition.cache import Cache
@@ -45,6 +47,13 @@ def random_backbone(shape: T5Shape = T5_BASE) -> Backbone:
     t5 = T5(shape)
     t5.initialise(seed=0)
     return Backbone("random", t5.to(DTYPE), load().vocabulary)
+
+
+def in_eight_bits(backbone: Backbone) -> Backbone:
+    """The same backbone, predicting in 8 bits."""
+    t5 = backbone.t5.float()
+    twin = EightBitT5(t5, measure_ranges(t5, backbone.vocabulary))
+    return Backbone("random", t5, backbone.vocabulary, eight_bit=twin)
 
 
 def task(backbone: Backbone, rows: int) -> tuple[list[Source], list[list[int]]]:
@@ -93,20 +102,22 @@ def scripted(targets: Sequence[Sequence[int]]) -> Iterator[None]:
         decoder.Cache = original  # type: ignore[misc, attr-defined]
 
 
-def own_ways(backbone: Backbone, rows: int) -> dict[str, Way]:
-    """cpner with the paper's prefix, 10 on all attentions: as it is, and piece by piece."""
+def own_ways(backbone: Backbone, rows: int, eight_bit: Backbone | None = None) -> dict[str, Call]:
+    """cpner with the paper's prefix, 10 on all attentions: as it is, piece by piece, and in 8 bits."""
     sources, targets = task(backbone, rows)
-    bank = PrefixBank({"d": common_start(backbone.t5.shape, PrefixConfig.paper())}, device="cpu", dtype=backbone.dtype)
-    prefix = bank.rows(["d"] * rows)
 
-    def way(draft: int) -> Way:
+    def way(backbone: Backbone, draft: int = decoder.DRAFT) -> Call:
+        start = common_start(backbone.shape, PrefixConfig.paper())
+        prefix = PrefixBank({"d": start}, device="cpu", dtype=backbone.dtype).rows(["d"] * rows)
+
         def run() -> object:
             with scripted(targets):
                 return decoder.decode(backbone, sources, prefix, draft=draft)
 
         return run
 
-    return {"cpner": way(decoder.DRAFT), "cpner, piece by piece": way(0)}
+    ways = {"cpner": way(backbone), "cpner, piece by piece": way(backbone, 0)}
+    return ways | ({} if eight_bit is None else {"cpner int8": way(eight_bit)})
 
 
 def transformers_model(shape: T5Shape) -> Any:
@@ -120,7 +131,7 @@ def transformers_model(shape: T5Shape) -> Any:
     return T5ForConditionalGeneration(config).eval()
 
 
-def transformers_way(model: Any, rows: int) -> Way:
+def transformers_way(model: Any, rows: int) -> Call:
     """Greedy generation of WRITE pieces."""
     ids = torch.randint(5, model.config.vocab_size, (rows, READ), generator=torch.Generator().manual_seed(0))
     return lambda: model.generate(input_ids=ids, max_new_tokens=WRITE, min_new_tokens=WRITE, do_sample=False)
@@ -129,13 +140,14 @@ def transformers_way(model: Any, rows: int) -> Way:
 def measure(batches: Sequence[int], rounds: int, shape: T5Shape = T5_BASE, peers: Path | None = None) -> dict[str, Any]:
     """Seconds of every way at every batch size, and how many times as long each takes as cpner."""
     backbone, model = random_backbone(shape), transformers_model(shape)
+    eight_bit = in_eight_bits(random_backbone(shape)) if multiplies_in_eight_bits() else None
     config = model.config.to_dict()
     model = model.to(DTYPE)
     figures: dict[str, Any] = {}
     sizes = {"config": config, "batches": list(batches), "read": READ, "write": WRITE}
     with peer_ways(peers, "decoding", **sizes) as others, torch.inference_mode():
         for rows in batches:
-            ways = own_ways(backbone, rows) | {f"transformers {DTYPE_NAME}": transformers_way(model, rows)}
+            ways = own_ways(backbone, rows, eight_bit) | {f"transformers {DTYPE_NAME}": transformers_way(model, rows)}
             ways |= {name.rpartition(" ")[0]: way for name, way in others.items() if name.endswith(f" {rows}")}
             figures[f"batch {rows}"] = command.beside(interleaved(ways, rounds))
     return figures

@@ -20,7 +20,7 @@ from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import Prefix, common_start
 from cpner.backbone.shape import PrefixConfig, T5Shape
-from cpner.bench.measure import TYPES, Way, interleaved, sentences
+from cpner.bench.measure import TYPES, Call, interleaved, sentences
 from cpner.corpus.sentence import Prediction, Span
 from cpner.instructor import Instructor, Source
 from cpner.recognition.decode import decode
@@ -32,7 +32,7 @@ SPANS = [Span(4, 5, "location"), Span(9, 11, "person"), Span(14, 16, "organizati
 DEBERTA = {"small": 6, "base": 12}  # layers
 
 
-def own_way(backbone: Backbone, *, script: bool) -> Way:
+def own_way(backbone: Backbone, *, script: bool) -> Call:
     """Text to entities; with `script` the entities are SPANS."""
     sentence, prompt = sentences(1, WORDS)[0], Instructor(backbone.vocabulary, ALL_TYPES)
     tasks = [Task(sentence, prompt, "d")] * ROWS

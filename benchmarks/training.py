@@ -22,7 +22,7 @@ from peers import peer_ways
 
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig, T5Shape
-from cpner.bench.measure import Way, interleaved, operations, product_rate
+from cpner.bench.measure import Call, interleaved, operations, product_rate
 from cpner.training.batch import Batch, cross_entropy
 
 ROWS = 8
@@ -35,7 +35,7 @@ def own_way(
     *,
     prefix: PrefixConfig = PrefixConfig.paper(),  # noqa: B008 - it is frozen
     all_pieces: bool = False,
-) -> Way:
+) -> Call:
     """cpner's step; with `all_pieces` the softmax runs over all of them, as the peers' does."""
     dice = torch.Generator().manual_seed(0)
     source = torch.randint(5, shape.vocab_size, (ROWS, READ), generator=dice)
@@ -60,7 +60,7 @@ def own_way(
     return step
 
 
-def library_ways(shape: T5Shape) -> dict[str, Way]:
+def library_ways(shape: T5Shape) -> dict[str, Call]:
     """PEFT and transformers; none where PEFT is not installed."""
     try:
         from peft import LoraConfig, PrefixTuningConfig, TaskType, get_peft_model
@@ -70,7 +70,7 @@ def library_ways(shape: T5Shape) -> dict[str, Way]:
     ids = torch.randint(5, shape.vocab_size, (ROWS, READ), generator=dice)
     labels = torch.randint(5, shape.vocab_size, (ROWS, WRITE), generator=dice)
 
-    def way(model: Any) -> Way:
+    def way(model: Any) -> Call:
         model.train()
         optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3, fused=True)
 
