@@ -27,7 +27,7 @@ LAYERS = [  # lowest first; packages and modules of one layer don't know each ot
     {"training"},
     {"store", "transfer", "pretraining"},
     {"recogniser"},
-    {"ner"},
+    {"ner", "integrations"},
     {"bench", "experiments", "serve", "client"},
     {"cli"},
     {"__main__"},

@@ -28,9 +28,9 @@ def tuple_assignments(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def long_signatures(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Functions with more parameters than a reader can hold, but for commands, whose options these are."""
+    """Functions with more parameters than a reader can hold, but for those whose parameters are a user's options."""
     for node in ast.walk(tree):
-        if isinstance(node, FUNCTION) and not is_command(node):
+        if isinstance(node, FUNCTION) and not takes_options(node):
             arguments = node.args
             named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
             count = len([a for a in named if a.arg not in ("self", "cls")])
@@ -39,10 +39,10 @@ def long_signatures(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"{node.name} has {count} parameters"
 
 
-def is_command(function: Function) -> bool:
-    """Whether click makes a command of a function: one of its decorators is called `command`."""
+def takes_options(function: Function) -> bool:
+    """Whether click makes a command of a function, or spaCy a component: a decorator is called so, or `factory`."""
     calls = [call.func if isinstance(call, ast.Call) else call for call in function.decorator_list]
-    return any(isinstance(call, ast.Attribute) and call.attr == "command" for call in calls)
+    return any(isinstance(call, ast.Attribute) and call.attr in ("command", "factory") for call in calls)
 
 
 def empty_names(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -121,6 +121,12 @@ def words_of(code: str) -> str:
     return _WELL_KNOWN.get(words, words)
 
 
+def code_of(words: str) -> str:
+    """Turn the words of a type into a code as constants have it: "political party" is `POLITICAL_PARTY`."""
+    code: str = regex.sub(r"\W+", "_", words)
+    return code.strip("_").upper()
+
+
 def can_name_type(words: str) -> bool:
     """Whether words can stand in the target's template as a type."""
     return bool(words) and words == " ".join(words.split()) and not _RESERVED.search(words)

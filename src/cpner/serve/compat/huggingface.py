@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cpner.corpus import Entity
+from cpner.integrations.huggingface import entity_groups
 from cpner.serve import work
 from cpner.serve.context import Context, Endpoint
 from cpner.serve.wire import answer, read_json
@@ -38,17 +35,8 @@ async def classify(context: Context, request: Request) -> Response:
     texts = [asked.inputs] if isinstance(asked.inputs, str) else asked.inputs
     ask = work.Ask(tuple(parameters.types) if parameters.types else None)
     answers = await work.find(context, request, texts, [domain] * len(texts), ask)
-    ignored = set(parameters.ignore_labels or ())
-    shown = [_groups(entities, ignored) for entities in answers]
+    shown = [entity_groups(entities, parameters.ignore_labels or ()) for entities in answers]
     return answer(shown[0] if isinstance(asked.inputs, str) else shown)
-
-
-def _groups(entities: Iterable[Entity], ignored: set[str]) -> list[dict[str, Any]]:
-    return [
-        {"entity_group": one.type, "score": one.score, "word": one.text, "start": one.start, "end": one.end}
-        for one in entities
-        if one.type not in ignored
-    ]
 
 
 ENDPOINTS = [

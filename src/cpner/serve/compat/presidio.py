@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cpner.corpus import Entity
+from cpner.corpus.type_names import code_of
 from cpner.serve import work
 from cpner.serve.context import Context, Endpoint
 from cpner.serve.problems import ProblemError
@@ -47,7 +47,7 @@ async def supported(context: Context, request: Request) -> Response:
     domain = _domain(request)
     if domain is None:
         raise ProblemError(422, "invalid", "name a domain", path="$.domain")
-    return answer([code(type) for type in context.engine.card(domain).types])
+    return answer([code_of(type) for type in context.engine.card(domain).types])
 
 
 def _domain(request: Request) -> str | None:
@@ -56,15 +56,10 @@ def _domain(request: Request) -> str | None:
 
 def _results(entities: Iterable[Entity], wanted: set[str] | None) -> list[dict[str, Any]]:
     return [
-        {"start": one.start, "end": one.end, "score": one.score, "entity_type": code(one.type)}
+        {"start": one.start, "end": one.end, "score": one.score, "entity_type": code_of(one.type)}
         for one in entities
-        if wanted is None or code(one.type) in wanted
+        if wanted is None or code_of(one.type) in wanted
     ]
-
-
-def code(type: str) -> str:
-    """A type in words as Presidio writes it."""
-    return re.sub(r"\W+", "_", type).strip("_").upper()
 
 
 def _words(name: str) -> str:
