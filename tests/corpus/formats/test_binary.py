@@ -9,6 +9,7 @@ import pytest
 from cpner.corpus import Corpus, Sentence
 from cpner.corpus.formats import Options
 from cpner.errors import CorpusError, MissingExtraError
+from tests.support import cpner
 
 SENTENCES = [
     Sentence.from_text("\U0001f600 Ida  Storm-Ek left\nLund.", [(2, 15, "person"), (21, 25, "political body")]),
@@ -27,6 +28,27 @@ def test_docbin_comes_back(tmp_path):
     corpus = Corpus.read(tmp_path)
 
     assert corpus.train == SENTENCES
+
+
+def test_spacy_trains_on_what_doccano_exported(tmp_path):
+    spacy = pytest.importorskip("spacy")
+    train = pytest.importorskip("spacy.cli.train")
+    init_config = pytest.importorskip("spacy.cli.init_config")
+    exported = [
+        {"id": 1, "text": "\U0001f600 Ida Storm left Lund.", "label": [[2, 11, "PERSON"], [17, 21, "CITY"]]},
+        {"id": 2, "text": "Bo stays in Rome", "label": [[0, 2, "PERSON"], [12, 16, "CITY"]]},
+    ]
+    (tmp_path / "all.jsonl").write_text("\n".join(map(json.dumps, exported)) + "\n", "utf-8")
+    data = str(tmp_path / "train.spacy")
+    assert cpner("corpora", "convert", tmp_path / "all.jsonl", data, "--format", "docbin").exit_code == 0
+    config = init_config.init_config(lang="xx", pipeline=["ner"], optimize="efficiency")
+    config.to_disk(tmp_path / "config.cfg")
+    settings = {"paths.train": data, "paths.dev": data, "training.max_steps": 1, "training.eval_frequency": 1}
+
+    train.train(tmp_path / "config.cfg", tmp_path / "model", overrides=settings)
+
+    trained = spacy.load(tmp_path / "model/model-last")
+    assert trained.get_pipe("ner").labels == ("city", "person")
 
 
 def test_docbin_of_spacy_is_read(tmp_path):
