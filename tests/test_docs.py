@@ -10,12 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
 
 import cpner
 from cpner.cli import main
+from tests.support import random_prefix
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -26,6 +28,7 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"^    (cpner .*)$", re.MULTILINE)
 _INLINE = re.compile(r"(?<!`)`(cpner [^`]+)`(?!`)")
 _LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+EXTRAS = {"spacy", "presidio_analyzer", "haystack"}  # libraries that examples use
 _SEPARATORS = re.compile(r"&&|\|\||[|;<>]")
 
 sys.path.insert(0, str(DOCS))
@@ -102,8 +105,36 @@ def test_python_examples_import_what_exists(page: Path) -> None:
         if language == "python":
             for node in ast.walk(ast.parse(body)):
                 if isinstance(node, ast.ImportFrom) and node.module:
-                    module = importlib.import_module(node.module)
+                    module = import_or_skip(node.module)
                     assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
+
+
+def import_or_skip(name: str) -> ModuleType:
+    """A module; the test is skipped if it needs a library of an extra that is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name in EXTRAS:
+            pytest.skip(f"{error.name} is not installed")
+        raise
+
+
+@pytest.mark.slow
+def test_examples_of_integrations_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ner = cpner.CPNER.load(store="store")
+    for seed, name in enumerate(("news", "politics")):
+        ner.add(name, random_prefix(ner.backbone.t5.shape, 3, seed=seed), ["person", "organization", "event"])
+    ner.save()
+    monkeypatch.setenv("HAYSTACK_TELEMETRY_ENABLED", "False")
+    for library in sorted(EXTRAS):
+        pytest.importorskip(library)
+
+    blocks = [body for language, body in _BLOCK.findall((DOCS / "integrations.md").read_text("utf-8"))
+              if language == "python"]  # fmt: skip
+    assert len(blocks) == 4
+    for block in blocks:
+        exec(compile(block, "integrations.md", "exec"), {})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
