@@ -19,6 +19,7 @@ from tests.support import SENTENCES, environment
 spacy = pytest.importorskip("spacy")
 tokens = pytest.importorskip("spacy.tokens")
 
+PATIENCE = 240  # seconds for a process that loads torch and spaCy
 TEXTS = [*(sentence.text for sentence in SENTENCES), "\U0001f600 Johnson left  Rome.\n\nAda met Joseph.", ""]
 
 
@@ -261,6 +262,20 @@ def test_pipelines_are_analysed_and_scored(settings: dict[str, Any]) -> None:
 
     assert nlp.analyze_pipes()["problems"] == {"cpner": []}
     assert nlp.evaluate(examples)["ents_f"] == 1.0
+
+
+@pytest.mark.slow
+def test_processes_that_are_forked_from_one_that_predicted_come_to_an_end() -> None:
+    code = (
+        "import spacy, torch\ntorch.set_num_threads(2)\nnlp = spacy.blank('en')\n"
+        "nlp.add_pipe('cpner', config={'types': ['person', 'city']})\ntexts = ['Ada Byron left for Rome.'] * 8\n"
+        "found = [[[span.text for span in doc.ents] for doc in nlp.pipe(texts, n_process=count, batch_size=4)]"
+        " for count in (1, 2)]\nassert found[0] == found[1] and found[0][0], found"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,6 +61,7 @@ class Finder:
         self.threshold = threshold
         self.batch_size = batch_size
         self._recogniser: Recogniser | None = None
+        self._process = os.getpid()
 
     def settings(self) -> dict[str, Any]:
         """The arguments that make the same finder, as JSON can hold them."""
@@ -109,7 +111,17 @@ class Finder:
                 backbone = _LOADED.get(key) or load(self.backbone, device=self.device)
                 _LOADED[key] = backbone
                 self._recogniser = self._recogniser or Recogniser(backbone, self.store)
+                self._process = os.getpid()
+        elif self._process != os.getpid():
+            self._work_alone()
         return self._recogniser
+
+    def _work_alone(self) -> None:
+        """In a process that was forked: torch's threads stayed in the other one, and waiting for them never ends."""
+        import torch
+
+        torch.set_num_threads(1)
+        self._process = os.getpid()
 
     def find(self, texts: Sequence[str], domains: Sequence[str | None] | None = None) -> list[list[Entity]]:
         """The entities of texts whose scores are high enough.
