@@ -27,10 +27,37 @@ def parts(text: str) -> list[str]:
         ["He said “No!”", "Then Vane left."],
         ["Is it hers?", "It is."],
         ["東京に行った。", "雨だった。"],
+        ["東京に行った。", "2015年だった。"],
+        ["وہ گیا۔", "وہ آیا۔"],
+        ["वह गया।", "वह आया।"],
+        ["Orlo ‼️", "Then Vane left."],
+        ["Vane left!?", "Then she came."],
+        ["He said no.", '"Then we left," said Vane.'],
+        ["„Nein!“", "Dann ging er."],
+        ["»Nein!«", "Dann ging er."],
+        ["¿Quién?", "¿Vane?"],
     ],
 )
 def test_sentences_end_where_they_end(sentences):
     assert parts(" ".join(sentences)) == sentences
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "🦆", "😀😀", "🇫🇷", "1️⃣", "❤️", "👨\u200d👩\u200d👧", "™", "→", "•", "*", "#", "@", "|", "¹", "†", "[1]", 
+        "[1] [2]", "[citation needed]", "(", "[", "“", "«", "„", "``", "¿", "—", "- -", "🦆 [3] “",
+    ],
+)  # fmt: skip
+def test_a_sign_after_a_full_stop_hides_no_end(sign):
+    assert parts(f"Vane left Lake Tarn. {sign} Ospreys came.") == ["Vane left Lake Tarn.", f"{sign} Ospreys came."]
+
+
+@pytest.mark.parametrize(
+    "sign", ["🦆", "🇫🇷🇫🇷", "[1]", "[1][2]", "[citation needed]", "¹", "¹²", "†", "**", ")", "”", "”1", "''", ")[1]"]
+)
+def test_a_sign_without_a_blank_belongs_to_the_sentence_before(sign):
+    assert parts(f"Vane left Lake Tarn.{sign} Ospreys came.") == [f"Vane left Lake Tarn.{sign}", "Ospreys came."]
 
 
 @pytest.mark.parametrize(
@@ -42,12 +69,26 @@ def test_sentences_end_where_they_end(sentences):
         "A line that was\nwrapped in New\nYork.",
         "“No!” she said.",
         "... and so on.",
+        "Yahoo! & Quist",
+        "Yahoo! – Quist",
+        "Yahoo! (the firm)",
+        "St. 🦆 Louis",
+        "Dr.🦆 Quist",
+        "See Fig. 3 and Art. § 5",
+        "Vane left. 🦆",
+        "Vane left. 🦆 ospreys came",
         "Orlo",
         "",
     ],
 )
 def test_what_is_in_doubt_ends_nothing(text):
     assert clear_ends(Sentence.from_text(text)) == []
+
+
+def test_a_word_of_several_full_stops_ends_a_sentence():
+    sentence = Sentence.from_words("Vane left .... She flew .".split())
+
+    assert clear_ends(sentence) == [3]
 
 
 def test_a_blank_line_ends_a_sentence():

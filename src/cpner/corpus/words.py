@@ -23,7 +23,7 @@ _SUFFIX = rf"(?<={_START}\p{{Lu}}\p{{L}}{{2,40}})['’](?!t{_END})\p{{Ll}}{{1,5}
 _ELISION = rf"{_START}(?i:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|un|dell|nell|all|dall|sull|quell)['’](?=\p{{L}}{{2}})"
 _UNIT = r"(?:[GMk]?Hz|[KMGT]B|[kMGT]?W|[kM]?V|Nm)"
 _NUMBER = rf"{_START}\p{{Nd}}+(?:[.,]\p{{Nd}}+)*(?=(?!(?:st|nd|rd|th){_END})\p{{Ll}}|{_UNIT}{_END})"
-_FULL_STOP = r"(?!(?<=\p{L}{2})\.\p{L}{2})\."  # "3.5" and "Ph.D", not "Paris.London"
+_FULL_STOP = r"(?!(?<=\p{L}{2})\.(?:\p{L}{2}|\p{No}))\."  # "3.5" and "Ph.D", not "Paris.London" or "Paris.¹"
 _WORD = regex.compile(
     rf"""
       [A-Za-z]{{2,}}+(?=[\ ,;])                                    # most words: quicker, and as below
