@@ -12,6 +12,7 @@ from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import Prefix
 from cpner.corpus import Corpus
 from cpner.corpus.sentence import Entity, Prediction, Sentence
+from cpner.corpus.words import WORDS
 from cpner.errors import ConfigError, CorpusError
 from cpner.evaluation import Evaluation, evaluate
 from cpner.instructor import Instructor
@@ -237,9 +238,12 @@ class Recogniser:
         free: bool = False,
         batch_size: int = 32,
         by_sentence: bool | None = None,
+        words: str = WORDS[0],
         progress: Report | None = None,
     ) -> Evaluation:
         """Score a domain on a split of a corpus.
+
+        A file of words may cut a text otherwise than `predict` does; of texts with offsets the words are the same.
 
         Args:
             domain: None scores the backbone alone, zero-shot, on the corpus's types.
@@ -249,16 +253,21 @@ class Recogniser:
             batch_size: sentences decoded at once.
             by_sentence: whether texts are read sentence by sentence; None does so if the domain learnt from single
                 sentences.
+            words: "corpus" reads the words of the corpus, as published scores do; "text" cuts the text anew, so that
+                the score is that of `predict`.
             progress: called after every batch.
 
         Raises:
             UnknownDomainError: there is no such domain.
             CorpusError: the corpus has no such split.
+            ConfigError: no such words.
         """
         check_corpus(corpus)
+        if words not in WORDS:
+            raise ConfigError(f"words is {words!r}; expected {' or '.join(WORDS)}")
         if split not in corpus.splits:
             raise CorpusError(f"corpus {corpus.name!r} has no split {split!r}; it has {', '.join(corpus.splits)}")
-        gold = corpus.splits[split]
+        gold = corpus.splits[split] if words == WORDS[0] else [one.cut_anew() for one in corpus.splits[split]]
         types = list(types or (corpus.types if domain is None else self.card(domain).types))
         predictions = self.recognise(
             gold, domain,

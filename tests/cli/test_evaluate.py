@@ -61,3 +61,16 @@ def test_texts_are_read_by_sentence_or_whole(corpus, stored):
 
     assert [answer.exit_code for answer in answers] == [0, 0, 0]
     assert answers[0].stdout == answers[1].stdout
+
+
+def test_words_that_predict_cuts_otherwise_are_told(stored, tmp_path):
+    (tmp_path / "test.conll").write_text("Vienna-based\tB-person\n.\tO\n\nAda\tB-person\n.\tO\n", "utf-8")
+    command = ("evaluate", tmp_path / "test.conll", "--domain", "one", "--store", stored, "--json")
+
+    as_in_the_file = cpner(*command)
+    as_in_text = cpner(*command, "--words", "text")
+
+    assert "1 of 2 sentences have words that predict cuts otherwise" in as_in_the_file.stderr
+    assert "--words text" in as_in_the_file.stderr
+    assert "words" not in as_in_text.stderr
+    assert json.loads(as_in_text.stdout)["support"] == json.loads(as_in_the_file.stdout)["support"] == 2

@@ -86,7 +86,7 @@ def test_what_is_in_doubt_ends_nothing(text):
 
 
 def test_a_word_of_several_full_stops_ends_a_sentence():
-    sentence = Sentence.from_words("Vane left .... She flew .".split())
+    sentence = Sentence.from_words(["Vane", "left", "....", "She", "flew", "."])
 
     assert clear_ends(sentence) == [3]
 

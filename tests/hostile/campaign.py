@@ -73,7 +73,7 @@ def campaign(inputs: int, seed: int = 0, *, report: float = 0.0) -> Outcome:
                 _attack(targets, name, number)
             except HangError:
                 outcome.hangs += 1
-                _note(outcome, f"{name}:{number}", "hang")
+                _note(outcome, f"{name}:{number}", f"hang in {name}")
             except LossError as error:
                 outcome.losses += 1
                 _note(outcome, f"{name}:{number}", f"loss: {error}")

@@ -30,6 +30,9 @@ from tests.support import SENTENCES, make_backbone, random_prefix
 
 MADE_FROM = Corpus.from_sentences(SENTENCES)
 _SLOW = {"demo", "pretrain", "bench", "serve", "reproduce", "leaks"}  # start servers or long work when they are right
+_BOUND = {"backbone", "epochs", "steps", "max_steps", "min_steps", "members"}  # always given: long work is no hang
+_PLACES = {"device", "out", "output", "run_dir", "path"}
+_MOST_TEXT = 4000  # bytes for `predict`
 
 
 class LossError(Exception):
@@ -160,7 +163,8 @@ class Targets:
             found = found.commands[inner]
             words.append(inner)
         for parameter in found.params:
-            if isinstance(parameter, click.Option) and not parameter.required and rng.random() < 0.6:
+            is_optional = isinstance(parameter, click.Option) and not parameter.required
+            if is_optional and parameter.name not in _BOUND and rng.random() < 0.6:
                 continue
             if isinstance(parameter, click.Option):
                 words.append(parameter.opts[0])
@@ -176,15 +180,14 @@ class Targets:
             "out": str(self.folder / "out"), "output": str(self.folder / "out"), "run_dir": str(self.folder / "runs"),
         }  # fmt: skip
         known = right.get(str(parameter.name))
-        bound = {"backbone", "device", "out", "output", "run_dir", "epochs", "steps", "max_steps", "members", "path"}
-        if parameter.name in bound or rng.random() < 0.5:
+        if parameter.name in _BOUND or parameter.name in _PLACES or rng.random() < 0.5:
             return known or rng.choice(("1", "2", str(self.folder / "corpora" / "jsonl"), "music,news", "auto"))
         odd = rng.choice([value for value in ODD if not isinstance(value, list | dict)])
         return str(odd).replace("\0", "\x01").encode("utf-8", "replace").decode()
 
     def text(self, rng: random.Random) -> None:
         """A text, or bytes as the input of `predict`."""
-        data = spoil_bytes(rng, self.corpora["conll"], self.corpora["brat"])
+        data = spoil_bytes(rng, self.corpora["conll"], self.corpora["brat"])[:_MOST_TEXT]
         if rng.random() < 0.5:
             path = self.folder / "texts.txt"
             path.write_bytes(data)

@@ -11,6 +11,7 @@ from cpner.cli.corpus import CorpusOptions, corpus_options
 from cpner.cli.options import Reader, batch_option, by_sentence_option, json_option, reader_options
 from cpner.corpus.sampling import spread
 from cpner.corpus.splits import SPLITS
+from cpner.corpus.words import WORDS
 from cpner.show.tables import report
 
 
@@ -25,6 +26,8 @@ from cpner.show.tables import report
 @click.option(
     "--count", type=click.IntRange(min=1), metavar="N", show_default="all", help="Score on N sentences, spread evenly."
 )
+@click.option("--words", type=click.Choice(WORDS), default=WORDS[0], show_default=True,
+              help="Words of the corpus, as published scores have them, or of its text, as predict does.")  # fmt: skip
 @click.option("--free", is_flag=True, help="Generate without the grammar, to see what it is worth.")
 @by_sentence_option
 @batch_option
@@ -37,6 +40,7 @@ def evaluate(
     engine: Reader,
     split: str,
     count: int | None,
+    words: str,
     free: bool,
     by_sentence: bool | None,
     batch_size: int,
@@ -59,10 +63,17 @@ def evaluate(
     types = corpus.types if zero_shot else None
     if domain is not None and (unknown := set(corpus.types) - set(ner.card(domain).types)):
         click.echo(f"{domain} does not know these types, so it misses them: {', '.join(sorted(unknown))}", err=True)
+    others = corpus.with_other_words(split) if words == WORDS[0] else 0
+    if others:
+        click.echo(
+            f"{others:,} of {len(corpus.splits[split]):,} sentences have words that predict cuts otherwise; "
+            f"--words text gives the score of predict",
+            err=True,
+        )
     with progress_bar() as progress:
         evaluation = ner.evaluate(
             corpus, domain, split,
-            types=types, free=free, batch_size=batch_size, by_sentence=by_sentence, progress=progress,
+            types=types, free=free, batch_size=batch_size, by_sentence=by_sentence, words=words, progress=progress,
         )  # fmt: skip
     if plot:
         from cpner.show.pictures import draw_evaluation  # matplotlib takes long to load

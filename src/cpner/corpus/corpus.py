@@ -150,8 +150,11 @@ class Corpus:
     @property
     def words_are_found(self) -> bool:
         """Whether all words are those that the text alone gives, so that a format of texts keeps them."""
-        sentences = chain.from_iterable(self.splits.values())
-        return all(tuple(split_words(sentence.text)) == sentence.words for sentence in sentences)
+        return all(_has_found_words(sentence) for sentence in chain.from_iterable(self.splits.values()))
+
+    def with_other_words(self, split: str) -> int:
+        """How many sentences of a split have other words than the text alone gives; `predict` sees the latter."""
+        return sum(not _has_found_words(sentence) for sentence in self.splits.get(split, []))
 
     def sample(self, *, shots: int | None = None, count: int | None = None, seed: int = 0) -> Corpus:
         """Take a few sentences of the train split; dev, test and the types stay.
@@ -241,6 +244,10 @@ class Corpus:
     def __repr__(self) -> str:
         sizes = ", ".join(f"{split} {len(sentences)}" for split, sentences in self.splits.items())
         return f"Corpus({self.name!r}, {sizes or 'empty'}, {len(self.types)} types)"
+
+
+def _has_found_words(sentence: Sentence) -> bool:
+    return tuple(split_words(sentence.text)) == sentence.words
 
 
 def _find(path: str | os.PathLike[str]) -> tuple[Path, str]:

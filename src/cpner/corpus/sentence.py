@@ -107,6 +107,10 @@ class Sentence:
         after = {end: i + 1 for i, (_, end) in enumerate(words)}
         return cls(text, words, [Span(first[start], after[end], type) for start, end, type in entities])
 
+    def cut_anew(self) -> Sentence:
+        """The same text and entities with the words that the text alone gives, as a text to predict on has them."""
+        return Sentence.from_text(self.text, [entity[:3] for entity in self.entities])
+
     def snapped(self) -> Sentence:
         """The same words, with each unreachable entity grown to the edges of words, where no other entity is."""
         return self._placed(self.text, self.words, [entity[:3] for entity in self.entities], snap=True)

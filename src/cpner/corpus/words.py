@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 import regex
 
+WORDS = ("corpus", "text")  # whose words are scored: the corpus's own, or those that this splitter gives
 WHITE = r"\s\x1c-\x1f\u200b\u2060\ufeff"  # white space, and the signs without width that part words or say nothing
 _SIGN = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\u30fc\uff70"
 _LETTER = rf"[[[\p{{L}}\p{{N}}\p{{M}}\u200c\u200d]--[{_SIGN}]]\p{{Nd}}]"
