@@ -59,7 +59,16 @@ def empty_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield getattr(node, "lineno", 0), name
 
 
-@pytest.mark.parametrize("rule", [tuple_assignments, long_signatures, empty_names])
+def trusting_loads(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Loads by `transformers` that do not say that a folder's own code is never run."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "from_pretrained":
+            trusts = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            if trusts.get("trust_remote_code") != "False":
+                yield node.lineno, ast.unparse(node)
+
+
+@pytest.mark.parametrize("rule", [tuple_assignments, long_signatures, empty_names, trusting_loads])
 def test_code_keeps_the_rule(rule: Callable[[ast.Module], Iterator[tuple[int, str]]]) -> None:
     broken = [
         f"{name}:{line}: {what}"
@@ -95,6 +104,8 @@ def test_modules_are_short() -> None:
         (empty_names, "def f(own): pass"),
         (empty_names, "self.kept = 1"),
         (empty_names, "[each for each in rows]"),
+        (trusting_loads, "AutoModel.from_pretrained(folder)"),
+        (trusting_loads, "AutoModel.from_pretrained(folder, trust_remote_code=trust)"),
     ],
 )
 def test_the_rules_see_what_breaks_them(rule: Callable[[ast.Module], Iterator[tuple[int, str]]], code: str) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import socket
+import zipfile
 
 import pytest
 
 from cpner.corpus import Corpus
+from cpner.corpus.formats import LONGEST_LINE
 from tests.support import TEXT, cpner, shell
 
 
@@ -118,6 +121,35 @@ def test_a_stranger_s_card_never_makes_cpner_fetch_a_backbone(store, monkeypatch
     assert "--backbone attacker/model" in result.stderr
 
 
+def test_an_imported_archive_makes_no_look_up_of_the_network(store, tmp_path, monkeypatch):
+    hosts = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *_, **__: hosts.append(host) or [])
+    cpner("domains", "export", "one", tmp_path / "one.zip", "--store", store)
+    with zipfile.ZipFile(tmp_path / "one.zip") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    card = next(name for name in files if name.endswith("domain.json"))
+    files[card] = json.dumps({**json.loads(files[card]), "backbone": "attacker/model"}).encode()
+    with zipfile.ZipFile(tmp_path / "stranger.zip", "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    new = tmp_path / "new"
+
+    imported = cpner("domains", "import", tmp_path / "stranger.zip", "--name", "two", "--store", new)
+    results = [
+        cpner("predict", TEXT, "--domain", "two", "--store", new),
+        cpner("fit", "sample:music", "--domain", "x", "--sources", "two", "--store", new),
+        cpner("transfer", "sample:music", "--target", "two", "--sources", "auto", "--store", new),
+        cpner("evaluate", "sample:music", "--domain", "two", "--store", new),
+        cpner("select", "--target", "two", "--sources", "auto", "--store", new),
+        cpner("self-train", "--text", __file__, "--domain", "two", "--store", new),
+    ]
+
+    assert imported.exit_code == 0
+    assert [result.exit_code for result in results] == [2] * len(results)
+    assert all("'attacker/model', which is not on this machine" in result.stderr for result in results)
+    assert hosts == []
+
+
 @pytest.mark.parametrize("option", ["--batch-size", "--beams"])
 def test_numbers_beyond_all_bounds_are_refused(stored, option):
     result = cpner("predict", TEXT, "--domain", "one", "--store", stored, option, 10**23)
@@ -203,6 +235,22 @@ def test_lines_may_be_told_to_be_texts(stored, tmp_path):
     result = cpner("predict", "--domain", "one", "--store", stored, "--input", source, "--from", "lines")
 
     assert json.loads(result.stdout)["text"] == json.dumps(RECORDS[0])
+
+
+def test_a_line_without_end_is_refused_within_bounds(stored, tmp_path):
+    source = tmp_path / "in.txt"
+    source.write_bytes(b"Ada left Rome.\n" + b"a" * (LONGEST_LINE + 9) + b"\nRegan met Joseph.")
+    arguments = ("predict", "--domain", "one", "--store", stored, "--input", source)
+
+    stopped = cpner(*arguments)
+    skipped = cpner(*arguments, "--on-error", "skip")
+    endless = cpner(*arguments[:-1], "/dev/zero")
+
+    assert (stopped.exit_code, stopped.stdout.count("\n")) == (2, 1)
+    assert "line 2: is longer than 16 MB; break it up" in stopped.stderr
+    assert (skipped.exit_code, skipped.stdout.count("\n")) == (3, 2)
+    assert endless.exit_code == 2
+    assert "/dev/zero, line 1: is longer than 16 MB" in endless.stderr
 
 
 BAD = [b"{", b"[]", b'{"text": 3}', b'{"text": "\\ud800"}', b'{"text": "b\xff"}']

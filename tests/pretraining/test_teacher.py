@@ -35,6 +35,18 @@ def test_a_folder_without_a_readable_config_is_refused_in_one_line(tmp_path: Pat
     assert "\n" not in str(caught.value)
 
 
+def test_code_in_a_teacher_s_folder_is_never_run(tmp_path: Path) -> None:
+    folder = write_bert(tmp_path, ["rome"])
+    (folder / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n", "utf-8")
+    for name, classes in (("config.json", "AutoConfig AutoModel"), ("tokenizer_config.json", "AutoTokenizer")):
+        config = json.loads((folder / name).read_text("utf-8"))
+        config["auto_map"] = {one: ["code.C", None] if one == "AutoTokenizer" else "code.C" for one in classes.split()}
+        (folder / name).write_text(json.dumps(config), "utf-8")
+
+    assert Teacher.load(folder).width == 32
+    assert not (tmp_path / "ran").exists()
+
+
 def test_missing_weights_are_refused_in_one_line(tmp_path: Path) -> None:
     folder = write_bert(tmp_path, ["rome"])
     (folder / "model.safetensors").unlink()

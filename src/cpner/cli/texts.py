@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
 
 import click
 
+from cpner.corpus.formats import LONGEST_LINE
 from cpner.errors import CorpusError, CpnerError
 from cpner.files import check_utf8
 
@@ -33,14 +34,16 @@ class Texts:
 
     Args:
         name: Of the input, for messages; its ending may tell what it holds.
-        lines: The lines.
+        source: A file, of which no line longer than `LONGEST_LINE` is held, or a list of lines.
         kind: "lines" or "jsonl"; None finds out by the ending, then by the first line that is not blank.
         skip: Whether bad lines are left out, and told; else the first ends the reading.
     """
 
-    def __init__(self, name: str, lines: Iterable[bytes], kind: str | None = None, *, skip: bool = False) -> None:
+    def __init__(
+        self, name: str, source: BinaryIO | list[bytes], kind: str | None = None, *, skip: bool = False
+    ) -> None:
         self._name = name
-        self._lines = lines
+        self._lines = source if isinstance(source, list) else _bounded(source)
         self._kind = kind or ("jsonl" if name.lower().endswith(_RECORDS) else None)
         self._skip = skip
         self.count = 0
@@ -68,6 +71,8 @@ class Texts:
 
     def _read(self, data: bytes) -> Text | None:
         """The text of a line; None of a blank one among records."""
+        if len(data) > LONGEST_LINE:
+            raise self._wrong(f"is longer than {LONGEST_LINE >> 20} MB; break it up")
         line = check_utf8(data, self._name, self.count).rstrip("\r\n")
         if self._kind is None and line.strip():
             self._kind = "jsonl" if _is_record(line) else "lines"
@@ -89,6 +94,15 @@ class Texts:
 
     def _wrong(self, message: str) -> CorpusError:
         return CorpusError(message, path=self._name, line=self.count)
+
+
+def _bounded(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file; of one that is too long the start, one byte longer than is allowed."""
+    while line := file.readline(LONGEST_LINE + 1):
+        yield line
+        if len(line) > LONGEST_LINE:
+            while line and not line.endswith(b"\n"):
+                line = file.readline(LONGEST_LINE)
 
 
 def _is_record(line: str) -> bool:

@@ -63,7 +63,11 @@ class Teacher:
         try:
             tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=True, trust_remote_code=False)
             bert = BertModel.from_pretrained(
-                str(folder), use_safetensors=True, add_pooling_layer=False, attn_implementation="sdpa"
+                str(folder),
+                use_safetensors=True,
+                trust_remote_code=False,
+                add_pooling_layer=False,
+                attn_implementation="sdpa",
             )
         except (ImportError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)

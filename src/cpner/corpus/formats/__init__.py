@@ -22,7 +22,7 @@ from cpner.corpus.formats import (
     spacy,
     tokens,
 )
-from cpner.corpus.formats._file import File, open_lines, packing, unpacked_name
+from cpner.corpus.formats._file import LONGEST_LINE, File, open_lines, packing, unpacked_name
 from cpner.corpus.formats._format import Format
 from cpner.corpus.formats._options import OVERLAPS, Options
 from cpner.corpus.repairs import Repairs
@@ -31,6 +31,7 @@ from cpner.errors import ConfigError, did_you_mean
 
 __all__ = [
     "FORMATS",
+    "LONGEST_LINE",
     "OVERLAPS",
     "WRITTEN",
     "File",
