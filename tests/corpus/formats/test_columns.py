@@ -14,6 +14,14 @@ LAYOUTS = {
     "number of the word from 1": "1 Ida B-PER\n2 Storm I-PER\n3 sang O\n\n1 Bo B-PER\n2 left O\n",
     "number over the whole file": "7 Ida B-PER\n8 Storm I-PER\n9 sang O\n\n10 Bo B-PER\n11 left O\n",
     "padded number": "01 Ida B-PER\n02 Storm I-PER\n03 sang O\n\n01 Bo B-PER\n02 left O\n",
+    "number with a full stop": "1. Ida B-PER\n2. Storm I-PER\n3. sang O\n\n1. Bo B-PER\n2. left O\n",
+    "number of sentence and word": "1-1 Ida B-PER\n1-2 Storm I-PER\n1-3 sang O\n\n2-1 Bo B-PER\n2-2 left O\n",
+    "unparted, number of the sentence first": "1 Ida B-PER\n1 Storm I-PER\n1 sang O\n2 Bo B-PER\n2 left O\n",
+    "unparted, name of the sentence last": "Ida B-PER s8\nStorm I-PER s8\nsang O s8\nBo B-PER s10\nleft O s10\n",
+    "types alone": "Ida PERSON\nStorm PERSON\nsang O\n\nBo PERSON\nleft O\n",
+    "language of several parts": "zh-min-nan:Ida B-PER\nzh-min-nan:Storm I-PER\nzh-min-nan:sang O\n\n"
+    "zh-min-nan:Bo B-PER\nzh-min-nan:left O\n",
+    "white space in a tag": "Ida\tB-P\u200bER\nStorm\tI-PER\nsang\tO\n\nBo\tB-PER\nleft\tO\n",
     "offsets of the words": "0 3 Ida B-PER\n4 9 Storm I-PER\n10 14 sang O\n\n0 2 Bo B-PER\n3 7 left O\n",
     "sentence and word": "4 0 Ida B-PER\n4 1 Storm I-PER\n4 2 sang O\n\n5 0 Bo B-PER\n5 1 left O\n",
     "name of the document": "a.txt Ida B-PER\na.txt Storm I-PER\na.txt sang O\n\nb.txt Bo B-PER\nb.txt left O\n",
@@ -40,6 +48,36 @@ def test_the_words_and_names_are_found(write, name):
     assert [[entity.text for entity in sentence.entities] for sentence in corpus.train] == NAMES
     assert corpus.types == ["person"]
     assert bool(corpus.repairs) == (name not in SILENT)  # what was mended is told
+
+
+@pytest.mark.parametrize("sign", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_other_line_ends_are_refused_where_they_would_join_a_tag_and_a_word(write, sign):
+    path = write("train.conll", f"Ida\tB-PER{sign}left\tO{sign}")
+
+    with pytest.raises(CorpusError, match=f"line 1: .*U\\+{ord(sign):04X}, which ends no line here"):
+        Corpus.read(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Ida N\nsang V\nloud A\n",  # parts of speech: no O
+        "I O\nsing V\nloud A\n",  # parts of speech with an O
+        "Ida PER-B\nsang O\n",
+        "Ida B_PER\nsang O\n",
+        "Ida B–PER\nsang O\n",
+        "Ida PERSON\nStorm B-PER\nsang O\n",
+    ],
+)
+def test_what_may_be_no_type_alone_is_refused(write, content):
+    with pytest.raises(CorpusError, match="is no tag"):
+        Corpus.read(write("train.conll", content))
+
+
+def test_a_number_that_ascends_with_the_words_parts_no_sentences(write):
+    corpus = Corpus.read(write("train.tsv", "1\tIda\tB-PER\n2\tsang\tO\n3\tloud\tO\n"))
+
+    assert [sentence.word_texts for sentence in corpus.train] == [["Ida", "sang", "loud"]]
 
 
 def test_sentences_of_one_word_may_be_numbered(write):

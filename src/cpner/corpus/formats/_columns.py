@@ -11,8 +11,9 @@ from typing import NamedTuple
 from cpner.corpus.formats import _tags as tags
 
 Rows = Sequence[Sequence[str]]
-_WHOLE = re.compile(r"\d{1,18}")
-_LANGUAGE = re.compile(r"([a-z]{2,3}):")
+_NUMBER = re.compile(r"(\d{1,18})(?:[.)]|[-.:_](\d{1,18}))?")  # of a word: "3", "3.", "2-3"
+_COUNTED = re.compile(r"(\D*)(\d{1,18})")  # of a sentence: "3", "s3", "Sentence: 3"
+_LANGUAGE = re.compile(r"([a-z]{2,3}(?:-[a-z]{1,8}){0,3}):")  # "en:", "zh-min-nan:"
 _PHRASES = {  # types of chunks, which are no entities
     *("NP", "VP", "PP", "ADJP", "ADVP", "SBAR", "PRT", "CONJP", "INTJ", "LST", "UCP", "NX", "QP")
 }
@@ -26,6 +27,7 @@ class Layout(NamedTuple):
         word: The column of the words.
         tag: The column of the tags.
         lower: Whether the tags are in lower case.
+        bare: Whether the tags are types alone, without B- or I-.
         other_tags: Another column that holds tags as well, which is left out.
     """
 
@@ -33,6 +35,7 @@ class Layout(NamedTuple):
     word: int = 0
     tag: int = 0
     lower: bool = False
+    bare: bool = False
     other_tags: int | None = None
 
 
@@ -48,11 +51,32 @@ def find_layout(blocks: Sequence[Rows], width: int, asked: tuple[int, int] | Non
     fitting = [block for block in fitting if block]
     values = [Counter(tags.strip_tag(row[i]) for block in fitting for row in block) for i in range(width)]
     if asked is not None:
-        return Layout(width, *asked, lower=_share(values[asked[1]], lower=True) > _share(values[asked[1]]))
+        column = values[asked[1]]
+        return Layout(width, *asked, _share(column, lower=True) > _share(column), tags.are_bare(column))
     if width == 1:
         return Layout(width)
     tag, lower, other = _tag_column(values)
-    return Layout(width, _word_column(fitting, values, tag), tag, lower, other)
+    bare = tags.are_bare(values[tag])
+    return Layout(width, _word_column(fitting, values, tag), tag, lower, bare, other)
+
+
+def sentence_starts(rows: Rows) -> tuple[int, list[int]] | None:
+    """The column that numbers the sentences of a file without empty lines, and the rows where a number begins.
+
+    The numbers ascend, and one of them stands in several rows; None if there is no such column.
+    """
+    width = len(rows[0])
+    if width < 3 or any(len(row) != width for row in rows):
+        return None
+    for i in range(width):
+        cells = [_COUNTED.fullmatch(row[i].strip()) for row in rows]
+        numbers = [int(cell[2]) for cell in cells if cell is not None]
+        if len(numbers) < len(rows) or len({cell[1] for cell in cells if cell is not None}) > 1:
+            continue
+        starts = [j for j in range(len(rows)) if j == 0 or numbers[j] != numbers[j - 1]]
+        if sorted(numbers) == numbers and 1 < len(starts) < len(rows):
+            return i, starts
+    return None
 
 
 def language_of(words: Sequence[str]) -> str:
@@ -69,6 +93,9 @@ def _tag_column(values: Sequence[Counter[str]]) -> tuple[int, bool, int | None]:
     shares = [_share(column, lower) for column in values]
     best = max(shares)
     columns = [i for i, share in enumerate(shares) if share == best]
+    bare = [i for i in (len(values) - 1, 0) if tags.are_bare(values[i])]
+    if best < 1 and bare:
+        return bare[0], False, None
     if best < 1:  # lines that don't fit: as before, the last column or the first
         edge = max((len(values) - 1, 0), key=lambda i: (shares[i], values[i]["O"]))
         return (edge if shares[edge] == best else columns[-1]), lower, None
@@ -107,19 +134,17 @@ def _are_chunks(column: Counter[str]) -> bool:
 
 
 def _counts_words(blocks: Sequence[Rows], column: int) -> bool:
-    """Whether a column holds whole numbers that ascend in each sentence; in sentences of one word, the same ones."""
+    """Whether a column holds numbers that ascend in each sentence; in sentences of one word, the same ones."""
     longest = 0
     firsts = set()
     for block in blocks:
-        cells = [row[column].strip() for row in block]
-        if not all(_WHOLE.fullmatch(cell) for cell in cells):
-            return False
-        numbers = list(map(int, cells))
-        if any(left >= right for left, right in itertools.pairwise(numbers)):
+        cells = [_NUMBER.fullmatch(row[column].strip()) for row in block]
+        numbers = [(int(cell[1]), int(cell[2] or 0)) for cell in cells if cell is not None]
+        if len(numbers) < len(block) or any(left >= right for left, right in itertools.pairwise(numbers)):
             return False
         longest = max(longest, len(numbers))
         firsts.add(numbers[0])
-    return longest > 1 or (len(blocks) > 1 and firsts <= {0, 1} and len(firsts) == 1)
+    return longest > 1 or (len(blocks) > 1 and firsts <= {(0, 0), (1, 0)} and len(firsts) == 1)
 
 
 def _is_constant(blocks: Sequence[Rows], column: int) -> bool:

@@ -6,7 +6,7 @@ Schemes: IOB1, IOB2, IOE1, IOE2, BIOES, BILOU, BMES, BMEWO and plain IO; tags wi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cpner.corpus.repairs import Repairs
 from cpner.corpus.sentence import Sentence, Span
@@ -15,6 +15,10 @@ from cpner.corpus.words import strip_white
 BARE = "entity"  # the type of tags without one
 _TAG = re.compile(r"O|[BIESLUMW](?:-\S.*)?")
 _LOWER = re.compile(r"o|[bieslumw](?:-\S.*)?")
+_BARE = re.compile(r"[A-Z][^\W\d_][\w&/]*")  # a type alone; the parts of speech that have an O are single letters
+_MOST_BARE = 100  # types; words of a text are more
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff"))
+_LINE_ENDS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _TWO = re.compile(r"[|,;][BIESLUMW]-\S")
 _SAME = str.maketrans("MLUW", "IESS")  # letters of other schemes
 _OPENING_I = "entity that began with I- without B-"
@@ -23,8 +27,8 @@ _UNCLOSED = "entity without its closing E- or L-"
 
 
 def strip_tag(tag: str) -> str:
-    """A tag without white space at its ends, and before its type."""
-    tag = strip_white(tag)
+    """A tag without white space at its ends and before its type, and without signs that nobody sees."""
+    tag = strip_white(tag if tag.isascii() else tag.translate(_INVISIBLE))
     return tag[:2] + strip_white(tag[2:]) if tag[1:2] == "-" else tag
 
 
@@ -41,6 +45,22 @@ def is_lower_tag(tag: str) -> bool:
 def is_typed(tag: str) -> bool:
     """Whether a tag names a type."""
     return len(tag) > 2
+
+
+def is_bare(tag: str) -> bool:
+    """Whether this is O or a type alone."""
+    return tag == "O" or _BARE.fullmatch(tag) is not None
+
+
+def are_bare(values: Mapping[str, int]) -> bool:
+    """Whether the values of a column are O and types alone, as in Stanford NER's files."""
+    return "O" in values and 1 < len(values) <= _MOST_BARE and all(map(is_bare, values))
+
+
+def line_end(tag: str) -> str | None:
+    """A sign in a tag that ends lines elsewhere; None if there is none."""
+    sign = _LINE_ENDS.search(tag)
+    return sign and sign[0]
 
 
 def holds_two(tag: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cpner.corpus.formats import _tags as tags
-from cpner.corpus.formats._columns import Layout, find_layout, language_of
+from cpner.corpus.formats._columns import Layout, find_layout, language_of, sentence_starts
 from cpner.corpus.formats._file import File
 from cpner.corpus.formats._options import Options
 from cpner.corpus.formats._records import shorten, types_in_words
@@ -39,10 +39,12 @@ class Table(NamedTuple):
     Attributes:
         blocks: The lines of each sentence: number in the file, and columns.
         comments: The lines that may be comments.
+        numbers: The column whose numbers parted the sentences, where no empty lines did.
     """
 
     blocks: list[list[tuple[int, list[str]]]]
     comments: set[Spot]
+    numbers: int | None = None
 
 
 class _Reading(NamedTuple):
@@ -68,10 +70,10 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     repairs.mend("byte order mark left out", times=file.marks)
     blocks = list(_blocks(text, repairs))
     comments = _possible_comments(blocks)
-    by_blanks = Table([[(number, _split_at_blanks(line)) for number, line in block] for block in blocks], comments)
+    by_blanks = _parted([[(number, _split_at_blanks(line)) for number, line in block] for block in blocks], comments)
     reading = _fit(by_blanks, options, file.path)
     if not comments.issuperset(reading.misfits):
-        by_tabs = Table([[(number, _split_at_tabs(line)) for number, line in block] for block in blocks], comments)
+        by_tabs = _parted([[(number, _split_at_tabs(line)) for number, line in block] for block in blocks], comments)
         at_tabs = _fit(by_tabs, options, file.path)
         if at_tabs.layout.width > 1 and len(at_tabs.misfits) <= len(reading.misfits):
             reading = at_tabs
@@ -89,10 +91,14 @@ def read_table(table: Table, path: Path, options: Options, repairs: Repairs) -> 
 
 def sentences_of(reading: _Reading, path: Path, options: Options, repairs: Repairs) -> list[Sentence]:
     """Decode the tags of a whole file and make its sentences."""
-    (blocks, comments), layout, misfits = reading
+    (blocks, comments, numbers), layout, misfits = reading
     for i, j in misfits:
         if (i, j) not in comments:
             raise _misfit(reading, (i, j), path)
+    if numbers is not None:
+        repairs.note(f"no empty lines: a sentence begins where the number in column {numbers + 1} changes")
+    if layout.bare:
+        repairs.note("tags without B- and I-: words of one type in a row are one entity")
     left_out = set(misfits)
     for i, j in misfits:
         _note_types(blocks[i][j][1], repairs)
@@ -172,6 +178,16 @@ def _possible_comments(blocks: list[list[Line]]) -> set[Spot]:
     }
 
 
+def _parted(blocks: list[list[tuple[int, list[str]]]], comments: set[Spot]) -> Table:
+    """A table, whose lines are parted by the numbers of sentences if no empty line does."""
+    rows = [row for _, row in blocks[0]] if len(blocks) == 1 and not comments else []
+    parting = sentence_starts(rows) if rows else None
+    if parting is None:
+        return Table(blocks, comments)
+    column, starts = parting
+    return Table([blocks[0][i:j] for i, j in itertools.pairwise([*starts, len(rows)])], comments, column)
+
+
 def _split_at_blanks(line: str) -> list[str]:
     return [column for column in line.replace("\t", " ").split(" ") if column]  # str.split() would part at U+00A0
 
@@ -195,7 +211,7 @@ def _fit(table: Table, options: Options, path: Path) -> _Reading:
     layout = find_layout(usual, width, _asked(options, width))
     if width == 1:
         return _Reading(table, layout, [(i, j) for i, block in enumerate(rows) for j, _ in enumerate(block)])
-    valid = tags.is_lower_tag if layout.lower else tags.is_tag
+    valid = tags.is_bare if layout.bare else tags.is_lower_tag if layout.lower else tags.is_tag
     good = {value for block in rows for value in {row[layout.tag] for row in block if len(row) == width}}
     good = {value for value in good if valid(tags.strip_tag(value))}
     misfits = [
@@ -225,11 +241,15 @@ def _asked(options: Options, width: int) -> tuple[int, int] | None:
 def _tag(raw: str, layout: Layout, place: Place, options: Options, repairs: Repairs) -> str:
     """A tag without white space at its end, in capitals, and the first of two."""
     tag = tags.strip_tag(raw)
+    if sign := tags.line_end(tag):
+        raise place.error(f"{shorten(tag)} holds U+{ord(sign):04X}, which ends no line here; part lines with \\n")
     if tag != raw:
         repairs.mend("white space in a tag left out", place)
     if layout.lower:
         repairs.mend("tag in lower case read", place)
         tag = tag[0].upper() + tag[1:]
+    if layout.bare and tag != "O":
+        tag = f"I-{tag}"
     if tags.holds_two(tag):
         if options.overlaps == "error":
             raise place.error(
