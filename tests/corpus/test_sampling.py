@@ -53,6 +53,24 @@ def test_larger_counts_hold_smaller_ones():
     assert set(small) < set(large)
 
 
+def test_every_sentence_is_in_one_fold():
+    corpus = many()
+    corpora_of_folds = corpus.folds(7, seed=1)
+
+    assert Counter(one for fold in corpora_of_folds for one in fold.test) == Counter(corpus.train)
+    assert {len(fold.test) for fold in corpora_of_folds} == {28, 29}
+    for fold in corpora_of_folds:
+        assert Counter([*fold.train, *fold.test]) == Counter(corpus.train)
+        assert fold.types == corpus.types
+    assert corpora_of_folds[0].test == corpus.folds(7, seed=1)[0].test != corpus.folds(7, seed=2)[0].test
+
+
+@pytest.mark.parametrize("count", [0, 1, 201])
+def test_numbers_of_folds_that_there_are_not(count):
+    with pytest.raises(ConfigError, match="expected 2 to 200"):
+        many().folds(count)
+
+
 def test_rare_types_come_first_so_that_few_sentences_do():
     both = [sentence("rare", "common") for _ in range(2)]
     corpus = Corpus.from_sentences([*(sentence("common") for _ in range(50)), *both])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cpner.cli.options import FILE, gather, resume_option
-from cpner.corpus import Corpus, Sentence
+from cpner.corpus import Corpus
 from cpner.corpus.sampling import hold_out, spread
 from cpner.errors import ConfigError
 from cpner.transfer.mixing import SPACES, WEIGHTINGS, Mixing
@@ -48,7 +48,7 @@ class TrainingOptions:
             return corpus
         hint = "" if self.dev_count else f", as {len(corpus.train)} are learnt from; --dev-count says otherwise"
         click.echo(f"dev split: {limit} of {len(corpus.dev):,} sentences are looked at{hint}", err=True)
-        return _with_splits(corpus, dev=spread(corpus.dev, limit))
+        return corpus.with_splits(dev=spread(corpus.dev, limit))
 
     def _hold_out(self, corpus: Corpus, share: float) -> Corpus:
         """Give a corpus without a dev split a share of its train split as one."""
@@ -56,7 +56,7 @@ class TrainingOptions:
             raise ConfigError(f"--dev-share is for a corpus without a dev split; {corpus.name!r} has one")
         train, dev = hold_out(corpus.train, share, self.config().seed)
         click.echo(f"dev split: {len(dev):,} of {len(corpus.train):,} training sentences, held out", err=True)
-        return _with_splits(corpus, train=train, dev=dev)
+        return corpus.with_splits(train=train, dev=dev)
 
     def config(self) -> TrainingConfig:
         """The settings of training: the file's, then the flags'."""
@@ -66,12 +66,6 @@ class TrainingOptions:
         return TrainingConfig.from_flags(
             self.config_file, epochs=self.epochs, min_steps=min_steps, lr=self.lr, seed=self.seed
         )
-
-
-def _with_splits(corpus: Corpus, **splits: list[Sentence]) -> Corpus:
-    """The corpus with other sentences in some splits."""
-    merged = {**corpus.splits, **splits}
-    return Corpus(corpus.name, merged, types=corpus.types, type_names=corpus.type_names, repairs=corpus.repairs)
 
 
 training_options = gather(

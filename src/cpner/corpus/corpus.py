@@ -179,8 +179,27 @@ class Corpus:
             chosen = sampling.sample_shots(self.train, shots, seed)
         elif count is not None:
             chosen = sampling.sample_count(self.train, count, seed)
-        splits = {**self.splits, "train": chosen}
-        return Corpus(self.name, splits, types=self.types, type_names=self.type_names, repairs=self.repairs)
+        return self.with_splits(train=chosen)
+
+    def folds(self, count: int, seed: int = 0) -> list[Corpus]:
+        """Part the train split for cross-validation, where there are too few sentences for a test split.
+
+        Args:
+            count: Folds.
+            seed: Which parting; the same seed gives the same folds.
+
+        Returns:
+            A corpus for each fold: `test` is the fold, `train` the others, `dev` as it was. The types stay.
+
+        Raises:
+            ConfigError: There are less than 2 folds, or more than sentences.
+        """
+        return [self.with_splits(train=rest, test=fold) for rest, fold in sampling.folds(self.train, count, seed)]
+
+    def with_splits(self, **splits: list[Sentence]) -> Corpus:
+        """This corpus with other sentences in the splits named; the types stay."""
+        changed = {**self.splits, **splits}
+        return Corpus(self.name, changed, types=self.types, type_names=self.type_names, repairs=self.repairs)
 
     def statistics(self) -> dict[str, Any]:
         """Count sentences, words and entities of each split.

@@ -70,6 +70,25 @@ def hold_out(sentences: Sequence[Sentence], share: float, seed: int) -> tuple[li
     return rest, [sentences[i] for i in sorted(held)]
 
 
+def folds(sentences: Sequence[Sentence], count: int, seed: int) -> list[tuple[list[Sentence], list[Sentence]]]:
+    """Part sentences at random into so many folds of about the same size, each with all the others, in their order.
+
+    Returns:
+        For each fold the others, and itself; every sentence is in one fold.
+
+    Raises:
+        ConfigError: `count` is less than 2, or more than there are.
+    """
+    if not 2 <= count <= len(sentences):
+        raise ConfigError(f"count={count} folds asked for; expected 2 to {len(sentences)}, the size of the train split")
+    order = _shuffled(len(sentences), seed)
+    parts = [set(order[i::count]) for i in range(count)]
+    numbered = list(enumerate(sentences))
+    return [
+        ([one for i, one in numbered if i not in part], [one for i, one in numbered if i in part]) for part in parts
+    ]
+
+
 def _shuffled(length: int, seed: int) -> list[int]:
     order = list(range(length))
     random.Random(seed).shuffle(order)
