@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+ADAPTERS := .venv-adapters
 # Two processes of tests; those of a file stay together, and share what they have trained.
 TWO := -n 2 --dist loadfile
 
-.PHONY: setup demo test test-all check fix hostile bench docs clean
+.PHONY: setup demo test test-all check fix hostile bench adapters docs clean
 
 setup: $(VENV)/.ready
 
@@ -54,9 +55,20 @@ $(PEERS)/.ready: benchmarks/peers.txt
 	$(PEERS)/bin/pip install --quiet --requirement benchmarks/peers.txt
 	touch $@
 
+# `adapters` needs a transformers of its own; torch is that of .venv.
+adapters: setup $(ADAPTERS)/.ready
+	CPNER_ADAPTERS=$(CURDIR)/$(ADAPTERS)/bin/python $(BIN)/pytest -m "" tests/store/test_exchange.py
+
+$(ADAPTERS)/.ready: tests/store/adapters.txt
+	$(PYTHON) -m venv $(ADAPTERS)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > \
+		$$($(ADAPTERS)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/shared.pth
+	$(ADAPTERS)/bin/pip install --quiet --no-deps --requirement $<
+	touch $@
+
 docs: setup
 	$(BIN)/pip install --quiet --constraint constraints.txt --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist demo-out bench-out
+	rm -rf $(VENV) $(PEERS) $(ADAPTERS) build dist demo-out bench-out

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from cpner.store import Store
 from tests.support import TEXT, cpner
 
@@ -69,3 +71,26 @@ def test_domains_are_removed_all_or_none(store):
     assert Store(store).names() == ["one", "two"]
     assert cpner("domains", "remove", "one", "two", "--store", store).exit_code == 0
     assert Store(store).names() == []
+
+
+@pytest.mark.filterwarnings("ignore:.*relative bias")
+def test_a_domain_goes_to_another_library_and_comes_back(store, tiny_folder, tmp_path):
+    folder = tmp_path / "adapter"
+    before = cpner("predict", TEXT, "--domain", "one", "--store", store).stdout
+
+    exported = cpner("domains", "export", "one", folder, "--as", "adapterhub", "--store", store)
+    imported = cpner("domains", "import", folder, "--name", "uno", "--store", store)
+
+    assert (exported.exit_code, imported.exit_code) == (0, 0)
+    after = json.loads(cpner("predict", TEXT, "--domain", "uno", "--store", store).stdout)
+    assert after == {**json.loads(before), "domain": "uno"}
+    assert cpner("domains", "import", folder, "--name", "two", "--store", store).exit_code == 2
+    (folder / "domain.json").unlink()
+    assert "give --types" in cpner("domains", "import", folder, "--store", store).stderr
+
+
+def test_what_peft_cannot_hold_is_one_line(store, tmp_path):
+    refused = cpner("domains", "export", "one", tmp_path / "out", "--as", "peft", "--store", store)
+
+    assert refused.exit_code == 2
+    assert "stands before encoder: export it as adapterhub" in refused.stderr.splitlines()[-1]

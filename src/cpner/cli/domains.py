@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.cli.console import print_json, print_rich
-from cpner.cli.options import FILE, NEW_FILE, json_option, open_store, store_option
+from cpner.cli.options import Reader, backbone_option, json_option, open_store, split_names, store_option
 from cpner.errors import CpnerError
 from cpner.show.entities import size_text
 from cpner.show.tables import text_table
-from cpner.store import DomainCard, Store
-from cpner.store.card import members_row
+from cpner.store import DomainCard, Store, check_fits, check_name
+from cpner.store.card import LIBRARIES, members_row
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what is there.")
 
@@ -98,16 +98,25 @@ def remove(names: tuple[str, ...], store: Path) -> None:
 
 @domains.command()
 @click.argument("name")
-@click.argument("out", type=NEW_FILE)
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--as", "library", type=click.Choice(["zip", *LIBRARIES]), default="zip",
+              help="A file of cpner's own, or a folder that another library reads.")  # fmt: skip
 @store_option
 @overwrite_option
-def export(name: str, out: Path, store: Path, overwrite: bool) -> None:
-    """Write the stored domain NAME to the file OUT (zip).
+def export(name: str, out: Path, library: str, store: Path, overwrite: bool) -> None:
+    """Write the stored domain NAME to OUT: a file (zip), or a folder for AdapterHub's adapters or PEFT.
 
     \b
     Example:
       cpner domains export news news.zip --store store
+      cpner domains export news news-adapter --as adapterhub --store store
     """
+    if library != "zip":
+        from cpner.store.exchange import write_folder
+
+        write_folder(open_store(store).load(name), library, out, overwrite=overwrite)
+        click.echo(f"Wrote {out} for {library}", err=True)
+        return
     if out.exists() and not overwrite:
         raise click.UsageError(f"{out} is there already; choose another name or give --overwrite")
     open_store(store).export(name, out)
@@ -115,19 +124,52 @@ def export(name: str, out: Path, store: Path, overwrite: bool) -> None:
 
 
 @domains.command("import")
-@click.argument("source", metavar="FILE", type=FILE)
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option("--name", metavar="NAME", help="Store it under this name; default: its own.")
+@click.option("--types", callback=split_names, metavar="A,B", show_default="those that cpner wrote beside it",
+              help="What a prefix of another library finds.")  # fmt: skip
 @store_option
+@backbone_option
 @overwrite_option
-def import_(source: Path, name: str | None, store: Path, overwrite: bool) -> None:
-    """Store the domain in FILE, which `domains export` wrote.
+def import_(
+    source: Path, name: str | None, types: tuple[str, ...], store: Path, backbone: str | None, overwrite: bool
+) -> None:
+    """Store the domain in SOURCE: a file that `domains export` wrote, or the folder of another library's prefix.
+
+    A folder is one that AdapterHub's adapters or PEFT wrote for the same backbone, in safetensors.
 
     \b
     Example:
       cpner domains import news.zip --store other-store --name newspapers
+      cpner domains import news-adapter --store other-store --types "person,place" --backbone cpner-mini
     """
-    card = open_store(store, create=True).import_(source, name, overwrite=overwrite)
-    click.echo(f"Stored {card.name} in {store}", err=True)
+    if source.is_dir():
+        stored = _import_folder(source, name, types, Reader(store, backbone, None), overwrite)
+    elif types or backbone:
+        raise click.UsageError("--types and --backbone are for folders of other libraries; a file tells them itself")
+    else:
+        stored = open_store(store, create=True).import_(source, name, overwrite=overwrite).name
+    click.echo(f"Stored {stored} in {store}", err=True)
+
+
+def _import_folder(source: Path, name: str | None, types: tuple[str, ...], engine: Reader, overwrite: bool) -> str:
+    """Store a prefix that another library wrote; gives the name of the domain."""
+    from cpner.store.exchange import read_folder
+
+    ner = engine.load(create=True)
+    imported = read_folder(source, ner.backbone.t5.shape)
+    name = name or imported.name
+    check_name(name)
+    card = imported.card
+    if card is not None:
+        check_fits(card, ner.backbone)
+    if not types and card is None:
+        raise click.UsageError("give --types: the folder does not tell what its prefix finds")
+    if engine.store is not None and engine.store.is_dir():
+        open_store(engine.store).check_place(name, overwrite=overwrite)
+    ner.add(name, imported.prefix, types or (card.types if card else ()), options=card.options if card else True)
+    ner.save(domains=[name])
+    return name
 
 
 def _row(store: Store, name: str) -> dict[str, Any]:

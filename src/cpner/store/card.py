@@ -27,6 +27,7 @@ FORMAT = 1  # of domain.json and the tensor files; raised when older versions of
 NAME_LENGTH = 64  # characters
 CARD_BYTES = 1_000_000  # of domain.json; a card in memory takes up to thirty times as much
 VOTES = ("probabilities", "predictions")  # what the members of an ensemble agree on
+LIBRARIES = ("adapterhub", "peft")  # that domains are exchanged with, see `exchange.py`
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # no file on Windows has such a name
 
