@@ -81,15 +81,48 @@ def datasets() -> str:
     return _table(("name", "dataset", "sentences", "types", "licence"), rows)
 
 
+_OWN = "files that cpner writes, and hand-made ones"
+_MADE = "hand-made files of its keys"
+_WORDS = "blanks of the text, entities inside words"
+_NAMES = "names of types that rules change, told"
+_LEFT_OUT = "relations"
+FORMATS = {  # what does not come through, and what it was tested on
+    "argilla": ("drafts, suggestions, further responses", _MADE),
+    "azure": ("which data set a document is of", _MADE),
+    "bioc": (f"{_LEFT_OUT}, gaps in entities", "files that `bioc` writes"),
+    "brat": (f"{_LEFT_OUT}, events, attributes, gaps in entities; line ends, {_NAMES}", _OWN),
+    "comprehend": ("nothing; an entity list is refused, as it has no sentences", _MADE),
+    "conll": (f"{_WORDS}; other columns", "public datasets, and Label Studio's export, which loses labels"),
+    "conllu": ("other columns", _MADE),
+    "csv": (f"{_WORDS}, {_NAMES}", _OWN),
+    "docbin": (f"groups of spans; entities inside words, {_NAMES}", "files that spaCy writes"),
+    "doccano": (_LEFT_OUT, _OWN),
+    "gliner": (_WORDS, _OWN),
+    "gliner2": ("which of several mentions is meant; classes and relations", _MADE),
+    "huggingface": (f"{_WORDS}, {_NAMES}", "files that `datasets` writes, which reads ours"),
+    "jsonl": ("nothing", _OWN),
+    "label-studio": (f"further annotations of a task, {_LEFT_OUT}", "files that `label-studio-sdk` converts from ours"),
+    "prodigy": ("answers that judge one entity alone, or that were not accepted", _OWN),
+    "pubtator": (f"{_LEFT_OUT}, identifiers", _MADE),
+    "sagemaker": ("confidences", _MADE),
+    "spacy": ("words of the tokenizer", _MADE),
+    "tokens": (_WORDS, _OWN),
+    "uie": (f"{_LEFT_OUT}, events, gaps in entities", _MADE),
+    "uima": ("other layers, annotations without a type", "files that `dkpro-cassis` writes"),
+    "vertex": ("texts that lie in Google's cloud", _MADE),
+    "zip": ("the same text in a further file", "archives of these files"),
+}
+
+
 def formats() -> str:
     """The formats of corpora."""
-    from cpner.corpus.formats import FORMATS
+    from cpner.corpus import formats as known
 
     rows = [
-        (f"`{name}`", known.about, "yes" if known.write else "no", f"`{known.example}`".replace("\t", " "))
-        for name, known in FORMATS.items()
+        (f"`{name}`", about.about, "yes", "yes" if about.write else "no", *FORMATS[name])
+        for name, about in known.FORMATS.items()
     ]
-    return _table(("format", "what it is", "written too", "a sentence in it"), rows)
+    return _table(("format", "what it is", "read", "written", "what is lost", "tested on"), rows)
 
 
 def errors() -> str:

@@ -55,6 +55,7 @@ OF_SEVERAL = {  # tests of more than one module, and what they hold together
     "corpus/test_datasets": "the readers, with the public datasets",
     "corpus/test_same_words": "readers and predictions",
     "corpus/formats/test_binary": "formats that need a library of their own",
+    "corpus/formats/test_libraries": "formats, with the tools that write and read them",
     "corpus/formats/test_roundtrip": "all formats that are written",
     "corpus/formats/test_tools": "formats of annotation tools",
 }

@@ -292,3 +292,12 @@ def test_site_builds(tmp_path: Path) -> None:
         page.name for page in tmp_path.glob("*.html") if re.search(r'src="(https?:)?//', page.read_text("utf-8"))
     ]
     assert not outside, "pages must not load anything from elsewhere"
+
+
+def test_each_format_has_its_row():
+    from cpner.corpus.formats import FORMATS
+
+    assert hooks.FORMATS.keys() == FORMATS.keys()
+    rows = [line.split(" | ") for line in hooks.formats().splitlines()[2:]]
+    assert [row[0].strip("| `") for row in rows] == list(FORMATS)
+    assert [row[3] for row in rows] == ["yes" if format_.write else "no" for format_ in FORMATS.values()]

@@ -66,3 +66,36 @@ def test_a_share_for_dev_needs_a_corpus_without_one(tmp_path, tiny_folder):
     result = cpner("fit", wide(tmp_path, 1), *where, "--dev-share", 0.5)
 
     assert result.exit_code == 2 and "without a dev split" in result.stderr
+
+
+@pytest.mark.slow
+def test_from_label_studio_and_back(tmp_path, tiny_folder):
+    """An export is fitted as it is; what is predicted counts offsets as browsers do."""
+    text = "\U0001f600 Ada met Joseph in Rome."
+    regions = [
+        {"type": "labels", "from_name": "label", "to_name": "text", "value": {"start": a, "end": b, "labels": [t]}}
+        for a, b, t in [(3, 6, "person"), (11, 17, "person"), (21, 25, "DNA")]
+    ]
+    task = {"id": 1, "data": {"text": text}, "annotations": [{"result": regions}]}
+    (tmp_path / "export.json").write_text(json.dumps([task] * 8), "utf-8")
+    (tmp_path / "texts.txt").write_text(f"{text}\nNothing.\n", "utf-8")
+    store, predicted, tasks = (tmp_path / name for name in ("store", "predicted.jsonl", "tasks.json"))
+
+    for arguments in [
+        ("fit", tmp_path / "export.json", "--domain", "films", "--store", store, "--backbone", tiny_folder,
+         "--epochs", 1),
+        ("predict", "--input", tmp_path / "texts.txt", "--domain", "films", "--store", store, "--output", predicted),
+        ("corpora", "convert", predicted, tasks, "--format", "label-studio"),
+    ]:  # fmt: skip
+        result = cpner(*arguments)
+        assert result.exit_code == 0, result.stderr
+
+    back = json.loads(tasks.read_text("utf-8"))
+    entities = [record["entities"] for record in map(json.loads, predicted.read_text("utf-8").splitlines())]
+    assert [task["data"]["text"] for task in back] == [text, "Nothing."]
+    for task, found in zip(back, entities, strict=True):
+        values = [region["value"] for region in task["annotations"][0]["result"]]
+        assert [value["text"] for value in values] == [entity["text"] for entity in found]
+        for value in values:
+            units = task["data"]["text"].encode("utf-16-le")[2 * value["start"] : 2 * value["end"]]
+            assert units.decode("utf-16-le") == value["text"]

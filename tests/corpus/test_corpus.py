@@ -65,9 +65,7 @@ def test_unknown_sample_domain_is_refused():
 
 
 def test_unknown_format_is_refused(write):
-    with pytest.raises(
-        ConfigError, match=r"No format 'conl'. Known: argilla, brat, .*, tokens. Did you mean 'conll'\?"
-    ):
+    with pytest.raises(ConfigError, match=r"No format 'conl'. Known: argilla, azure, .*, zip. Did you mean 'conll'\?"):
         Corpus.read(write("train.txt", LINE), format="conl")
 
 

@@ -239,11 +239,14 @@ class Corpus:
         return made
 
     def warn_of_loss(self, written: Format) -> None:
-        """Warn of entities that a format has no place for."""
+        """Warn of what a format has no place for."""
         lost = sum(len(sentence.unreachable) for sentences in self.splits.values() for sentence in sentences)
         if lost and written.words:
             message = f"{written.name} has no place for {lost} entities inside words: left out"
             warnings.warn(message, stacklevel=3)
+        sentences = list(chain.from_iterable(self.splits.values()))
+        for message in written.losses(sentences) if written.losses else ():
+            warnings.warn(f"{written.name} {message}", stacklevel=3)
 
     def _files(self, path: Path, written: Format) -> dict[str, Path]:
         if path.is_dir() or not has_known_ending(path):

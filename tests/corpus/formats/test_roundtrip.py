@@ -93,6 +93,7 @@ def test_the_example_of_a_format_is_read(tmp_path, name):
     format_ = FORMATS[name]
     path = tmp_path / f"train{'.csv' if name == 'csv' else ''}"
     path.write_text(format_.example + "\n", "utf-8")
+    (tmp_path / "vane.txt").write_text("Vane left.", "utf-8")  # that some examples name
 
     corpus = Corpus.read(path)
 
@@ -103,9 +104,34 @@ def test_the_example_of_a_format_is_read(tmp_path, name):
 def test_names_that_no_rule_gives_come_back(tmp_path):
     corpus = Corpus.from_sentences([Sentence.from_text("Ida DNA", [(0, 3, "e-mail user"), (4, 7, "DNA")])])
 
-    for name, ending in [("jsonl", ".jsonl"), ("tokens", ".jsonl"), ("conll", ".conll")]:
-        corpus.write(tmp_path / f"{name}{ending}", name)
-        assert Corpus.read(tmp_path / f"{name}{ending}").types == corpus.types
+    for name, format_ in WRITTEN.items():
+        if format_.losses is None:
+            path = tmp_path / name / f"train{format_.suffix}"
+            corpus.write(path, name)
+            assert Corpus.read(path).types == corpus.types, name
+
+
+@pytest.mark.parametrize("name", [name for name in TEXTS if WRITTEN[name].losses is not None])
+def test_names_that_change_are_told(tmp_path, name):
+    corpus = Corpus.from_sentences([Sentence.from_text("Ida DNA", [(0, 3, "person"), (4, 7, "DNA")])])
+    path = tmp_path / f"train{WRITTEN[name].suffix}"
+
+    with pytest.warns(UserWarning, match=f"{name} has no place for the names of 1 types: 'DNA' comes back as 'dna'"):
+        corpus.write(path, name)
+
+    assert set(Corpus.read(path).types) == {"person", "dna"}
+
+
+def test_signs_that_brat_cannot_keep_are_told(tmp_path):
+    corpus = Corpus.from_sentences([Sentence.from_text("Ida\nleft", [(0, 3, "user's name")])])
+
+    with pytest.warns(UserWarning) as caught:
+        corpus.write(tmp_path / "train.txt", "brat")
+
+    assert [str(warning.message) for warning in caught] == [
+        "brat has no place for line ends in 1 sentences: written as blanks",
+        "brat has no place for the names of 1 types: \"user's name\" comes back as 'user s name'",
+    ]
 
 
 def test_a_word_that_conll_would_read_otherwise_is_refused(tmp_path):

@@ -96,6 +96,24 @@ def test_dialects_of_doccano_are_read(write, record):
     assert found(Corpus.read(write("train.jsonl", json.dumps(record)))) == NAMES
 
 
+@pytest.mark.parametrize(
+    "mark",
+    [{"_view_id": "ner"}, {"_view_id": "classification"}, {"_input_hash": 1, "spans": [
+        {"start": 2, "end": 5, "label": "person", "score": 0.5, "rank": 0}]}],
+)  # fmt: skip
+def test_an_answer_on_one_entity_says_nothing_of_the_rest(write, mark):
+    spans = [{"start": 2, "end": 11, "label": "person"}, {"start": 17, "end": 21, "label": "place"}]
+    whole = {"text": TEXT, "_view_id": "ner_manual", "answer": "accept", "spans": spans}
+    one = {"text": TEXT, "spans": [{"start": 2, "end": 5, "label": "person"}], "answer": "accept", **mark}
+
+    corpus = Corpus.read(write("train.jsonl", "\n".join(map(json.dumps, [whole, one]))))
+
+    assert found(corpus) == NAMES
+    assert corpus.repairs == {
+        "record that judges one entity left out: whether its text has others is unknown": 1,
+    }
+
+
 def test_relations_are_told(write):
     record = {**DOCCANO[2], "relations": [{"id": 0, "from_id": 1, "to_id": 2, "type": "in"}]}
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from cpner.corpus.formats import (
+    archive,
     argilla,
+    azure,
+    bioc,
     brat,
+    comprehend,
     conll,
     conllu,
     csv,
@@ -21,10 +25,14 @@ from cpner.corpus.formats import (
     sagemaker,
     spacy,
     tokens,
+    uie,
+    uima,
+    vertex,
 )
 from cpner.corpus.formats._file import LONGEST_LINE, File, open_lines, packing, unpacked_name
 from cpner.corpus.formats._format import Format
 from cpner.corpus.formats._options import OVERLAPS, Options
+from cpner.corpus.formats._records import changed_names
 from cpner.corpus.repairs import Repairs
 from cpner.corpus.sentence import Sentence
 from cpner.errors import ConfigError, did_you_mean
@@ -46,26 +54,81 @@ __all__ = [
     "unpacked_name",
 ]
 
+
+def detect(file: File) -> tuple[Format, str]:
+    """Tell a file's format, and why it is that one.
+
+    Raises:
+        CorpusError: A JSON record could be of two formats, or the file is no text.
+    """
+    for format_ in _ALL:
+        reason = format_.sniff(file)
+        if reason is not None:
+            return format_, reason
+    raise AssertionError("conll takes what no other format does")
+
+
+def _read_any(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
+    """Read a file in the format that it has."""
+    return detect(file)[0].read(file, options, repairs)
+
+
 # In this order files are tried; those with rules of their own first. To add a format: a module, and a row here.
 _ALL = (
+    Format("zip", "an export with files of any of these formats", "(binary)",
+           archive.sniff, archive.reader(_read_any), binary=True),
     Format(
         "docbin", "spaCy's DocBin, by spaCy itself", "(binary)",
-        docbin.sniff, docbin.read, docbin.write, ".spacy", binary=True, words=True,
+        docbin.sniff, docbin.read, docbin.write, ".spacy", binary=True, words=True, losses=changed_names,
     ),
     Format(
         "huggingface", "words and tags of datasets: JSON lines, parquet, arrow",
         '{"tokens": ["Vane", "left"], "ner_tags": ["B-person", "O"]}',
-        huggingface.sniff, huggingface.read, huggingface.write, words=True,
+        huggingface.sniff, huggingface.read, huggingface.write, words=True, losses=huggingface.losses,
     ),
     Format(
         "brat", "a text in NAME.txt, its entities in NAME.ann", "T1\tperson 0 4\tVane",
-        brat.sniff, brat.read, brat.write, ".txt", beside={".ann": brat.write_marks},
+        brat.sniff, brat.read, brat.write, ".txt", losses=brat.losses, beside={".ann": brat.write_marks},
     ),
     Format(
         "label-studio", "the exports JSON and JSON-MIN",
         '[{"data": {"text": "Vane left."}, "annotations": [{"result": [{"type": "labels", "value": '
         '{"start": 0, "end": 4, "labels": ["person"]}}]}]}]',
         label_studio.sniff, label_studio.read, label_studio.write, ".json",
+    ),
+    Format(
+        "uima", "CAS of INCEpTION and WebAnno: JSON and XMI",
+        '{"%FEATURE_STRUCTURES": [{"%ID": 1, "%TYPE": "uima.cas.Sofa", "sofaString": "Vane left."}, {"@sofa": 1, '
+        '"%TYPE": "de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity", "begin": 0, "end": 4, "value": "person"}]}',
+        uima.sniff, uima.read,
+    ),
+    Format(
+        "bioc", "passages of BioC: XML and JSON",
+        '{"documents": [{"passages": [{"offset": 0, "text": "Vane left.", "annotations": [{"infons": '
+        '{"type": "person"}, "text": "Vane", "locations": [{"offset": 0, "length": 4}]}]}]}]}',
+        bioc.sniff, bioc.read,
+    ),
+    Format(
+        "azure", "a project of Azure Language, with its texts beside",
+        '{"assets": {"documents": [{"location": "vane.txt", "entities": [{"labels": '
+        '[{"category": "person", "offset": 0, "length": 4}]}]}]}}',
+        azure.sniff, azure.read,
+    ),
+    Format(
+        "comprehend", "annotations of AWS Comprehend, with the texts beside",
+        "File,Line,Begin Offset,End Offset,Type\nvane.txt,0,0,4,person",
+        comprehend.sniff, comprehend.read,
+    ),
+    Format(
+        "vertex", "JSON lines of Vertex AI and AutoML",
+        '{"textContent": "Vane left.", "textSegmentAnnotations": '
+        '[{"startOffset": 0, "endOffset": 4, "displayName": "person"}]}',
+        vertex.sniff, vertex.read,
+    ),
+    Format(
+        "uie", "what UIE and B2NER learn from",
+        '{"tokens": ["Vane", "left"], "entity": [{"type": "person", "offset": [0], "text": "Vane"}]}',
+        uie.sniff, uie.read,
     ),
     Format(
         "argilla", "records with fields and responses",
@@ -120,7 +183,7 @@ _ALL = (
     ),
     Format(
         "csv", "a word and its tag a row, with commas", "Vane,B-person",
-        csv.sniff, csv.read, csv.write, ".csv", words=True,
+        csv.sniff, csv.read, csv.write, ".csv", words=True, losses=changed_names,
     ),
     Format(
         "conll", "a word and its tag a line", "Vane\tB-person",
@@ -152,19 +215,6 @@ def get_written(name: str) -> Format:
         return WRITTEN[name]
     get_format(name)
     raise ConfigError(f"{name} is only read; written are {', '.join(WRITTEN)}")
-
-
-def detect(file: File) -> tuple[Format, str]:
-    """Tell a file's format, and why it is that one.
-
-    Raises:
-        CorpusError: A JSON record could be of two formats, or the file is no text.
-    """
-    for format_ in _ALL:
-        reason = format_.sniff(file)
-        if reason is not None:
-            return format_, reason
-    raise AssertionError("conll takes what no other format does")
 
 
 def parse(

@@ -37,10 +37,10 @@ class File:
         CorpusError: It is too large.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, data: bytes | None = None) -> None:
         self.path = path
         self.name = unpacked_name(path)
-        self.data = b"".join(_chunks(path, LARGEST_FILE))
+        self.data = b"".join(_chunks(path, LARGEST_FILE)) if data is None else data  # given: of a file in an archive
         self.marks = 0  # byte order marks left out behind the start
 
     @property

@@ -29,6 +29,7 @@ class Format:
         suffix: The ending of files that are written.
         words: Whether its entities are words, so that one inside a word can't be written.
         binary: Whether it writes bytes and no lines.
+        losses: Tells what of sentences would not come back from a file, beside entities inside words; None: nothing.
         beside: Further files that are written, by their endings.
     """
 
@@ -41,6 +42,7 @@ class Format:
     suffix: str = ".jsonl"
     words: bool = False
     binary: bool = False
+    losses: Callable[[Sequence[Sentence]], Iterable[str]] | None = None
     beside: Mapping[str, Write] = field(default_factory=dict)
 
     def chunks(self, sentences: Sequence[Sentence], beside: str | None = None) -> Iterator[bytes]:

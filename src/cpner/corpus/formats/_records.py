@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ _STARTS = ("start", "start_offset", "startOffset")
 _ENDS = ("end", "end_offset", "endOffset")
 _TYPES = ("type", "label", "labels", "entity", "tag")
 _NO_GOLD = "record whose answer is not 'accept' left out"
+_ONE_JUDGED = "record that judges one entity left out: whether its text has others is unknown"
+_ONE_VIEWS = ("ner", "classification")  # views in which Prodigy asks about one entity; "ner_manual" shows all
 Record = dict[str, Any]
 
 
@@ -67,6 +69,20 @@ def types_in_words(sentences: Iterable[Sentence], blank: str = " ") -> list[str]
     return sorted(types) if any(words_of(type_.replace(" ", blank)) != type_ for type_ in types) else []
 
 
+def changed_names(sentences: Iterable[Sentence], spell: Callable[[str], str] = str) -> Iterator[str]:
+    """Tell of types that get other words when they are read again, from a file without a place for their names.
+
+    Args:
+        sentences: What is written.
+        spell: How the file spells a type.
+    """
+    types = sorted({entity.type for sentence in sentences for entity in sentence.gold})
+    changed = [(type_, words_of(spell(type_))) for type_ in types if words_of(spell(type_)) != type_]
+    if changed:
+        before, after = changed[0]
+        yield f"has no place for the names of {len(changed)} types: {before!r} comes back as {after!r}"
+
+
 def are_strings(value: object) -> bool:
     """Whether this is a list of texts."""
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
@@ -76,10 +92,25 @@ def gold(labelled: Iterable[tuple[Place, Record]], repairs: Repairs) -> Iterator
     """The records that their annotator accepted, where the tool asks for an answer."""
     for place, record in labelled:
         note_types(record, repairs)
-        if record.get("answer", "accept") == "accept":
-            yield place, record
-        else:
+        if record.get("answer", "accept") != "accept":
             repairs.mend(_NO_GOLD, place)
+        elif _judges_one(record):
+            repairs.mend(_ONE_JUDGED, place)
+        else:
+            yield place, record
+
+
+def _judges_one(record: Record) -> bool:
+    """Whether an answer of Prodigy is on one entity alone, as those of `ner.teach` are."""
+    if "_view_id" in record:
+        return record["_view_id"] in _ONE_VIEWS
+    spans = record.get("spans")
+    guesses = (
+        [isinstance(span, dict) and {"score", "rank"} <= span.keys() for span in spans or ()]
+        if isinstance(spans, list)
+        else []
+    )
+    return "_input_hash" in record and len(guesses) == 1 and guesses[0]
 
 
 def raw_marks(record: Record, place: Place, repairs: Repairs) -> list[RawMark]:

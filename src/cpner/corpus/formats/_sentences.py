@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 
+from cpner.corpus.formats._file import File
 from cpner.corpus.formats._offsets import Labelled, RawMark, recount
 from cpner.corpus.formats._options import Options
 from cpner.corpus.formats._records import check_inside, check_unicode, in_order, shorten
@@ -12,6 +14,7 @@ from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Mark, Sentence, Span
 from cpner.corpus.words import ink, strip_white
 from cpner.errors import CorpusError
+from cpner.files import check_utf8
 
 UNREACHABLE = "entity that begins or ends inside a word, so that no prediction can be it"
 _EMPTY = "empty sentence left out"
@@ -73,6 +76,45 @@ def sentence_of_words(
         repairs.mend(_EMPTY, place)
         return None
     return Sentence.from_words([stripped[i] for i in solid], [Span(*mark) for mark in ordered])
+
+
+def cut(whole: Labelled, starts: Iterable[int]) -> list[Labelled]:
+    """The pieces of a text that begin where sentences do, none of them inside an entity, with their entities."""
+    length = len(whole.text)
+    marks = sorted(whole.marks, key=lambda mark: mark[:3])
+    edges = [0]
+    reached = first = 0  # the furthest end of the entities that begin before an edge
+    for start in sorted({start for start in starts if 0 < start < length}):
+        while first < len(marks) and marks[first].start < start:
+            reached = max(reached, marks[first].end)
+            first += 1
+        if reached <= start:
+            edges.append(start)
+    pieces = []
+    first = 0
+    for begin, end in itertools.pairwise([*edges, max(length, 1)]):
+        last = first
+        while last < len(marks) and (marks[last].start < end or end >= length):
+            last += 1
+        inside = [mark._replace(start=mark.start - begin, end=mark.end - begin) for mark in marks[first:last]]
+        if strip_white(whole.text[begin:end]) or inside:
+            pieces.append(Labelled(whole.place, whole.text[begin:end].rstrip("\r\n"), inside))
+        first = last
+    return pieces
+
+
+def text_beside(file: File, name: PurePosixPath, place: Place) -> str:
+    """The text of a file that another names, which must lie in its folder or below.
+
+    Raises:
+        CorpusError: It lies elsewhere, or is not there.
+    """
+    if name.is_absolute() or ".." in name.parts:
+        raise place.error(f"the text {shorten(str(name))} lies outside the folder of the file")
+    path = file.path.parent / name
+    if not path.is_file():
+        raise place.error(f"no text {shorten(str(name))} beside the file")
+    return check_utf8(File(path).data, path)
 
 
 def at_least_one(sentences: list[Sentence], path: object) -> list[Sentence]:

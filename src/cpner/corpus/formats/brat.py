@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import regex
@@ -10,6 +10,7 @@ import regex
 from cpner.corpus.formats._file import File
 from cpner.corpus.formats._offsets import Labelled, RawMark, recount
 from cpner.corpus.formats._options import Options
+from cpner.corpus.formats._records import changed_names
 from cpner.corpus.formats._sentences import at_least_one, sentences_of_texts
 from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Sentence
@@ -60,8 +61,21 @@ def write_marks(sentences: Iterable[Sentence]) -> Iterator[str]:
             number += 1
             start = offset + entity.start
             end = offset + entity.end
-            yield f"T{number}\t{_NO_TYPE.sub('_', entity.type)} {start} {end}\t{line[entity.start : entity.end]}"
+            yield f"T{number}\t{_spell(entity.type)} {start} {end}\t{line[entity.start : entity.end]}"
         offset += len(line) + 1
+
+
+def losses(sentences: Sequence[Sentence]) -> Iterator[str]:
+    """Tell of line ends and of signs in types, for which brat has no place."""
+    broken = sum(_one_line(sentence.text) != sentence.text for sentence in sentences)
+    if broken:
+        yield f"has no place for line ends in {broken} sentences: written as blanks"
+    yield from changed_names(sentences, _spell)
+
+
+def _spell(type_: str) -> str:
+    spelt: str = _NO_TYPE.sub("_", type_)
+    return spelt
 
 
 def _one_line(text: str) -> str:

@@ -26,6 +26,7 @@ from cpner.errors import ConfigError, CorpusError
 
 _BLANKS = " \t\r"
 _DOCUMENT = "-DOCSTART-"
+_LABEL_STUDIO = f"{_DOCUMENT} -X- O\n"
 _MOST = 1000  # columns
 _TYPES = "# types = "  # a comment with the names that no rule gives
 _BETWEEN = " | "
@@ -68,6 +69,10 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     """
     text = file.text
     repairs.mend("byte order mark left out", times=file.marks)
+    if text.startswith(_LABEL_STUDIO):
+        repairs.note(
+            "file of Label Studio's export to CoNLL, which loses labels: its JSON has all", Place(file.path, 1)
+        )
     blocks = list(_blocks(text, repairs))
     comments = _possible_comments(blocks)
     by_blanks = _parted([[(number, _split_at_blanks(line)) for number, line in block] for block in blocks], comments)

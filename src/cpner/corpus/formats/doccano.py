@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from cpner.corpus.formats._file import File
+from cpner.corpus.formats._records import types_in_words
 from cpner.corpus.formats.jsonl import read as read
 from cpner.corpus.sentence import Sentence
 
@@ -24,6 +25,9 @@ def sniff(file: File) -> str | None:
 
 def write(sentences: Iterable[Sentence]) -> Iterator[str]:
     """The lines of a file that doccano imports as JSONL."""
-    for sentence in sentences:
+    sentences = list(sentences)
+    types = types_in_words(sentences)
+    for i, sentence in enumerate(sentences):
         label = [[e.start, e.end, e.type] for e in sentence.entities]
-        yield json.dumps({"text": sentence.text, "label": label}, ensure_ascii=False)
+        head = {"types": types} if types and i == 0 else {}  # doccano keeps it as metadata
+        yield json.dumps({"text": sentence.text, "label": label, **head}, ensure_ascii=False)

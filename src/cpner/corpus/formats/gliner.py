@@ -11,7 +11,7 @@ import regex
 from cpner.corpus.formats._file import File
 from cpner.corpus.formats._offsets import Labelled, RawMark
 from cpner.corpus.formats._options import Options
-from cpner.corpus.formats._records import check_unicode, records, show_keys
+from cpner.corpus.formats._records import check_unicode, records, show_keys, types_in_words
 from cpner.corpus.formats._sentences import at_least_one, sentences_of_texts
 from cpner.corpus.formats.tokens import read as read
 from cpner.corpus.repairs import Place, Repairs
@@ -25,10 +25,13 @@ def sniff(file: File) -> str | None:
 
 def write(sentences: Iterable[Sentence]) -> Iterator[str]:
     """The lines of a list of records with inclusive ends."""
+    sentences = list(sentences)
+    types = types_in_words(sentences)
     before = "["
     for sentence in sentences:
         ner = [[start, end - 1, type_] for start, end, type_ in sentence.spans]
-        yield before + json.dumps({"tokenized_text": sentence.word_texts, "ner": ner}, ensure_ascii=False)
+        head = {"types": types} if types and before == "[" else {}
+        yield before + json.dumps({"tokenized_text": sentence.word_texts, "ner": ner, **head}, ensure_ascii=False)
         before = ","
     yield "]" if before == "," else "[]"
 

@@ -10,6 +10,7 @@ from typing import Any
 from cpner.corpus.formats import _tags as tags
 from cpner.corpus.formats._file import File
 from cpner.corpus.formats._options import Options
+from cpner.corpus.formats._records import changed_names
 from cpner.corpus.formats._sentences import at_least_one
 from cpner.corpus.formats.tokens import TAG_KEYS, sentences_of, words_of
 from cpner.corpus.formats.tokens import read as read_tokens
@@ -51,8 +52,17 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
 def write(sentences: Iterable[Sentence]) -> Iterator[str]:
     """The lines of a file that `datasets.load_dataset("json", ...)` reads; tags are texts."""
     for sentence in sentences:
-        record = {"tokens": sentence.word_texts, "ner_tags": [tag.replace(" ", "_") for tag in tags.encode(sentence)]}
+        record = {"tokens": sentence.word_texts, "ner_tags": [_spell(tag) for tag in tags.encode(sentence)]}
         yield json.dumps(record, ensure_ascii=False)
+
+
+def losses(sentences: Iterable[Sentence]) -> Iterator[str]:
+    """Tell of names of types that tags can't keep."""
+    return changed_names(sentences, _spell)
+
+
+def _spell(type_: str) -> str:
+    return type_.replace(" ", "_")
 
 
 def _is_binary(file: File) -> bool:

@@ -9,7 +9,15 @@ from typing import Any
 from cpner.corpus.formats._file import File
 from cpner.corpus.formats._offsets import Labelled, RawMark, from_utf16
 from cpner.corpus.formats._options import Options
-from cpner.corpus.formats._records import Record, check_unicode, records, show, show_keys
+from cpner.corpus.formats._records import (
+    Record,
+    check_unicode,
+    note_types,
+    records,
+    show,
+    show_keys,
+    types_in_words,
+)
 from cpner.corpus.formats._sentences import at_least_one, sentences_of_texts
 from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Sentence
@@ -40,6 +48,8 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     labelled = []
     seen: set[Any] = set()
     for place, task in records(file.path, file.text):
+        if isinstance(task.get("meta"), dict):
+            note_types(task["meta"], repairs)
         if isinstance(task.get("data"), dict):
             labelled_text = _of_task(task, place, repairs)
         else:
@@ -56,6 +66,8 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
 
 def write(sentences: Iterable[Sentence]) -> Iterator[str]:
     """The lines of a list of tasks with annotations, to be imported under a config with Labels `label` of `text`."""
+    sentences = list(sentences)
+    types = types_in_words(sentences)
     before = "["
     for sentence in sentences:
         at = [0]
@@ -71,7 +83,8 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
             for e in sentence.entities
         ]
         task = {"data": {"text": sentence.text}, "annotations": [{"result": result}]}
-        yield before + json.dumps(task, ensure_ascii=False)
+        head = {"meta": {"types": types}} if types and before == "[" else {}
+        yield before + json.dumps({**task, **head}, ensure_ascii=False)
         before = ","
     yield "]" if before == "," else "[]"
 

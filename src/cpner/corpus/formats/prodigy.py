@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from cpner.corpus.formats._file import File
+from cpner.corpus.formats._records import types_in_words
 from cpner.corpus.formats.jsonl import read as read
 from cpner.corpus.sentence import Sentence
 
@@ -19,7 +20,9 @@ def sniff(file: File) -> str | None:
 
 def write(sentences: Iterable[Sentence]) -> Iterator[str]:
     """The lines of a file for `prodigy db-in`: entities inside words have no tokens of their own."""
-    for sentence in sentences:
+    sentences = list(sentences)
+    types = types_in_words(sentences)
+    for number, sentence in enumerate(sentences):
         edges = sentence.words
         tokens = [
             {"text": sentence.text[a:b], "start": a, "end": b, "id": i, "ws": sentence.text[b : b + 1] == " "}
@@ -31,4 +34,5 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
             numbers = {"token_start": span.start, "token_end": span.end - 1} if len(span) == 3 else {}
             spans.append({"start": entity.start, "end": entity.end, **numbers, "label": entity.type})
         record = {"text": sentence.text, "tokens": tokens, "spans": spans, "answer": "accept"}
-        yield json.dumps(record, ensure_ascii=False)
+        head = {"types": types} if types and number == 0 else {}
+        yield json.dumps({**record, **head}, ensure_ascii=False)
