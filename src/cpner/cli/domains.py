@@ -144,7 +144,7 @@ def import_(
       cpner domains import news-adapter --store other-store --types "person,place" --backbone cpner-mini
     """
     if source.is_dir():
-        stored = _import_folder(source, name, types, Reader(store, backbone, None), overwrite)
+        stored = _import_folder(source, name, types, Reader(store, backbone, None, None), overwrite)
     elif types or backbone:
         raise click.UsageError("--types and --backbone are for folders of other libraries; a file tells them itself")
     else:
