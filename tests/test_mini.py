@@ -37,12 +37,19 @@ def test_shards_are_small(mini: CPNER) -> None:
 
 def test_outputs_are_fixed(mini: CPNER) -> None:
     found = mini.predict(SENTENCE, None, types=TYPES)
+    raw = mini.predict(SENTENCE, None, types=TYPES, calibrated=False)
 
     assert [(e.start, e.end, e.type, e.text) for e in found] == [
         (15, 20, "city", "Paris"),
         (24, 30, "city", "London"),
     ]
-    assert [e.score for e in found] == pytest.approx([0.9584, 0.9728], abs=1e-3)
+    assert [e._replace(score=0) for e in found] == [e._replace(score=0) for e in raw]
+    assert [e.score for e in raw] == pytest.approx([0.9584, 0.9728], abs=1e-3)
+
+
+def test_its_default_calibrators_are_of_these_weights(mini: CPNER) -> None:
+    assert mini.calibration.fitted
+    assert all(0.3 < e.score < 0.9 for e in mini.predict(SENTENCE, None, types=TYPES))  # zero-shot is less sure
 
 
 def test_transformers_loads_it_and_agrees(mini: CPNER) -> None:

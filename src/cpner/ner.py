@@ -8,11 +8,14 @@ from pathlib import Path
 
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.shape import PrefixConfig
+from cpner.calibrating import with_calibrator
 from cpner.corpus import Corpus, Sentence
+from cpner.corpus.checks import check_corpus, sentence_of
+from cpner.corpus.sampling import spread
 from cpner.errors import ConfigError, TrainingError
 from cpner.progress import Report
-from cpner.recogniser import Recogniser, check_corpus, sentence_of
-from cpner.store import StoredDomain
+from cpner.recogniser import Recogniser
+from cpner.store import DomainCard, StoredDomain
 from cpner.store.card import VOTES
 from cpner.store.domains import Sources
 from cpner.training import TrainingConfig, TrainingResult, check_types
@@ -136,7 +139,7 @@ class CPNER(Recogniser):
             text: a sentence or a paragraph each.
             corpus: its `train` is learnt from as well, its `dev` chooses the best epoch; None for no labels.
             config: settings of training; None for the defaults.
-            least_score: texts with an entity of a lower score, in [0, 1], are left out.
+            least_score: texts with an entity of a lower raw score, in [0, 1], are left out.
             run: where checkpoints go, whether to go on from them, and whom to report to; None keeps none.
 
         Raises:
@@ -154,7 +157,7 @@ class CPNER(Recogniser):
         check_types(teacher.card.types, (*corpus.train, *corpus.dev))
         read = (one if isinstance(one, Sentence) else sentence_of(one) for one in text)
         sentences = [sentence for sentence in read if sentence.words]
-        predictions = self.recognise(sentences, domain, progress=run.progress if run else None)
+        predictions = self.recognise(sentences, domain, calibrated=False, progress=run.progress if run else None)
         labelled = pseudo_label(sentences, predictions, least_score)
         if not labelled and not corpus.train:
             raise TrainingError(
@@ -279,8 +282,27 @@ class CPNER(Recogniser):
             plan = collaborate(Job(self.backbone, domain, names, corpus, config, find, mixing))
             result = run_plan(self.backbone, plan, run.part("collaborate"))
             warm = self._made(domain, "collaborate", plan, result)
-        self._domains.put(warm)
+        self._domains.put(self._calibrated(warm, plan))
         return result
+
+    def calibrate(self, domain: str, sentences: Sequence[Sentence], *, progress: Report | None = None) -> DomainCard:
+        """Fit a domain's calibrator and thresholds; trainings with a dev split end so. Returns the new card.
+
+        Args:
+            sentences: labelled, like those that it will read, and none that it has learnt from.
+            progress: called after every batch.
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+            ConfigError: there is no sentence, or one has entities of types that the domain lacks.
+        """
+        stored = self._domains.get(domain)
+        if not sentences:
+            raise ConfigError("no sentence to calibrate on: give labelled ones that the domain has not learnt from")
+        check_types(stored.card.types, sentences)
+        made = with_calibrator(self.backbone, stored, sentences, self.calibration.trained, progress=progress)
+        self._domains.put(made)
+        return made.card
 
     def save(
         self, store: str | Path | None = None, *, domains: Iterable[str] | None = None, reparameterisation: bool = False
@@ -312,8 +334,13 @@ class CPNER(Recogniser):
     def _carry_out(self, name: str, strategy: str, plan: Plan, run: Run | None, **metrics: float) -> TrainingResult:
         """Train, and then let the domain be what came of it."""
         result = run_plan(self.backbone, plan, run or Run())
-        self._domains.put(self._made(name, strategy, plan, result, **metrics))
+        self._domains.put(self._calibrated(self._made(name, strategy, plan, result, **metrics), plan))
         return result
+
+    def _calibrated(self, domain: StoredDomain, plan: Plan) -> StoredDomain:
+        """With a calibrator that was fitted on the dev sentences that training has looked at, if there are any."""
+        looked_at = spread(plan.corpus.dev, plan.config.eval_limit)
+        return with_calibrator(self.backbone, domain, looked_at, self.calibration.trained)
 
     def _made(self, name: str, strategy: str, plan: Plan, result: TrainingResult, **metrics: float) -> StoredDomain:
         """What a training has made, as the store will give it back."""

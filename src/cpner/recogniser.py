@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Self, overload
+from typing import Any, Self, overload
 
 from cpner.backbone import EMBEDDED
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import Prefix
+from cpner.calibration.calibrator import Calibrator
+from cpner.calibration.defaults import Defaults
+from cpner.calibration.thresholds import Cut
 from cpner.corpus import Corpus
-from cpner.corpus.sentence import Entity, Prediction, Sentence
+from cpner.corpus.checks import check_corpus, sentence_of
+from cpner.corpus.sentence import Answer, Entity, Sentence
 from cpner.corpus.words import WORDS
 from cpner.errors import ConfigError, CorpusError
 from cpner.evaluation import Evaluation, evaluate
@@ -102,6 +106,8 @@ class Recogniser:
         batch_size: int = 32,
         beams: int = 1,
         by_sentence: bool | None = None,
+        calibrated: bool = True,
+        cut: Cut | None = None,
     ) -> list[Entity]: ...
 
     @overload
@@ -114,6 +120,8 @@ class Recogniser:
         batch_size: int = 32,
         beams: int = 1,
         by_sentence: bool | None = None,
+        calibrated: bool = True,
+        cut: Cut | None = None,
     ) -> list[list[Entity]]: ...
 
     def predict(
@@ -125,6 +133,8 @@ class Recogniser:
         batch_size: int = 32,
         beams: int = 1,
         by_sentence: bool | None = None,
+        calibrated: bool = True,
+        cut: Cut | None = None,
     ) -> list[Entity] | list[list[Entity]]:
         """Find the entities of texts.
 
@@ -137,6 +147,8 @@ class Recogniser:
             beams: outputs that the search keeps for each sentence; 1 is greedy search, more are slower.
             by_sentence: whether texts are read sentence by sentence; None does so if the domain learnt from single
                 sentences.
+            calibrated: whether scores are probabilities of being right; if not, of the pieces that were written.
+            cut: which entities to leave out for their scores; None leaves out none.
 
         Returns:
             The entities of the text (or of each text), with offsets in characters and scores in [0, 1].
@@ -156,8 +168,9 @@ class Recogniser:
             raise ConfigError(f"predict takes a text and a domain, or lists of them; got {wrong!r}")
         sentences = [sentence_of(text) for text in texts]
         predictions = self.recognise(
-            sentences, domain, types=types, batch_size=batch_size, beams=beams, by_sentence=by_sentence
-        )
+            sentences, domain, types=types, batch_size=batch_size, beams=beams, by_sentence=by_sentence,
+            calibrated=calibrated, cut=cut,
+        )  # fmt: skip
         entities = [
             [sentence.entity(prediction.span, prediction.score) for prediction in predicted]
             for sentence, predicted in zip(sentences, predictions, strict=True)
@@ -174,8 +187,10 @@ class Recogniser:
         beams: int = 1,
         free: bool = False,
         by_sentence: bool | None = None,
+        calibrated: bool = True,
+        cut: Cut | None = None,
         progress: Report | None = None,
-    ) -> list[list[Prediction]]:
+    ) -> list[Answer]:
         """Find the entities of sentences as spans of their words, with scores.
 
         Args:
@@ -186,11 +201,18 @@ class Recogniser:
             free: generate without the grammar, greedily; the scores are then 1.
             by_sentence: whether texts are read sentence by sentence; None does so if the domain learnt from single
                 sentences.
+            calibrated: whether scores are probabilities of being right; if not, of the pieces that were written.
+            cut: which entities to leave out for their scores; None leaves out none.
             progress: called after every batch.
+
+        Returns:
+            For each sentence its entities, and the probability that it is right as a whole, where scores are
+            calibrated; what is left out for its score was counted in.
 
         Raises:
             UnknownDomainError: there is no such domain.
-            ConfigError: neither a domain nor types, or as many domains as sentences are not there.
+            ConfigError: neither a domain nor types, or as many domains as sentences are not there; or a precision that
+                can't be promised.
             PrefixMismatchError: the domain was made for another backbone.
         """
         names = [domain] * len(sentences) if domain is None or isinstance(domain, str) else list(domain)
@@ -223,10 +245,34 @@ class Recogniser:
             Task(sentence, prompts[name], name, splits[name]) for sentence, name in zip(sentences, names, strict=True)
         ]
         search = None if beams == 1 else partial(beam_search, beams=beams)
-        return recognise(
+        calibrators = {
+            name: self._calibrator(None if name is None else known.cards[name], types) for name in dict.fromkeys(names)
+        }
+        limits = {name: (cut or Cut()).least(one.thresholds, one.entities) for name, one in calibrators.items()}
+        answers = recognise(
             self.backbone, tasks, known.bank,
             cards=known.cards, batch_size=batch_size, free=free, search=search, progress=progress,
         )  # fmt: skip
+        if calibrated and not free:
+            pairs = zip(tasks, answers, strict=True)
+            answers = [calibrators[task.domain].apply(task.sentence, answer) for task, answer in pairs]
+        if cut is not None:
+            for task, answer in zip(tasks, answers, strict=True):
+                least, by_type = limits[task.domain]
+                answer[:] = [one for one in answer if one.score >= by_type.get(one.span.type, least)]
+        return answers
+
+    @cached_property
+    def calibration(self) -> Defaults:
+        """The calibrators that come with the backbone."""
+        return Defaults.read(self.backbone.folder, self.backbone.fingerprint)
+
+    def _calibrator(self, card: DomainCard | None, types: Sequence[str] | None) -> Calibrator:
+        """A domain's calibrator for its types; the backbone's where it has none, and for other types."""
+        if card is None:
+            return self.calibration.zero_shot
+        knows = types is None or set(types) <= set(card.types)
+        return (card.calibrator if knows else None) or self.calibration.trained
 
     def evaluate(
         self,
@@ -262,44 +308,48 @@ class Recogniser:
             CorpusError: the corpus has no such split.
             ConfigError: no such words.
         """
+        sentences, answers = self.answers(
+            corpus, domain, split,
+            types=types, free=free, batch_size=batch_size, by_sentence=by_sentence, words=words, progress=progress,
+        )  # fmt: skip
+        return evaluate(sentences, answers, self._types_of(corpus, domain, types))
+
+    def answers(
+        self,
+        corpus: Corpus,
+        domain: str | None,
+        split: str = "test",
+        *,
+        types: Sequence[str] | None = None,
+        words: str = WORDS[0],
+        **how: Any,
+    ) -> tuple[list[Sentence], list[Answer]]:
+        """The labelled sentences of a split of a corpus, and what is recognised in them.
+
+        Args:
+            domain: None asks the backbone alone, zero-shot, for the corpus's types.
+            split: "train", "dev" or "test".
+            types: look for these types instead of the domain's.
+            words: those of the "corpus", or those that `predict` cuts the "text" into.
+            how: further arguments of `recognise`.
+
+        Raises:
+            UnknownDomainError: there is no such domain.
+            CorpusError: the corpus has no such split.
+            ConfigError: no such words.
+        """
         check_corpus(corpus)
         if words not in WORDS:
             raise ConfigError(f"words is {words!r}; expected {' or '.join(WORDS)}")
         if split not in corpus.splits:
             raise CorpusError(f"corpus {corpus.name!r} has no split {split!r}; it has {', '.join(corpus.splits)}")
-        gold = corpus.splits[split] if words == WORDS[0] else [one.cut_anew() for one in corpus.splits[split]]
-        types = list(types or (corpus.types if domain is None else self.card(domain).types))
-        predictions = self.recognise(
-            gold, domain,
-            types=types, batch_size=batch_size, free=free, by_sentence=by_sentence, progress=progress,
-        )  # fmt: skip
-        return evaluate(gold, predictions, types)
+        sentences = corpus.splits[split] if words == WORDS[0] else [one.cut_anew() for one in corpus.splits[split]]
+        types = self._types_of(corpus, domain, types)
+        return sentences, self.recognise(sentences, domain, types=types, **how)
+
+    def _types_of(self, corpus: Corpus, domain: str | None, types: Sequence[str] | None) -> list[str]:
+        return list(types or (corpus.types if domain is None else self.card(domain).types))
 
     def reload(self, name: str | None = None) -> None:
         """Read stored domains, or one of them, anew when they are next used; what is not saved stays."""
         self._domains.reload(name)
-
-
-def check_corpus(corpus: object) -> None:
-    """Refuse anything else in the place of a corpus, as the path of one.
-
-    Raises:
-        ConfigError: It is no corpus.
-    """
-    if not isinstance(corpus, Corpus):
-        raise ConfigError(f"expected a Corpus, got {corpus!r}; Corpus.read(path) reads one")
-
-
-def sentence_of(text: str) -> Sentence:
-    """The words of a text.
-
-    Raises:
-        CorpusError: it is no Unicode.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise CorpusError(
-            f"character {error.start} of a text is half of a surrogate pair, which is no letter"
-        ) from error
-    return Sentence.from_text(text)

@@ -10,7 +10,7 @@ import torch
 from cpner.backbone.bank import PrefixBank
 from cpner.backbone.prefix import common_start
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
-from cpner.corpus.sentence import Prediction, Sentence, Span
+from cpner.corpus.sentence import Answer, Prediction, Sentence, Span
 from cpner.corpus.words import split_words
 from cpner.errors import ConfigError
 from cpner.instructor import Instructor
@@ -94,11 +94,11 @@ def test_a_long_text_has_the_entities_of_its_windows_at_their_places(tiny, prefi
     def finds_places(backbone, sources, prefix):
         longest.extend(len(source.ids) for source in sources)
         return [
-            [
+            Answer(
                 Prediction(Span(w, w + 1, "location"), 0.5)
                 for w, pieces in enumerate(by_word(source))
                 if pieces in [list(backbone.vocabulary.word(name)) for name in names]
-            ]
+            )
             for source in sources
         ]
 

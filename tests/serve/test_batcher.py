@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cpner.corpus import Sentence, Span
-from cpner.corpus.sentence import Prediction
+from cpner.corpus.sentence import Answer, Prediction
 from cpner.errors import UnknownDomainError
 from cpner.serve.batcher import Batcher, Item
 from cpner.serve.metrics import Metrics
@@ -37,7 +37,7 @@ class Slow:
     def pieces(self, sentence: Sentence) -> int:
         return len(sentence.words)
 
-    def recognise(self, items: Sequence[Item], between: Callable[[], None]) -> list[list[Prediction]]:
+    def recognise(self, items: Sequence[Item], between: Callable[[], None]) -> list[Answer]:
         self.batches.append([item.sentence.text for item in items])
         self.busy.set()
         assert self.go.wait(10)
@@ -46,7 +46,7 @@ class Slow:
         if len(items) == 1 and len(items[0].sentence.words) > 50:
             for _ in range(self.passes):
                 between()
-        return [[Prediction(Span(0, 1, "words"), len(item.sentence.words))] for item in items]
+        return [Answer([Prediction(Span(0, 1, "words"), len(item.sentence.words))]) for item in items]
 
 
 @contextmanager

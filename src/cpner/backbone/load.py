@@ -34,6 +34,7 @@ _FILES = [
     "tokenizer*",
     "spiece.model",
     "special_tokens_map.json",
+    "calibration.json",
 ]
 
 
@@ -47,6 +48,7 @@ class Backbone:
         window: the longest source, in pieces, that the backbone was made for.
         eight_bit: the model in 8 bits, if it predicts in them.
         fingerprint: of its weights; None computes it from them.
+        folder: where its files are; None for one that was made in memory.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Backbone:
         *,
         eight_bit: EightBitT5 | None = None,
         fingerprint: str | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.name = name
+        self.folder = folder
         self.vocabulary = vocabulary
         self.window = window
         self._t5 = t5
@@ -158,13 +162,16 @@ def load(name: str = EMBEDDED, *, device: str | None = None, precision: str | No
     vocabulary = Vocabulary(read_tokenizer(folder, name))
     precision = precision or _fastest(folder, device)
     if precision != INT8:
-        return Backbone(name, read(getattr(torch, precision)), vocabulary, window)
+        return Backbone(name, read(getattr(torch, precision)), vocabulary, window, folder=folder)
     if torch.device(device).type != "cpu":
         raise ConfigError(f"precision {INT8} is for processors; use float32 or bfloat16 on {device}")
     t5 = read(torch.float32)
     ranges = read_ranges(folder, t5, name) or measure_ranges(t5, vocabulary)
     eight_bit = EightBitT5(t5, ranges)
-    return Backbone(name, partial(read, torch.float32), vocabulary, window, eight_bit=eight_bit, fingerprint=digest(t5))
+    return Backbone(
+        name, partial(read, torch.float32), vocabulary, window,
+        eight_bit=eight_bit, fingerprint=digest(t5), folder=folder,
+    )  # fmt: skip
 
 
 def load_in_floats(name: str, device: str | None) -> Backbone:

@@ -31,6 +31,7 @@ COMMANDS = {
     "Use": {
         "predict": "Find entities in text.",
         "evaluate": "Score a domain on a labelled corpus.",
+        "calibrate": "Fit a domain's scores and thresholds on labelled sentences.",
         "domains": "List, show, remove, export and import stored domains.",
         "serve": "Answer over HTTP with all domains of a store.",
     },

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import click
 
+from cpner.calibration.assess import assess
 from cpner.cli.console import print_json, print_rich, progress_bar
 from cpner.cli.corpus import CorpusOptions, corpus_options
 from cpner.cli.options import Reader, batch_option, by_sentence_option, json_option, reader_options
+from cpner.cli.scores import ScoreOptions, score_options
 from cpner.corpus.sampling import spread
 from cpner.corpus.splits import SPLITS
 from cpner.corpus.words import WORDS
-from cpner.show.tables import report
+from cpner.evaluation import evaluate as compare
+from cpner.show.tables import calibration_tables, report
 
 
 @click.command()
@@ -32,6 +35,12 @@ from cpner.show.tables import report
 @by_sentence_option
 @batch_option
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png", help="Draw the scores.")
+@score_options
+@click.option("--calibration", is_flag=True, help="Also tell whether scores are probabilities, and what thresholds do.")
+@click.option("--calibrator", metavar="NAME", show_default="that of the domain",
+              help="With --calibration: the stored domain whose calibrator to use.")  # fmt: skip
+@click.option("--reliability", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png",
+              help="With --calibration: draw scores against what is right.")  # fmt: skip
 @json_option
 def evaluate(
     data: CorpusOptions,
@@ -45,6 +54,10 @@ def evaluate(
     by_sentence: bool | None,
     batch_size: int,
     plot: Path | None,
+    scores: ScoreOptions,
+    calibration: bool,
+    calibrator: str | None,
+    reliability: Path | None,
     as_json: bool,
 ) -> None:
     """Compare what a stored domain finds in CORPUS with its labels: scores by type and what went wrong.
@@ -53,9 +66,15 @@ def evaluate(
     Example:
       cpner evaluate sample:news --domain news --store store
       cpner evaluate sample:news --zero-shot --json
+      cpner evaluate sample:news --domain news --store store --calibration --reliability scores.png
     """
     if zero_shot == (domain is not None):
         raise click.UsageError("give --domain NAME, or --zero-shot for the bare backbone, not both or none")
+    if not calibration and (calibrator or reliability):
+        raise click.UsageError("--calibrator and --reliability go with --calibration")
+    if calibration and (free or scores.raw_scores):
+        raise click.UsageError("--calibration compares raw scores with calibrated ones: leave out --free, --raw-scores")
+    cut = scores.cut
     corpus = data.read()
     if split in corpus.splits:
         corpus.splits[split] = spread(corpus.splits[split], count)
@@ -71,17 +90,29 @@ def evaluate(
             err=True,
         )
     with progress_bar() as progress:
-        evaluation = ner.evaluate(
+        gold, answers = ner.answers(
             corpus, domain, split,
             types=types, free=free, batch_size=batch_size, by_sentence=by_sentence, words=words, progress=progress,
+            calibrated=not scores.raw_scores, cut=cut,
         )  # fmt: skip
+    evaluation = compare(gold, answers, types or ner.card(domain or "").types)
+    if calibrator is not None:
+        other = ner.card(calibrator).calibrator or ner.calibration.trained
+        answers = [other.apply(sentence, answer) for sentence, answer in zip(gold, answers, strict=True)]
+    assessment = assess(gold, answers) if calibration else None
+    if reliability and assessment:
+        from cpner.show.reliability import draw_reliability
+
+        draw_reliability(assessment, reliability, f"{domain or 'zero-shot'} on {corpus.name} ({split})")
+        click.echo(f"Wrote {reliability}", err=True)
     if plot:
         from cpner.show.pictures import draw_evaluation  # matplotlib takes long to load
 
         draw_evaluation(evaluation, plot, f"{domain or 'zero-shot'} on {corpus.name} ({split})")
         click.echo(f"Wrote {plot}", err=True)
     if as_json:
-        print_json(evaluation.to_json())
+        extra = {"calibration": assessment.to_json()} if assessment else {}
+        print_json({**evaluation.to_json(), **extra})
     else:
         title = f"{domain or 'zero-shot'} on {corpus.name} ({split})"
-        print_rich(report(evaluation, title))
+        print_rich(report(evaluation, title), *(calibration_tables(assessment) if assessment else ()))

@@ -14,6 +14,7 @@ import click
 
 from cpner.cli.console import progress_bar
 from cpner.cli.options import Reader, batch_option, by_sentence_option, reader_options, split_names
+from cpner.cli.scores import ScoreOptions, score_options
 from cpner.cli.texts import KINDS, Texts
 from cpner.files import replacing
 from cpner.progress import Progress, Report
@@ -62,6 +63,7 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
     show_default=True,
     help="Outputs to search among; 1 is greedy.",
 )
+@score_options
 def predict(
     text: str | None,
     domain: str | None,
@@ -75,6 +77,7 @@ def predict(
     beams: int,
     kind: str | None,
     on_error: str,
+    scores: ScoreOptions,
 ) -> None:
     """Find the entities of TEXT, or of each line of a file or of standard input (-).
 
@@ -83,17 +86,21 @@ def predict(
     A line may be a record of JSON with the key text. Its other keys stay in what is written as JSON, but for domain
     and entities. Exit code 3 says that lines were left out.
 
+    A score is the probability that the entity is right; --precision and --threshold leave out what is less sure.
+
     \b
     Example:
       cpner predict --domain news --store store "Ada Lovelace met Charles Babbage in London."
       cpner predict --domain news --store store --input texts.txt --output entities.jsonl
       cat texts.txt | cpner predict --types person,city --format table
+      cpner predict --domain news --store store --input texts.txt --precision 0.9
     """
     if domain is None and not types:
         raise click.UsageError("give --domain NAME, or --types A,B to look for types that no prefix was trained for")
     output = None if output == Path("-") else output
     if output and source and output.exists() and output.samefile(source):
         raise click.UsageError(f"{output} is the input, which would be lost: choose another --output")
+    cut = scores.cut
     texts = _open(text, source, kind, on_error == "skip")
     format = format or _format(output)
     ner = engine.load(domain)
@@ -101,7 +108,8 @@ def predict(
     on_screen = output is None and sys.stdout.isatty()
     title = f"Entities of {domain}" if domain else "Entities"
     with _out(output) as write, progress_bar(hidden=on_screen) as progress:
-        settings = {"types": list(types) or None, "beams": beams, "by_sentence": by_sentence}
+        settings: dict[str, Any] = {"types": list(types) or None, "beams": beams, "by_sentence": by_sentence}
+        settings |= {"calibrated": not scores.raw_scores, "cut": cut}
         tagged = _tag(ner, texts, domain, batch_size, progress, **settings)
         for piece in render(tagged, format, types=shown, title=title, colour=on_screen):
             write(piece)

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from cpner.corpus.evidence import Evidence
 from cpner.corpus.words import ink, split_words
 from cpner.errors import CorpusError
 
@@ -35,10 +36,38 @@ class Span(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """An entity that was recognised: its words, and its probability given what was written before it, in [0, 1]."""
+    """An entity that was recognised.
+
+    Attributes:
+        span: its words.
+        score: in [0, 1]. A recogniser gives the calibrated probability that it is right, a search the raw one.
+        evidence: what the search saw; None where it saw nothing, as without the grammar.
+    """
 
     span: Span
     score: float
+    evidence: Evidence | None = None
+
+    @property
+    def raw(self) -> float:
+        """The probability of its pieces, before any calibration, in [0, 1]."""
+        return self.score if self.evidence is None else self.evidence.raw
+
+
+class Answer(list[Prediction]):
+    """The entities of a sentence, ascending, and how certain it is that they are all.
+
+    Attributes:
+        end: log-probability of having written no further entity, in nats, at most 0.
+        score: calibrated probability that the sentence is right as a whole, in [0, 1]; None before calibration.
+    """
+
+    __slots__ = ("end", "score")
+
+    def __init__(self, predictions: Iterable[Prediction] = (), end: float = 0.0, score: float | None = None) -> None:
+        super().__init__(predictions)
+        self.end = end
+        self.score = score
 
 
 class Sentence:

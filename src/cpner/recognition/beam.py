@@ -15,12 +15,13 @@ import torch
 from cpner.backbone.load import Backbone
 from cpner.backbone.padding import mask_of, pad
 from cpner.backbone.prefix import Prefix
-from cpner.corpus.sentence import Prediction
+from cpner.corpus.sentence import Answer, Prediction
 from cpner.instructor import Source
 from cpner.instructor.grammar import DONE, LIST, Grammar, State, word_span
-from cpner.instructor.options import OPEN
+from cpner.instructor.options import CLOSE, OPEN
 from cpner.recognition.cache import Cache, keep_rows
 from cpner.recognition.decode import check_number, lay_out
+from cpner.recognition.trail import Trail
 
 
 class Output(NamedTuple):
@@ -29,8 +30,9 @@ class Output(NamedTuple):
     state: State
     piece: int  # the candidate that was written last
     total: float  # log-probability of all
-    score: float  # of the entity that is being written
+    trail: Trail  # of the entity that is being written
     predictions: tuple[Prediction, ...]
+    end: float = 0.0  # log-probability of no further entity
 
     @property
     def done(self) -> bool:
@@ -46,17 +48,19 @@ class Output(NamedTuple):
         if self.done or total == -math.inf:  # impossible outputs stand where a sentence has too few possible ones
             return self._replace(state=self.state._replace(mode=DONE), total=total)
         state, mention = grammar.advance(self.state, piece)
-        score = log if self.state.mode == LIST else self.score + log
+        trail = self.trail.longer(self.state.mode, self.allowed(grammar), log)
         predictions = self.predictions
         if mention is not None:
-            predictions = (*predictions, Prediction(word_span(source, mention), min(1.0, math.exp(score))))
-        return Output(state, piece, total, score, predictions)
+            evidence = trail.evidence()
+            predictions = (*predictions, Prediction(word_span(source, mention), evidence.raw, evidence))
+        ends = self.state.mode == LIST and piece == CLOSE
+        return Output(state, piece, total, trail, predictions, log if ends else self.end)
 
 
 @torch.inference_mode()
 def beam_search(
     backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None, *, beams: int
-) -> list[list[Prediction]]:
+) -> list[Answer]:
     """Recognise the entities of a batch by beam search under the grammar.
 
     Args:
@@ -65,7 +69,8 @@ def beam_search(
         beams: outputs that each sentence keeps, k; one is greedy search.
 
     Returns:
-        For each source its entities, ascending, without overlap.
+        For each source its entities, ascending, without overlap, with raw scores. The evidence of each tells which
+        share of the outputs' probability holds it.
 
     Raises:
         BackboneError: what the model computes is not finite.
@@ -85,7 +90,7 @@ def beam_search(
     weights = t5.output_weight[candidates]  # [B, C, d]
     outputs = []
     for grammar in grammars:
-        first = Output(grammar.advance(grammar.start(), OPEN)[0], OPEN, 0.0, 0.0, ())
+        first = Output(grammar.advance(grammar.start(), OPEN)[0], OPEN, 0.0, Trail(), ())
         outputs.append([first] + [first._replace(total=-math.inf)] * (beams - 1))
     going = list(range(len(sources)))  # sentences
     while going:
@@ -113,4 +118,19 @@ def beam_search(
             cache.keep([row * beams + k for row in stay for k in range(beams)])
             weights = keep_rows(weights, stay)
             going = [going[row] for row in stay]
-    return [sorted(best_first[0].predictions, key=lambda prediction: prediction.span) for best_first in outputs]
+    return [_answer(best_first) for best_first in outputs]
+
+
+def _answer(outputs: Sequence[Output]) -> Answer:
+    """The best output, its entities with the share of all outputs' probability that holds them."""
+    shares = [math.exp(output.total - outputs[0].total) for output in outputs]
+    answer = Answer(end=outputs[0].end)
+    for prediction in sorted(outputs[0].predictions, key=lambda prediction: prediction.span):
+        holding = sum(
+            share
+            for share, output in zip(shares, outputs, strict=True)
+            if any(other.span == prediction.span for other in output.predictions)
+        )
+        evidence = prediction.evidence and prediction.evidence._replace(mass=min(1.0, holding / sum(shares)))
+        answer.append(prediction._replace(evidence=evidence))
+    return answer

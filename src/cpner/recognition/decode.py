@@ -21,14 +21,15 @@ from torch import Tensor
 from cpner.backbone.load import Backbone
 from cpner.backbone.padding import mask_of, pad, pad_masked
 from cpner.backbone.prefix import Prefix, rows_of_members
-from cpner.corpus.sentence import Prediction
+from cpner.corpus.sentence import Answer, Prediction
 from cpner.errors import BackboneError
 from cpner.instructor import Source
 from cpner.instructor.draft import Draft
 from cpner.instructor.grammar import DONE, LAST, LIST, Grammar, Mention, State, word_span
-from cpner.instructor.options import OPEN
+from cpner.instructor.options import CLOSE, OPEN
 from cpner.instructor.parse import Parsed, parse
 from cpner.recognition.cache import Cache, keep_rows
+from cpner.recognition.trail import Trail
 
 DRAFT = 12  # pieces drafted for a pass of one row at most; of n rows, where each piece costs more, 12 / √n
 
@@ -40,7 +41,7 @@ class Writer:
         grammar: what may be written.
         pieces: candidates to feed to the model: the one that was chosen last, and what is drafted after it.
         allowed: for each of `pieces`, the set of candidates that may follow it.
-        predictions: entities so far.
+        answer: entities so far, with raw scores.
         done: nothing is left to choose.
     """
 
@@ -48,9 +49,9 @@ class Writer:
         self.source = source
         self.grammar = Grammar(source)
         self._draft = Draft(source, self.grammar)
-        self.predictions: list[Prediction] = []
+        self.answer = Answer()
         self.done = False
-        self._score = 0.0  # log-probability of the entity that is being written
+        self._trail = Trail()  # of the entity that is being written
         self._go_on(OPEN, self.grammar.advance(self.grammar.start(), OPEN)[0])  # the template's first sign is no choice
 
     @property
@@ -86,7 +87,9 @@ class Writer:
         """
         for i, state in enumerate(self._states):
             check_number(best[i])
-            self._score = best[i] if state.mode == LIST else self._score + best[i]
+            self._trail = self._trail.longer(state.mode, self.allowed[i], best[i])
+            if state.mode == LIST and choice[i] == CLOSE:
+                self.answer.end = best[i]
             drafted = i < len(self._closed) and self.pieces[i + 1] == choice[i]
             if drafted:
                 after = self._states[i + 1]
@@ -94,7 +97,8 @@ class Writer:
             else:
                 after, mention = self.grammar.advance(state, choice[i])
             if mention is not None:
-                self.predictions.append(Prediction(word_span(self.source, mention), min(1.0, math.exp(self._score))))
+                evidence = self._trail.evidence()
+                self.answer.append(Prediction(word_span(self.source, mention), evidence.raw, evidence))
             if not drafted:
                 break
         self._go_on(choice[i], after)
@@ -116,7 +120,7 @@ def decode(
     *,
     members: int = 1,
     draft: int = DRAFT,
-) -> list[list[Prediction]]:
+) -> list[Answer]:
     """Recognise the entities of a batch by greedy search under the grammar.
 
     Args:
@@ -127,7 +131,7 @@ def decode(
             0 is a pass for each piece. The outcome is the same.
 
     Returns:
-        For each source its entities, ascending, without overlap.
+        For each source its entities, ascending, without overlap, with raw scores.
 
     Raises:
         BackboneError: what the model computes is not finite.
@@ -166,7 +170,9 @@ def decode(
             cache.keep([row * members + i for row in stay for i in range(members)])
             output = keep_rows(output, stay)
             going = [going[row] for row in stay]
-    return [sorted(writer.predictions, key=lambda prediction: prediction.span) for writer in writers]
+    for writer in writers:
+        writer.answer.sort(key=lambda prediction: prediction.span)
+    return [writer.answer for writer in writers]
 
 
 def lay_out(backbone: Backbone, sources: Sequence[Source]) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from typing import Protocol
 from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
-from cpner.corpus.sentence import Prediction, Sentence, Span
+from cpner.corpus.sentence import Answer, Prediction, Sentence, Span
 from cpner.errors import ConfigError
 from cpner.instructor import Instructor, Source
 from cpner.progress import Progress, Report
@@ -29,7 +29,7 @@ _OVERLAP = 0.2  # share of a window that repeats the one before it: entities nea
 _LEAST_ROOM = 0.25  # share of the window that stays for the sentence, however long the options are
 LONGEST_SOURCE = 4096  # pieces, or twice the window: attention takes memory by the square of a source's length
 _PASS_AREA = 32 * 1024**2  # rows times squared length of what is decoded at once
-Search = Callable[[Backbone, Sequence[Source], Prefix | None], list[list[Prediction]]]
+Search = Callable[[Backbone, Sequence[Source], Prefix | None], list[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def recognise(
     free: bool = False,
     search: Search | None = None,
     progress: Report | None = None,
-) -> list[list[Prediction]]:
+) -> list[Answer]:
     """Find the entities of sentences, each with the prefix or the ensemble of its domain.
 
     Args:
@@ -85,7 +85,7 @@ def recognise(
         progress: called after every batch.
 
     Returns:
-        For each task its entities, ascending, without overlap, in the sentence's words.
+        For each task its entities, ascending, without overlap, in the sentence's words, with raw scores.
 
     Raises:
         ConfigError: an ensemble that agrees on probabilities is asked to generate freely, or to search otherwise.
@@ -94,7 +94,7 @@ def recognise(
     groups: dict[str | None, list[int]] = {}  # None: all that are no ensemble; they share their batches
     for i, task in enumerate(tasks):
         groups.setdefault(task.domain if task.domain in ensembles else None, []).append(i)
-    predictions: list[list[Prediction]] = [[] for _ in tasks]
+    predictions: list[Answer] = [Answer() for _ in tasks]
     plain_search = _freely if free else search or decode
     done = 0
     for name, places in groups.items():
@@ -121,10 +121,10 @@ def _by_prefix(
     search: Search,
     batch_size: int,
     progress: Report | None,
-) -> list[list[Prediction]]:
+) -> list[Answer]:
     """The entities of sentences, window by window."""
     windows = [_windows(backbone, task) for task in tasks]
-    answers: list[list[list[Prediction]]] = [[[] for _ in task_windows] for task_windows in windows]
+    answers: list[list[Answer]] = [[Answer() for _ in task_windows] for task_windows in windows]
     rows = [
         _Row(i, w, task.prompt.source(part(task.sentence, window)))
         for i, task in enumerate(tasks)
@@ -147,7 +147,7 @@ def _by_vote(
     search: Search,
     batch_size: int,
     progress: Report | None,
-) -> list[list[Prediction]]:
+) -> list[Answer]:
     """The entities that the members of one ensemble agree on, each of which reads the sentences by itself."""
     answers = [
         _by_prefix(backbone, tasks, bank, search, batch_size, _part(progress, i, 1, len(members)))
@@ -241,17 +241,23 @@ def _batches(
             yield batch, bank.rows([tasks[row.task].domain for row in batch])
 
 
-def _freely(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None) -> list[list[Prediction]]:
-    return [[Prediction(span, 1.0) for span in parsed.spans] for parsed in decode_freely(backbone, sources, prefix)]
+def _freely(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None) -> list[Answer]:
+    freely = decode_freely(backbone, sources, prefix)
+    return [Answer(Prediction(span, 1.0) for span in parsed.spans) for parsed in freely]
 
 
-def _merge(task: Task, windows: Sequence[Window], answers: Sequence[Sequence[Prediction]]) -> list[Prediction]:
+def _merge(task: Task, windows: Sequence[Window], answers: Sequence[Answer]) -> Answer:
     """One list of entities in the words of the sentence, of those of each window in its own words."""
     if len(windows) == 1:
-        return list(answers[0])
+        return answers[0]
     moved = [
-        [Prediction(Span(span.start + w.start, span.end + w.start, span.type), score) for span, score in answer]
-        for w, answer in zip(windows, answers, strict=True)
+        [one._replace(span=_moved(one.span, window.start)) for one in answer]
+        for window, answer in zip(windows, answers, strict=True)
     ]
     spans = [[prediction.span for prediction in answer] for answer in moved]
-    return [moved[w][i] for w, i in choose(spans, windows, len(task.sentence.words))]
+    chosen = [moved[w][i] for w, i in choose(spans, windows, len(task.sentence.words))]
+    return Answer(chosen, sum(answer.end for answer in answers))
+
+
+def _moved(span: Span, words: int) -> Span:
+    return Span(span.start + words, span.end + words, span.type)

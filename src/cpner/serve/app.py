@@ -16,9 +16,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from cpner.corpus.checks import sentence_of
 from cpner.errors import CpnerError
 from cpner.ner import CPNER
-from cpner.recogniser import sentence_of
 from cpner.serve.batcher import Batcher, Item
 from cpner.serve.compat import gliner, huggingface, kserve, label_studio, presidio
 from cpner.serve.context import Context, Endpoint

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from cpner.corpus.sentence import Prediction, Sentence
+from cpner.corpus.sentence import Answer, Sentence
 from cpner.serve.metrics import Metrics
 from cpner.serve.problems import ProblemError, overloaded
 from cpner.serve.settings import ServeSettings
@@ -24,7 +24,7 @@ from cpner.serve.settings import ServeSettings
 _log = logging.getLogger("cpner.serve")
 _LEARN = 0.2  # weight of the newest batch in the measured rate
 Result = TypeVar("Result")
-Predictions = list[Prediction]
+Predictions = Answer
 
 
 class Engine(Protocol):

@@ -10,8 +10,8 @@ from typing import Any
 
 from starlette.requests import Request
 
-from cpner.corpus.sentence import Entity, Prediction, Sentence
-from cpner.recogniser import sentence_of
+from cpner.corpus.checks import sentence_of
+from cpner.corpus.sentence import Answer, Entity, Prediction, Sentence
 from cpner.serve.batcher import Item
 from cpner.serve.context import Context
 from cpner.serve.problems import ProblemError
@@ -94,17 +94,27 @@ async def find(
         ProblemError: 413 too many or too long, 429 too many wait, 504 too late.
         CpnerError: see `CPNER.recognise`.
     """
+    return [entities for entities, _ in await find_scored(context, request, texts, domains, ask)]
+
+
+async def find_scored(
+    context: Context, request: Request, texts: Sequence[str], domains: Iterable[str | None], ask: Ask
+) -> list[tuple[list[Entity], float]]:
+    """The entities of texts whose scores are high enough, each with the probability that all of a text is right.
+
+    Raises:
+        ProblemError: 413 too many or too long, 429 too many wait, 504 too late.
+        CpnerError: see `CPNER.recognise`.
+    """
     check_count(context, len(texts))
     check_ask(context, ask)
     items = [make_item(context, text, domain, ask) for text, domain in zip(texts, domains, strict=True)]
     context.batcher.submit(items)
-    predictions = await wait(request, items)
-    return [entities_of(item, one, ask) for item, one in zip(items, predictions, strict=True)]
+    answers = await wait(request, items)
+    return [(entities_of(item, one, ask), one.score or 0.0) for item, one in zip(items, answers, strict=True)]
 
 
-async def find_bulk(
-    context: Context, request: Request, sentences: Sequence[Sentence], domain: str
-) -> list[list[Prediction]]:
+async def find_bulk(context: Context, request: Request, sentences: Sequence[Sentence], domain: str) -> list[Answer]:
     """The entities of many sentences, a few batches of which are in the queue at a time.
 
     Raises:
@@ -114,7 +124,7 @@ async def find_bulk(
     settings = context.settings
     if len(sentences) > settings.max_lines:
         raise ProblemError(413, "too_large", f"{len(sentences):,} sentences; at most {settings.max_lines:,}")
-    predictions: list[list[Prediction]] = []
+    predictions: list[Answer] = []
     room = 2 * settings.batch_size
     for start in range(0, len(sentences), room):
         items = [_item(context, sentence, domain, Ask()) for sentence in sentences[start : start + room]]
@@ -153,7 +163,7 @@ def entities_of(item: Item, predictions: Iterable[Prediction], ask: Ask) -> list
     return [item.sentence.entity(one.span, one.score) for one in predictions if ask.wants(one)]
 
 
-async def wait(request: Request, items: Sequence[Item]) -> list[list[Prediction]]:
+async def wait(request: Request, items: Sequence[Item]) -> list[Answer]:
     """Wait for all items; if the client leaves, nobody waits for them any more.
 
     Raises:
@@ -166,7 +176,7 @@ async def wait(request: Request, items: Sequence[Item]) -> list[list[Prediction]
         latest = max((item.deadline for item in items), default=time.monotonic() + 1)
         await asyncio.wait([gone, everything], timeout=latest - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
         if everything.done():
-            predictions: list[list[Prediction]] = everything.result()
+            predictions: list[Answer] = everything.result()
             return predictions
         if gone.done():
             raise ProblemError(499, "gone", "the client has left")

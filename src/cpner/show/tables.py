@@ -1,15 +1,18 @@
-"""Tables: for the terminal, those of an evaluation, and in Markdown."""
+"""Tables: for the terminal, those of an evaluation and of its scores, and in Markdown."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cpner.calibration.assess import Assessment
+from cpner.calibration.report import COVERAGES, Calibration
 from cpner.corpus.sentence import Entity, Sentence, Span
 from cpner.evaluation import Evaluation, Finding, Score
 
@@ -82,6 +85,34 @@ def example_table(examples: Iterable[Finding]) -> Table:
             _context(finding),
         )
     return table
+
+
+def calibration_tables(assessment: Assessment) -> list[RenderableType]:
+    """Tabulate how good scores are, and what thresholds do."""
+    columns = {"raw": assessment.raw, "calibrated": assessment.calibrated, "sentences": assessment.sentences}
+    known = {name: part for name, part in columns.items() if part is not None}
+    table = figure_table("Are scores probabilities?", "", *known)
+    rows: dict[str, Callable[[Calibration], str]] = {
+        "scored": lambda part: f"{part.entities:,}",
+        "calibration error (ECE)": lambda part: f"{part.ece:.3f}",
+        "its 95 % interval": lambda part: f"{part.low:.3f} to {part.high:.3f}",
+        "of perfect scores, by chance": lambda part: f"{part.noise:.3f}",
+        "Brier score": lambda part: f"{part.brier:.4f}",
+        "its refinement": lambda part: f"{part.refinement:.4f}",
+        "risk over coverages (AURC)": lambda part: f"{part.aurc:.4f}",
+        **{f"right of the surest {at} %": partial(_share_right, at) for at in COVERAGES},
+    }
+    for name, figure in rows.items():
+        table.add_row(name, *(figure(part) for part in known.values()))
+    curve = figure_table("Thresholds", "least score", "precision", "recall", "F1", "entities")
+    for point in assessment.curve:
+        figures = (f"{value:.2f}" for value in (point.precision, point.recall, point.f1))
+        curve.add_row(f"{point.threshold:.1f}", *figures, f"{point.entities:,}")
+    return [table, curve]
+
+
+def _share_right(coverage: int, part: Calibration) -> str:
+    return f"{100 * part.precision_at[coverage]:.1f} %"
 
 
 def _cell(value: object) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
+from cpner.calibration.calibrator import Calibrator
 from cpner.corpus.ends import SINGLE
 from cpner.corpus.type_names import can_name_type
 from cpner.errors import ConfigError, PrefixMismatchError, StoreError, one_line
@@ -57,6 +58,7 @@ class DomainCard:
             that each has `length / len(members)` positions. Empty: one prefix.
         vote: how members agree: on "probabilities" or on "predictions".
         shapes: of the tensors by attention, [L, 2, H, K, D]; `Store.save` fills it in.
+        calibration: what turns raw scores into probabilities, as `Calibrator.to_json` gives it; empty: the backbone's.
 
     Raises:
         StoreError: a field is of the wrong kind, or the name can't be stored.
@@ -80,6 +82,12 @@ class DomainCard:
     members: list[str] = field(default_factory=list)
     vote: str = "probabilities"
     shapes: dict[str, list[int]] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def calibrator(self) -> Calibrator | None:
+        """The domain's calibrator; None: the backbone's default."""
+        return Calibrator.from_json(self.calibration)
 
     @property
     def config(self) -> PrefixConfig:
@@ -122,6 +130,7 @@ class DomainCard:
         if odd := set(self.shapes) - set(ATTENTIONS):
             raise StoreError(f"shapes are of {_short(min(odd))}, which is none of {list(ATTENTIONS)}")
         check_shapes(self.shapes)
+        Calibrator.from_json(self.calibration)
         length = self._check_prefix().length
         if self.vote not in VOTES or (self.members and length % len(self.members)):
             raise StoreError(

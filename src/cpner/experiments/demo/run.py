@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cpner.corpus import Corpus, Sentence, sample_names
-from cpner.corpus.sentence import Prediction
+from cpner.corpus.sentence import Answer
 from cpner.errors import ConfigError, did_you_mean
 from cpner.evaluation import evaluate, paired_bootstrap
 from cpner.experiments.demo.result import (
@@ -168,7 +168,7 @@ class _Demo:
         self.done += 1
         return result
 
-    def _train(self, size: int, sample: Corpus, kind: str, variants: list[Variant]) -> list[list[Prediction]]:
+    def _train(self, size: int, sample: Corpus, kind: str, variants: list[Variant]) -> list[Answer]:
         """Train a variant of the target; gives what it finds in the test split."""
         warm = f"{self.target.name}-{size}"
         name = f"{warm}-{kind}"

@@ -22,7 +22,7 @@ from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import PrefixConfig
 from cpner.backbone.start import fresh
 from cpner.corpus import Corpus, Sentence
-from cpner.corpus.sentence import Prediction
+from cpner.corpus.sentence import Answer
 from cpner.errors import ConfigError, MissingExtraError, did_you_mean
 from cpner.instructor import Instructor, Source
 from cpner.progress import Report
@@ -77,7 +77,7 @@ class Tuned:
     best_f1: float | None
     seconds: float
 
-    def recognise(self, sentences: Sequence[Sentence], *, progress: Report | None = None) -> list[list[Prediction]]:
+    def recognise(self, sentences: Sequence[Sentence], *, progress: Report | None = None) -> list[Answer]:
         """The entities of sentences, as `CPNER.recognise` gives them."""
         prefixes = {} if self.prefix is None else {"": self.prefix}
         bank = PrefixBank(prefixes, device=self.backbone.device, dtype=self.backbone.dtype)

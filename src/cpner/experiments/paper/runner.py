@@ -16,7 +16,7 @@ from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import PrefixConfig, part_shape
 from cpner.backbone.start import quiet_start
 from cpner.corpus import Corpus, Sentence
-from cpner.corpus.sentence import Prediction
+from cpner.corpus.sentence import Answer
 from cpner.experiments.paper.baselines import tune
 from cpner.experiments.paper.budget import Budget
 from cpner.experiments.paper.cells import MIT, PUBLISHED_SHOTS, Cell
@@ -33,7 +33,7 @@ class Outcome:
     """What came of a cell: what was recognised in the test split, and what else is known."""
 
     corpus: Corpus
-    predicted: list[list[Prediction]] | None  # None where nothing was predicted
+    predicted: list[Answer] | None  # None where nothing was predicted
     facts: dict[str, Any] = field(default_factory=dict)
 
 

@@ -102,23 +102,23 @@ async def setup(context: Context, request: Request) -> Response:
 
 
 async def predict(context: Context, request: Request) -> Response:
-    """Predict the regions of tasks; the score is that of the least certain one."""
+    """Predict the regions of tasks; the score is the probability that a task is right as a whole."""
     asked = await read_json(request, TasksRequest, context.settings.max_body)
     labelling = read_labelling(asked.label_config)
     domain = _domain(context, project_id(asked.project))
     version = _version(context, domain)
     texts = [task.data.get(labelling.text_key) for task in asked.tasks]
-    answers = await work.find(
+    answers = await work.find_scored(
         context, request, [text if isinstance(text, str) else "" for text in texts], [domain] * len(texts),
         work.Ask(labelling.types),
     )  # fmt: skip
     results = [
         {
             "result": _regions(text, entities, labelling) if isinstance(text, str) else [],
-            "score": min((one.score or 0.0 for one in entities), default=1.0),
+            "score": score,
             "model_version": version,
         }
-        for text, entities in zip(texts, answers, strict=True)
+        for text, (entities, score) in zip(texts, answers, strict=True)
     ]
     return answer({"results": results})
 

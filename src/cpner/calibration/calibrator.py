@@ -1,0 +1,140 @@
+"""Calibrators: from what a search saw to the probability that an entity, or a whole sentence, is right."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from cpner.calibration.features import ENTITY, SENTENCE, entity_features, sentence_features
+from cpner.calibration.thresholds import Thresholds
+from cpner.corpus.evidence import Evidence
+from cpner.corpus.sentence import Answer, Prediction, Sentence
+from cpner.errors import StoreError, shorten
+
+VERSION = 1  # of the features: the weights of another version are not read
+KINDS = ("default", "temperature", "logistic", "isotonic")
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Calibrator:
+    """Turns evidence into probabilities.
+
+    Attributes:
+        kind: how it was fitted, one of `KINDS`.
+        weights: of the features of an entity.
+        sentence: weights of the features of a sentence.
+        knots: (logistic score, probability), both rising, of a further isotonic step; empty for none.
+        entities: held-out entities that it was fitted on.
+        sentences: held-out sentences that it was fitted on.
+        thresholds: chosen on the same entities, each scored by a calibrator that had not seen it.
+    """
+
+    kind: str
+    weights: tuple[float, ...]
+    sentence: tuple[float, ...]
+    knots: tuple[tuple[float, float], ...] = ()
+    entities: int = 0
+    sentences: int = 0
+    thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def apply(self, sentence: Sentence, answer: Answer) -> Answer:
+        """The same entities with calibrated scores, and the probability that they are right and all."""
+        scored = Answer(map(self._scored, answer), answer.end, 1.0)
+        if not sentence.words:
+            return scored
+        whole = _sigmoid(_dot(self.sentence, sentence_features(scored, len(sentence.words))))
+        scored.score = min([whole, *(one.score for one in scored)])  # no sentence is surer than its entities
+        return scored
+
+    def probability(self, evidence: Evidence) -> float:
+        """The probability that an entity is right, in [0, 1]."""
+        p = _sigmoid(_dot(self.weights, entity_features(evidence)))
+        return _interpolated(self.knots, p) if self.knots else p
+
+    def _scored(self, prediction: Prediction) -> Prediction:
+        if prediction.evidence is None:
+            return prediction
+        return Prediction(prediction.span, self.probability(prediction.evidence), prediction.evidence)
+
+    def to_json(self) -> dict[str, Any]:
+        """A table that a card can hold, of a few hundred bytes."""
+        return {
+            "version": VERSION,
+            "kind": self.kind,
+            "weights": [round(weight, _DIGITS) for weight in self.weights],
+            "sentence": [round(weight, _DIGITS) for weight in self.sentence],
+            "knots": [[round(value, _DIGITS) for value in knot] for knot in self.knots],
+            "entities": self.entities,
+            "sentences": self.sentences,
+            "thresholds": self.thresholds.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> Self | None:
+        """The inverse of `to_json`; None for no table, and for one of another version of the features.
+
+        Raises:
+            StoreError: a field is missing or holds what it can't.
+        """
+        version = table.get("version")
+        if not table or (type(version) is int and version > VERSION):
+            return None
+        if version != VERSION:
+            raise StoreError(f"calibration has version {shorten(repr(version))}; expected {VERSION}")
+        kind = table.get("kind")
+        if kind not in KINDS:
+            raise StoreError(f"calibration has kind {shorten(repr(kind))}; expected one of {', '.join(KINDS)}")
+        knots = table.get("knots", [])
+        if not isinstance(knots, list | tuple) or not all(_is_row(knot, 2) for knot in knots):
+            raise StoreError("calibration has knots that are no pairs of numbers")
+        columns = list(zip(*knots, strict=True))
+        if any(list(column) != sorted(column) or column[0] < 0 or column[-1] > 1 for column in columns):
+            raise StoreError("calibration has knots that do not rise from 0 to 1")
+        counts = [table.get(name, 0) for name in ("entities", "sentences")]
+        if any(type(count) is not int or count < 0 for count in counts):
+            raise StoreError(f"calibration counts {shorten(repr(counts))}; expected whole numbers")
+        return cls(
+            str(kind),
+            _weights(table, "weights", ENTITY),
+            _weights(table, "sentence", SENTENCE),
+            tuple((float(x), float(p)) for x, p in knots),
+            counts[0],
+            counts[1],
+            Thresholds.from_json(table.get("thresholds", {})),
+        )
+
+
+def _weights(table: Mapping[str, Any], name: str, features: Sequence[str]) -> tuple[float, ...]:
+    row: Any = table.get(name)
+    if not _is_row(row, len(features)) or any(weight < 0 for weight in row[1:]):
+        raise StoreError(
+            f"calibration has {name} {shorten(repr(row))}; expected {len(features)} numbers, from the second on not "
+            "below 0"
+        )
+    return tuple(float(weight) for weight in row)
+
+
+def _is_row(row: Any, length: int) -> bool:
+    is_list = isinstance(row, list | tuple) and len(row) == length
+    return is_list and all(type(value) in (int, float) and abs(value) < 1e6 for value in row)
+
+
+def _dot(weights: Sequence[float], features: Sequence[float]) -> float:
+    return sum(weight * feature for weight, feature in zip(weights, features, strict=True))
+
+
+def _sigmoid(x: float) -> float:
+    return 0.5 * (1.0 + math.tanh(0.5 * x))
+
+
+def _interpolated(knots: Sequence[tuple[float, float]], x: float) -> float:
+    """The function through these knots, linear between them, flat beyond them."""
+    at = bisect_right(knots, x, key=lambda knot: knot[0])
+    if at in (0, len(knots)):
+        return knots[min(at, len(knots) - 1)][1]
+    (left, low), (right, high) = knots[at - 1 : at + 1]
+    return low + (high - low) * (x - left) / (right - left)
