@@ -326,12 +326,7 @@ class Recogniser:
     ) -> tuple[list[Sentence], list[Answer]]:
         """The labelled sentences of a split of a corpus, and what is recognised in them.
 
-        Args:
-            domain: None asks the backbone alone, zero-shot, for the corpus's types.
-            split: "train", "dev" or "test".
-            types: look for these types instead of the domain's.
-            words: those of the "corpus", or those that `predict` cuts the "text" into.
-            how: further arguments of `recognise`.
+        Args are those of `evaluate`; `how` are further ones of `recognise`.
 
         Raises:
             UnknownDomainError: there is no such domain.

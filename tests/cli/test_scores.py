@@ -41,9 +41,9 @@ def test_raw_scores_are_others_of_the_same_entities(stored):
         (("--thresholds", "person"), "'person' is not TYPE=SCORE"),
         (("--thresholds", "person=2"), "not TYPE=SCORE"),
         (("--threshold", "high"), "'high' is not a valid float"),
-        (("--threshold", "0.5", "--precision", "0.9"), "exclude each other"),
-        (("--precision", "0.9", "--raw-scores"), "leave out --raw-scores"),
-        (("--precision", str(LEVELS[-1])), "can't be promised"),
+        (("--threshold", "0.5", "--least-precision", "0.9"), "exclude each other"),
+        (("--least-precision", "0.9", "--raw-scores"), "leave out --raw-scores"),
+        (("--least-precision", str(LEVELS[-1])), "can't be promised"),
     ],
 )
 def test_mistakes_are_told(stored, options, message):

@@ -86,14 +86,14 @@ def predict(
     A line may be a record of JSON with the key text. Its other keys stay in what is written as JSON, but for domain
     and entities. Exit code 3 says that lines were left out.
 
-    A score is the probability that the entity is right; --precision and --threshold leave out what is less sure.
+    A score is the probability that the entity is right; --least-precision and --threshold leave out what is less sure.
 
     \b
     Example:
       cpner predict --domain news --store store "Ada Lovelace met Charles Babbage in London."
       cpner predict --domain news --store store --input texts.txt --output entities.jsonl
       cat texts.txt | cpner predict --types person,city --format table
-      cpner predict --domain news --store store --input texts.txt --precision 0.9
+      cpner predict --domain news --store store --input texts.txt --least-precision 0.9
     """
     if domain is None and not types:
         raise click.UsageError("give --domain NAME, or --types A,B to look for types that no prefix was trained for")

@@ -18,18 +18,20 @@ class ScoreOptions:
 
     threshold: float | str | None
     thresholds: dict[str, float]
-    precision: float | None
+    least_precision: float | None
     raw_scores: bool
 
     @property
     def cut(self) -> Cut | None:
         """What to leave out; None for nothing."""
-        if self.threshold is None and not self.thresholds and self.precision is None:
+        if self.threshold is None and not self.thresholds and self.least_precision is None:
             return None
-        if self.raw_scores and (self.precision is not None or self.threshold == _BEST):
-            raise click.UsageError("--precision and --threshold best are of calibrated scores: leave out --raw-scores")
+        if self.raw_scores and (self.least_precision is not None or self.threshold == _BEST):
+            raise click.UsageError(
+                "--least-precision and --threshold best are of calibrated scores: leave out --raw-scores"
+            )
         least = None if isinstance(self.threshold, str) else self.threshold
-        return Cut(least, self.thresholds, self.threshold == _BEST, self.precision)
+        return Cut(least, self.thresholds, self.threshold == _BEST, self.least_precision)
 
 
 def _threshold(ctx: click.Context, parameter: click.Parameter, value: str | None) -> float | str | None:
@@ -61,7 +63,7 @@ score_options = gather(
                  help="Leave out entities with a lower score; best: than those of the card, for the best F1."),
     click.option("--thresholds", callback=_pairs, metavar="TYPE=SCORE,...",
                  help="Least scores of types, where they differ."),
-    click.option("--precision", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="P",
+    click.option("--least-precision", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="P",
                  help="Leave out what keeps precision below P; the domain's held-out sentences promise it."),
     click.option("--raw-scores", is_flag=True, help="Probabilities of the written pieces, not of being right."),
 )  # fmt: skip
