@@ -18,7 +18,7 @@ SOURCE = TESTS.parent / "src"
 LAYERS = [  # lowest first; packages and modules of one layer don't know each other
     {"__init__"},  # the version and the public names, which load late
     {"errors", "progress"},
-    {"files", "settings", "machine"},
+    {"files", "settings", "machine", "cluster"},
     {"corpus"},
     {"evaluation"},
     {"calibration"},
@@ -29,7 +29,7 @@ LAYERS = [  # lowest first; packages and modules of one layer don't know each ot
     {"store", "transfer", "pretraining"},
     {"recogniser", "calibrating"},
     {"ner", "integrations"},
-    {"bench", "experiments", "serve", "client"},
+    {"bench", "experiments", "serve", "client", "annotation"},
     {"cli"},
     {"__main__"},
 ]

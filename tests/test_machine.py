@@ -68,3 +68,20 @@ def test_threads_are_as_many_as_asked_and_rest(environment: dict[str, str], poli
     told = subprocess.run(run, env=kept | environment, capture_output=True, text=True, check=True).stdout
 
     assert told.split() == [policy, "3", "3"]
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, time\n"
+        "from multiprocessing import get_context\n"
+        "from cpner.machine import end_with_parent\n\n"
+        "def work():\n    end_with_parent()\n    print(os.getpid(), flush=True)\n    time.sleep(600)\n\n"
+        "if __name__ == '__main__':\n    get_context('spawn').Process(target=work).start()\n    time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert int(parent.stdout.readline()) != parent.pid
+        parent.kill()
+        rest, _ = parent.communicate(timeout=60)  # the pipe ends when the last process that holds it does
+    assert rest == ""

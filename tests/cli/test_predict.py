@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import zipfile
@@ -251,6 +252,33 @@ def test_a_line_without_end_is_refused_within_bounds(stored, tmp_path):
     assert (skipped.exit_code, skipped.stdout.count("\n")) == (3, 2)
     assert endless.exit_code == 2
     assert "/dev/zero, line 1: is longer than 16 MB" in endless.stderr
+
+
+@pytest.mark.parametrize("key", ["entities", "domain"])
+def test_a_key_of_a_record_is_never_replaced(stored, tmp_path, key):
+    source = tmp_path / "in.jsonl"
+    source.write_text(json.dumps({"text": "Ada left Rome.", key: "mine"}), "utf-8")
+    arguments = ("predict", "--domain", "one", "--store", stored, "--input", source)
+
+    refused = cpner(*arguments)
+    named = cpner(*arguments, "--into", "predicted")
+
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert f"line 1: has '{key}' already" in refused.stderr and "--into KEY" in refused.stderr
+    record = json.loads(named.stdout)
+    assert list(record) == ["text", key, "predicted"] and record[key] == "mine"
+    assert isinstance(record["predicted"], list)
+
+
+def test_tables_and_packed_files_are_read(stored, tmp_path):
+    table = tmp_path / "in.csv.gz"
+    table.write_bytes(gzip.compress(b'id,body\n7,"Ada left Rome, at last."\n'))
+
+    result = cpner("predict", "--domain", "one", "--store", stored, "--input", table, "--text", "body")
+
+    record = json.loads(result.stdout)
+    assert list(record) == ["id", "body", "domain", "entities"]
+    assert (record["id"], record["body"]) == ("7", "Ada left Rome, at last.")
 
 
 BAD = [b"{", b"[]", b'{"text": 3}', b'{"text": "\\ud800"}', b'{"text": "b\xff"}']

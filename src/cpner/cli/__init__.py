@@ -30,6 +30,7 @@ COMMANDS = {
     },
     "Use": {
         "predict": "Find entities in text.",
+        "annotate": "Find entities in millions of texts, with all cores or a cluster; stopped runs go on.",
         "evaluate": "Score a domain on a labelled corpus.",
         "calibrate": "Fit a domain's scores and thresholds on labelled sentences.",
         "domains": "List, show, remove, export and import stored domains.",
@@ -46,6 +47,7 @@ COMMANDS = {
 }
 _HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # new in click 8.2; its message is the whole help
 _NAMES = [name for section in COMMANDS.values() for name in section]
+_GOING_ON = ("annotate", "reproduce")  # by themselves
 USAGE = 2
 INTERRUPTED = 130  # as a shell reports a process that SIGINT ended
 
@@ -55,8 +57,7 @@ class Interrupted(click.ClickException):
 
     exit_code = INTERRUPTED
 
-    def __init__(self, resumable: bool = False) -> None:
-        hint = " Run the same command with --resume to go on from the last checkpoint." if resumable else ""
+    def __init__(self, hint: str = "") -> None:
         super().__init__(f"stopped.{hint}")
 
 
@@ -96,7 +97,7 @@ class Main(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise Interrupted(_resumable(self.get_command(ctx, ctx.invoked_subcommand or ""))) from error
+            raise Interrupted(_way_on(self.get_command(ctx, ctx.invoked_subcommand or ""))) from error
 
     def main(
         self,
@@ -146,8 +147,13 @@ def _show_defaults(command: click.Command) -> None:
             option.show_default = "none" if option.to_info_dict()["default"] is None else True
 
 
-def _resumable(command: click.Command | None) -> bool:
-    return any(parameter.name == "resume" for parameter in getattr(command, "params", ()))
+def _way_on(command: click.Command | None) -> str:
+    """How a command that was stopped goes on from there; empty if it can't."""
+    if command is not None and command.name in _GOING_ON:
+        return " Run the same command to go on from there."
+    if any(parameter.name == "resume" for parameter in getattr(command, "params", ())):
+        return " Run the same command with --resume to go on from the last checkpoint."
+    return ""
 
 
 def _is_expected(error: Exception) -> bool:

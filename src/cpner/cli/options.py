@@ -14,7 +14,7 @@ import click
 from cpner.backbone import EMBEDDED
 from cpner.errors import ConfigError, StoreError
 from cpner.machine import set_threads
-from cpner.settings import MOST_SENTENCES
+from cpner.settings import MOST_BEAMS, MOST_SENTENCES
 
 if TYPE_CHECKING:
     from cpner.backbone.shape import PrefixConfig
@@ -76,6 +76,17 @@ resume_option = click.option("--resume", is_flag=True, help="Go on from the last
 batch_option = click.option(
     "--batch-size", type=click.IntRange(1, MOST_SENTENCES), default=32, help="Sentences that are read at once."
 )
+types_option = click.option("--types", callback=split_names, metavar="A,B", show_default="those of the domain",
+                            help="Find these types; without --domain zero-shot.")  # fmt: skip
+beams_option = click.option("--beams", type=click.IntRange(1, MOST_BEAMS), default=1, show_default=True,
+                            help="Outputs to search among; 1 is greedy.")  # fmt: skip
+text_option = click.option("--text", "text_key", default="text", metavar="KEY",
+                           help="The key or column of a record that holds its text.")  # fmt: skip
+into_option = click.option("--into", metavar="KEY", show_default="keys domain and entities are added",
+                           help="The new key of a record that gets the entities.")  # fmt: skip
+on_error_option = click.option("--on-error", type=click.Choice(("stop", "skip")), default="stop", show_default=True,
+                               help="At a bad line: stop, or leave it out; what comes before it is kept either way.",
+                               )  # fmt: skip
 by_sentence_option = click.option(
     "--by-sentence/--whole-texts",
     default=None,
@@ -139,6 +150,18 @@ class Reader:
             domain: A domain that must be stored; None takes any stored domain's backbone.
             create: Whether the store may be new.
         """
+        backbone = self.find(domain, create=create)
+        from cpner.ner import CPNER  # after the checks: torch takes long to load
+
+        return CPNER.load(backbone, store=self.store, device=self.device, precision=self.precision)
+
+    def find(self, domain: str | None = None, *, create: bool = False) -> str:
+        """The backbone's name: of the one asked for, that of a stored domain, or the embedded one.
+
+        Args:
+            domain: A domain that must be stored; None takes any stored domain's backbone.
+            create: Whether the store may be new.
+        """
         if self.store is None and domain is not None:
             raise click.UsageError(f"give --store DIR, the folder that holds the domain {domain!r}")
         stored = EMBEDDED
@@ -149,9 +172,7 @@ class Reader:
                 f"{_whose(domain)} was made for the backbone {stored!r}, which is not on this machine; "
                 f"if you trust it, fetch it from the Hugging Face hub with --backbone {stored}, or name a folder"
             )
-        from cpner.ner import CPNER  # after the checks: torch takes long to load
-
-        return CPNER.load(self.backbone or stored, store=self.store, device=self.device, precision=self.precision)
+        return self.backbone or stored
 
 
 @dataclass(frozen=True)
@@ -191,6 +212,13 @@ engine_options = gather(
 reader_options = gather(
     "engine", Reader, optional_store_option, backbone_option, device_option, precision_option, threads_option
 )
+
+
+engine_option = click.option("--engine", type=click.Choice(("local", "ray")), default="local",
+                             help="Who computes: processes on this machine, or a Ray cluster.")  # fmt: skip
+ray_address_option = click.option("--ray-address", metavar="ADDRESS", envvar="RAY_ADDRESS", show_envvar=True,
+                                  show_default="the cluster that this machine is in",
+                                  help="Of --engine ray: the cluster, as HOST:PORT of its head.")  # fmt: skip
 
 
 def open_store(path: Path, *, create: bool = False) -> Store:

@@ -7,18 +7,29 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cpner.annotation.inputs import open_input, read_lines
+from cpner.annotation.texts import KINDS, Keys, Texts
 from cpner.cli.console import progress_bar
-from cpner.cli.options import Reader, batch_option, by_sentence_option, reader_options, split_names
+from cpner.cli.options import (
+    Reader,
+    batch_option,
+    beams_option,
+    by_sentence_option,
+    into_option,
+    on_error_option,
+    reader_options,
+    text_option,
+    types_option,
+)
 from cpner.cli.scores import ScoreOptions, score_options
-from cpner.cli.texts import KINDS, Texts
 from cpner.files import replacing
 from cpner.progress import Progress, Report
-from cpner.settings import MOST_BEAMS
 from cpner.show.entities import FORMATS, Tagged, render
 
 if TYPE_CHECKING:
@@ -31,8 +42,7 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
 @click.command()
 @click.argument("text", required=False)
 @click.option("--domain", metavar="NAME", help="The stored domain whose entities to find.")
-@click.option("--types", callback=split_names, metavar="A,B", show_default="those of the domain",
-              help="Find these types; without --domain zero-shot.")  # fmt: skip
+@types_option
 @reader_options
 @click.option(
     "--input",
@@ -40,12 +50,13 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
     metavar="FILE|-",
     show_default="standard input if there is no TEXT",
-    help="Texts, one a line, or records with a text; - is standard input.",
+    help="Texts, one a line, or records with a text, also as .gz or .xz; - is standard input.",
 )
 @click.option("--from", "kind", type=click.Choice(KINDS), show_default="found out by its ending and first line",
-              help="What the input has: a text a line, or a record of JSON a line.")  # fmt: skip
-@click.option("--on-error", type=click.Choice(("stop", "skip")), default="stop", show_default=True,
-              help="At a bad line: stop, or leave it out; what comes before it is written either way.")  # fmt: skip
+              help="What the input has: a text a line, a record of JSON a line, or a table with commas.")  # fmt: skip
+@text_option
+@into_option
+@on_error_option
 @click.option(
     "--format",
     type=click.Choice(FORMATS),
@@ -56,13 +67,7 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
               show_default="standard output", help="Where to write.")  # fmt: skip
 @batch_option
 @by_sentence_option
-@click.option(
-    "--beams",
-    type=click.IntRange(1, MOST_BEAMS),
-    default=1,
-    show_default=True,
-    help="Outputs to search among; 1 is greedy.",
-)
+@beams_option
 @score_options
 def predict(
     text: str | None,
@@ -76,6 +81,8 @@ def predict(
     by_sentence: bool | None,
     beams: int,
     kind: str | None,
+    text_key: str,
+    into: str | None,
     on_error: str,
     scores: ScoreOptions,
 ) -> None:
@@ -83,8 +90,9 @@ def predict(
 
     Offsets count characters (Unicode code points); ends are exclusive.
 
-    A line may be a record of JSON with the key text. Its other keys stay in what is written as JSON, but for domain
-    and entities. Exit code 3 says that lines were left out.
+    A line may be a record of JSON with the key text, or a row of a table. Its other keys stay in what is written as
+    JSON. One that has a key domain or entities is a bad line: --into names another key for the entities. Exit code 3
+    says that lines were left out.
 
     A score is the probability that the entity is right; --least-precision and --threshold leave out what is less sure.
 
@@ -92,6 +100,7 @@ def predict(
     Example:
       cpner predict --domain news --store store "Ada Lovelace met Charles Babbage in London."
       cpner predict --domain news --store store --input texts.txt --output entities.jsonl
+      cpner predict --domain news --store store --input posts.csv --text body --into found --output found.jsonl
       cat texts.txt | cpner predict --types person,city --format table
       cpner predict --domain news --store store --input texts.txt --least-precision 0.9
     """
@@ -101,7 +110,7 @@ def predict(
     if output and source and output.exists() and output.samefile(source):
         raise click.UsageError(f"{output} is the input, which would be lost: choose another --output")
     cut = scores.cut
-    texts = _open(text, source, kind, on_error == "skip")
+    texts = _open(text, source, kind, Keys(text_key, into), on_error == "skip")
     format = format or _format(output)
     ner = engine.load(domain)
     shown = list(types) or (ner.card(domain).types if domain else [])
@@ -110,14 +119,14 @@ def predict(
     with _out(output) as write, progress_bar(hidden=on_screen) as progress:
         settings: dict[str, Any] = {"types": list(types) or None, "beams": beams, "by_sentence": by_sentence}
         settings |= {"calibrated": not scores.raw_scores, "cut": cut}
-        tagged = _tag(ner, texts, domain, batch_size, progress, **settings)
+        tagged = _tag(ner, texts, domain, batch_size, progress, into, **settings)
         for piece in render(tagged, format, types=shown, title=title, colour=on_screen):
             write(piece)
     _end(texts)
 
 
 def _tag(
-    ner: CPNER, texts: Texts, domain: str | None, size: int, progress: Report, **settings: Any
+    ner: CPNER, texts: Texts, domain: str | None, size: int, progress: Report, into: str | None, **settings: Any
 ) -> Iterator[Tagged]:
     """The entities of texts, batch by batch; Ctrl-C ends them and is kept, so that what was done can be written."""
     rest = iter(texts)
@@ -129,24 +138,26 @@ def _tag(
             texts.error = error
             return
         for (text, record), entities in zip(batch, answers, strict=True):
-            yield Tagged(text, entities, domain, record)
+            yield Tagged(text, entities, domain, record, into)
         done += len(batch)
         progress(Progress(done, 0, f"{done:,} texts"))
 
 
-def _open(text: str | None, source: Path | None, kind: str | None, skip: bool) -> Texts:
+def _open(text: str | None, source: Path | None, kind: str | None, keys: Keys, skip: bool) -> Texts:
+    settings: dict[str, Any] = {"keys": keys, "skip": skip, "tell": partial(click.echo, err=True)}
     if text is not None and source is not None:
         raise click.UsageError("give a TEXT or --input, not both")
     if text is not None and text != "-":
         if os.path.isfile(text):  # unlike Path's, never raises: a text may be longer than names can be
             click.echo(f"{text!r} is taken as the text; to read the file of this name, --input {text}", err=True)
-        return Texts("TEXT", [text.encode("utf-8", "surrogateescape")], "lines")
+        return Texts("TEXT", [text.encode("utf-8", "surrogateescape")], "lines", keys=keys)
     if text is None and source is None and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError("nothing to read; give a TEXT, --input FILE, or lines on standard input")
     if source is None or str(source) == "-":
-        return Texts("standard input", sys.stdin.buffer, kind, skip=skip)
-    lines = click.get_current_context().with_resource(source.open("rb"))
-    return Texts(str(source), lines, kind, skip=skip)
+        return Texts("standard input", read_lines(sys.stdin.buffer, "standard input"), kind, **settings)
+    with source.open("rb"):  # a file that can't be opened is told before the model is loaded
+        pass
+    return Texts(str(source), open_input(source), kind, **settings)
 
 
 def _end(texts: Texts) -> None:

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cpner.backbone import EMBEDDED
 from cpner.cli.console import print_json, report_line
-from cpner.cli.options import NEW_FILE, device_option, gather, json_option, length_option, setting, threads_option
+from cpner.cli.options import (
+    NEW_FILE,
+    device_option,
+    engine_option,
+    gather,
+    json_option,
+    length_option,
+    ray_address_option,
+    setting,
+    threads_option,
+)
 from cpner.cli.settings import select_options
 from cpner.errors import ConfigError
 from cpner.experiments.paper.budget import Budget
 from cpner.experiments.paper.cells import EXPERIMENTS, STRATEGIES, VARIANTS, own_cells
 from cpner.transfer.mixing import Mixing
 
+if TYPE_CHECKING:
+    from cpner.cluster import Cluster
+
 _AT_LEAST_1 = click.IntRange(min=1)
+# Options that only tell where files are and how fast it runs.
+_NO_MATTER = ("out", "page", "device", "jobs", "engine", "ray_address", "as_json", "table")
 _PLAIN = "plain"  # no variant, in a word
 
 
@@ -44,7 +62,10 @@ _budget_options = gather(
               metavar="NAME", help="Name or folder of a backbone.")  # fmt: skip
 @device_option
 @threads_option
-@click.option("--jobs", type=_AT_LEAST_1, default=1, help="Cells that run at a time, in processes.")
+@click.option("--jobs", type=_AT_LEAST_1, metavar="N", show_default="1; of a cluster all that it has room for",
+              help="Cells that run at a time, in processes.")  # fmt: skip
+@engine_option
+@ray_address_option
 @click.option("--seeds", type=_AT_LEAST_1, default=3, help="How many seeds, from 0.")
 @click.option("--target", "targets", multiple=True, show_default="all", metavar="NAME",
               help="Only cells of this target; may be repeated. Of own: a corpus in --data.")  # fmt: skip
@@ -70,7 +91,9 @@ def reproduce(
     page: Path,
     backbone: str,
     device: str | None,
-    jobs: int,
+    jobs: int | None,
+    engine: str,
+    ray_address: str | None,
     seeds: int,
     targets: tuple[str, ...],
     sources: tuple[str, ...],
@@ -86,7 +109,8 @@ def reproduce(
     """Run an EXPERIMENT and print its results beside the published figures.
 
     Cells that have a result in --out are not run again, so that a stopped run goes on where it was. Warm-ups of
-    sources and targets are shared by all cells that begin at them.
+    sources and targets are shared by all cells that begin at them. With --engine ray the machines of a cluster share
+    the folders --data and --out.
 
     \b
     Experiments:
@@ -108,6 +132,7 @@ def reproduce(
     Example:
       cpner corpora fetch all --out data
       cpner reproduce table2 --data data --jobs 2
+      cpner reproduce table2 --data /shared/data --out /shared/results --engine ray
       cpner reproduce figure4 --data data --seeds 1 --target ai --epochs 10 --test-sentences 200
       cpner reproduce own --data mine --target films --source news --source music --alpha 0.7 --csv films.csv
       cpner reproduce report --out results --page docs/results.md
@@ -143,7 +168,9 @@ def reproduce(
 
     config = TrainingConfig.from_flags(lr=lr)
     grid = Grid(Setup(backbone, data, out, budget, config, device, mixing, length), report_line)
-    summary = {**summarise(experiment, grid, grid.run(cells, jobs)), "command": _command(context, experiment)}
+    with _cluster(engine, ray_address) as cluster:
+        records = grid.run(cells, jobs, cluster)
+    summary = {**summarise(experiment, grid, records), "command": _command(context, experiment)}
     for path in (write_summary(summary, out), *draw(summary, out)):
         click.echo(f"Wrote {path}", err=True)
     if table is not None:
@@ -155,13 +182,22 @@ def reproduce(
         click.echo(markdown(summary))
 
 
+def _cluster(engine: str, address: str | None) -> AbstractContextManager[Cluster | None]:
+    """The cluster that cells run on; None for this machine."""
+    if engine == "local":
+        return contextlib.nullcontext()
+    from cpner.cluster import join
+
+    return join(address)
+
+
 def _command(context: click.Context, experiment: str) -> str:
     """The command line that makes these results, without what only tells where files are and how fast it runs."""
     words = ["cpner reproduce", experiment, "--data data"]
     for parameter in context.command.params:
         name = parameter.name or ""
         given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        if given and name not in ("experiment", "data", "out", "page", "device", "jobs", "as_json", "table"):
+        if given and name not in ("experiment", "data", *_NO_MATTER):
             value = context.params[name]
             words += [f"{parameter.opts[0]} {word}" for word in (value if isinstance(value, tuple) else (value,))]
     return " ".join(words)

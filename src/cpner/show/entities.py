@@ -23,24 +23,35 @@ _HUES = (205, 22, 140, 290, 65, 0, 180, 260, 45, 325, 95, 230)  # neighbours in 
 
 
 class Tagged(NamedTuple):
-    """A text, its entities, the domain that they were looked for in (None: zero-shot), and the record it came in."""
+    """A text, its entities, the domain that they were looked for in (None: zero-shot), and the record it came in.
+
+    `into` is the key of the record that gets the entities; None adds the keys domain and entities.
+    """
 
     text: str
     entities: Sequence[Entity]
     domain: str | None = None
     record: Mapping[str, Any] = {}
+    into: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The record that `predict --format jsonl` prints, with the keys it came with; scores have four digits."""
-        entities = [
-            {**entity._asdict(), "score": None if entity.score is None else round(entity.score, 4)}
-            for entity in self.entities
-        ]
-        return {**self.record, "text": self.text, "domain": self.domain, "entities": entities}
+        """The record that `predict --format jsonl` prints, with the keys it came with."""
+        record = self.record or {"text": self.text}
+        entities = entities_json(self.entities)
+        if self.into is not None:
+            return {**record, self.into: entities}
+        return {**record, "domain": self.domain, "entities": entities}
 
     def to_sentence(self) -> Sentence:
         """The words of the text, cut where entities begin and end."""
         return Sentence.cut_at_entities(self.text, [(e.start, e.end, e.type) for e in self.entities])
+
+
+def entities_json(entities: Iterable[Entity]) -> list[dict[str, Any]]:
+    """Entities as JSON has them; scores have four digits."""
+    return [
+        {**entity._asdict(), "score": None if entity.score is None else round(entity.score, 4)} for entity in entities
+    ]
 
 
 class Palette:

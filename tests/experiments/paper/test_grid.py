@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -102,20 +100,3 @@ def test_spans_survive_their_record():
 
     assert read_spans(write_spans(spans)) == spans
     assert read_spans(write_spans([])) == []
-
-
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
-    script = tmp_path / "parent.py"
-    script.write_text(
-        "import os, time\n"
-        "from multiprocessing import get_context\n"
-        "from cpner.experiments.paper.grid import end_with_parent\n\n"
-        "def work():\n    end_with_parent()\n    print(os.getpid(), flush=True)\n    time.sleep(600)\n\n"
-        "if __name__ == '__main__':\n    get_context('spawn').Process(target=work).start()\n    time.sleep(600)\n"
-    )
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        assert int(parent.stdout.readline()) != parent.pid
-        parent.kill()
-        rest, _ = parent.communicate(timeout=60)  # the pipe ends when the last process that holds it does
-    assert rest == ""

@@ -7,26 +7,25 @@ and may run in several processes.
 from __future__ import annotations
 
 import json
-import os
 import re
-import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cpner.backbone.shape import PrefixConfig, config_dict
 from cpner.corpus import Span
+from cpner.errors import ConfigError
 from cpner.evaluation import Evaluation, evaluate
 from cpner.experiments.paper.budget import Budget
 from cpner.experiments.paper.cells import BASELINES, Cell
 from cpner.experiments.paper.runner import SHARED_LOOP, Outcome, Runner, prefix_of
 from cpner.files import digest, write_text
-from cpner.machine import commit, describe_machine, versions
+from cpner.machine import commit, describe_machine, end_with_parent, set_threads, versions
 from cpner.progress import Progress, Report, ignore
 from cpner.training import TrainingConfig
 from cpner.training.run_dir import digest_sentences
@@ -34,7 +33,9 @@ from cpner.transfer.mixing import Mixing
 
 if TYPE_CHECKING:
     from cpner.backbone.load import Backbone
+    from cpner.cluster import Cluster
 
+Task = tuple[str, Cell]  # what is done, and of which cell
 Record = dict[str, Any]
 _COLD = ("chain", "zero-label", "zero-shot", "floor", *BASELINES)  # strategies that begin at no warm-up of the target
 
@@ -96,11 +97,16 @@ class Grid:
         warm = self.folder / "warm"
         return Runner(self.backbone, setup.data, warm, setup.budget, setup.config, setup.mixing, setup.length)
 
-    def run(self, cells: Sequence[Cell], jobs: int = 1) -> list[Record]:
+    def run(self, cells: Sequence[Cell], jobs: int | None = None, cluster: Cluster | None = None) -> list[Record]:
         """Run the cells that have no result yet; the results of all, in order.
 
         Args:
-            jobs: processes; with several GPUs they take turns among them.
+            jobs: cells at a time: processes, with several GPUs in turn on them. None for 1, or of a cluster for all
+                that it has room for.
+            cluster: machines that share the folders of the setup; None for this machine.
+
+        Raises:
+            ConfigError: the machines of the cluster do not share the folder of results.
         """
         stages = [stage for stage in self.stages(cells) if stage]
         done = 0
@@ -112,7 +118,9 @@ class Grid:
             if message:
                 self.report(Progress(done, total, message))
 
-        if jobs == 1:
+        if cluster is not None:
+            self._run_on(cluster, stages, jobs, count)
+        elif jobs is None or jobs == 1:
             for kind, cell in (task for stage in stages for task in stage):
                 count(self.do(kind, cell))
         elif stages:
@@ -127,7 +135,24 @@ class Grid:
                         count(ended.result())
         return [record for cell in cells if (record := self.result(cell)) is not None]
 
-    def stages(self, cells: Iterable[Cell]) -> list[list[tuple[str, Cell]]]:
+    def _run_on(
+        self, cluster: Cluster, stages: Sequence[Sequence[Task]], jobs: int | None, count: Callable[[str], None]
+    ) -> None:
+        import torch
+
+        threads = torch.get_num_threads()
+        gpus = 1 if self.setup.device != "cpu" and cluster.has_gpus() else 0
+        setup = replace(self.setup, data=self.setup.data.resolve(), out=self.setup.out.resolve())
+        if Path(setup.backbone).is_dir():
+            setup = replace(setup, backbone=str(Path(setup.backbone).resolve()))
+        for stage in stages:
+            tasks = ((task, (setup, threads, *task)) for task in stage)
+            for (kind, cell), message in cluster.run(do_on_ray, tasks, most=jobs, cpus=threads, gpus=gpus):
+                if kind == "cell" and self.result(cell) is None:
+                    raise ConfigError(f"a result is not in {setup.out}: --out must be a folder that all machines share")
+                count(message)
+
+    def stages(self, cells: Iterable[Cell]) -> list[list[Task]]:
         """What is to be done, as groups of tasks that need only what groups before them made."""
         todo = [cell for cell in dict.fromkeys(cells) if self.result(cell) is None]
         sources = dict.fromkeys(("source", c.source(name)) for c in todo for name in c.sources)
@@ -234,18 +259,6 @@ def _machine(backbone: Backbone) -> dict[str, Any]:
 _grids: list[Grid] = []  # a worker process's
 
 
-def end_with_parent() -> None:
-    """End this process when the one that started it does, in whatever way; else it would work off its queue alone."""
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _begin(setup: Setup, threads: int, number: Any) -> None:
     import torch
 
@@ -262,3 +275,11 @@ def _begin(setup: Setup, threads: int, number: Any) -> None:
 
 def _do(kind: str, cell: Cell) -> str:
     return _grids[0].do(kind, cell)
+
+
+def do_on_ray(setup: Setup, threads: int, kind: str, cell: Cell) -> str:
+    """Do a task in a process of a cluster, which keeps its grid for the next one."""
+    if not _grids or _grids[0].setup != setup:
+        set_threads(threads)
+        _grids[:] = [Grid(setup)]
+    return _do(kind, cell)

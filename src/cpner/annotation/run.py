@@ -1,0 +1,176 @@
+"""The way through an annotation: shards that are not there yet go to workers, what they find is kept, all is joined."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from cpner import __version__
+from cpner.annotation.engine import Engine
+from cpner.annotation.inputs import Inputs
+from cpner.annotation.shards import Parts, Shard, cut, write_shard
+from cpner.annotation.texts import Keys
+from cpner.annotation.worker import Identity
+from cpner.errors import CorpusError, CpnerError
+from cpner.progress import Progress, Report, ignore
+
+SHARD_SIZE = 1000  # texts
+_MINUTE = 60
+_HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is made.
+
+    Attributes:
+        domain: whose entities are looked for; None for zero-shot.
+        keys: of the texts in records, and of the entities.
+        shard_size: texts of a shard.
+        settings: what else results depend on, by name; a run that goes on must have the same.
+    """
+
+    domain: str | None
+    keys: Keys
+    shard_size: int
+    settings: dict[str, Any]
+
+
+class Summary(NamedTuple):
+    """What was done.
+
+    Attributes:
+        texts: in the output.
+        annotated: of these in this run; the rest was there.
+        skipped: lines that were left out.
+        read: lines that were read.
+        seconds: from the first shard given to a worker to the last answer.
+    """
+
+    texts: int
+    annotated: int
+    skipped: int
+    read: int
+    seconds: float
+
+
+def annotate(inputs: Inputs, parts: Parts, engine: Engine, plan: Plan, report: Report = ignore) -> Summary:
+    """Find the entities of all texts of an input, and write them to one file in their order.
+
+    What is done of it is kept if the run is stopped, in whatever way, and need not be done again.
+
+    Args:
+        inputs: read as workers need texts.
+        parts: where the output goes, and shards until all are there.
+        engine: the workers; closed in the end.
+        plan: what is made.
+        report: called after each shard.
+
+    Raises:
+        FileError: something can't be read or written.
+        CorpusError: a line is bad, or there is no text.
+        ConfigError: the shards that are there were made with other settings.
+        CpnerError: workers can't do it.
+    """
+    arrow = parts.out.suffix.lower() == ".parquet" and inputs.all_parquet()
+    try:
+        with parts.locked():
+            identity = engine.begin(parts.precision)
+            parts.begin(_manifest(plan, identity, arrow))
+            tally = _Tally(inputs, report)
+            shards = tally.missing(cut(inputs, plan.shard_size, arrow=arrow), parts)
+            warned: set[str] = set()
+            for shard, answer in engine.run(shards):
+                answer.checked()
+                if answer.identity is not None and answer.identity != identity:
+                    raise CpnerError(f"workers differ: one has {_words(answer.identity)}, the first {_words(identity)}")
+                for message in set(answer.warnings) - warned:
+                    warned.add(message)
+                    warnings.warn(message, stacklevel=2)
+                parts.put(shard, write_shard(shard, answer.entities, plan.domain, plan.keys))
+                tally.add(shard)
+            seconds = tally.seconds
+            if inputs.error is not None:
+                raise inputs.error
+            if not tally.names:
+                raise CorpusError("no text to annotate" + (": every line was left out" if inputs.skipped else ""))
+            parts.join(tally.names, tally.texts, plan.keys, arrow=arrow)
+    finally:
+        engine.close()
+    return Summary(tally.texts, tally.annotated, inputs.skipped, inputs.count, seconds)
+
+
+def _manifest(plan: Plan, identity: Identity, arrow: bool) -> dict[str, Any]:
+    """What a run that goes on must have in common with the one that was stopped."""
+    return {
+        "domain": plan.domain,
+        **plan.settings,
+        "into": plan.keys.into,
+        "shard_size": plan.shard_size,
+        "records": "rows of parquet" if arrow else "lines",
+        "backbone": identity.backbone,
+        "precision": identity.precision,
+        "version": __version__,
+    }
+
+
+class _Tally:
+    """What is done, and how fast."""
+
+    def __init__(self, inputs: Inputs, report: Report) -> None:
+        self._inputs = inputs
+        self._report = report
+        self._started = time.monotonic()
+        self._bytes = 0  # of shards that are done
+        self._new_bytes = 0  # of these in this run
+        self.names: list[str] = []
+        self.texts = 0
+        self.annotated = 0
+
+    @property
+    def seconds(self) -> float:
+        """Since the first shard was given to a worker."""
+        return time.monotonic() - self._started
+
+    def missing(self, shards: Iterator[Shard], parts: Parts) -> Iterator[Shard]:
+        """The shards that are not done; all are counted."""
+        is_first = True
+        for shard in shards:
+            self.names.append(shard.name)
+            self.texts += len(shard.rows)
+            if parts.has(shard):
+                self._bytes += shard.bytes
+                continue
+            if is_first:
+                self._started = time.monotonic()
+                is_first = False
+            yield shard
+
+    def add(self, shard: Shard) -> None:
+        """Count a shard that was done, and report."""
+        self.annotated += len(shard.rows)
+        self._bytes += shard.bytes
+        self._new_bytes += shard.bytes
+        rate = self.annotated / self.seconds
+        message = f"{self.annotated:,} texts, {rate:,.{0 if rate >= 10 else 1}f} a second"
+        total = self._inputs.size
+        if total and self._new_bytes:
+            left = max(total - self._bytes, 0) * self.seconds / self._new_bytes
+            message += f", {duration(left)} left"
+        self._report(Progress(min(self._bytes, total), total, message))
+
+
+def duration(seconds: float) -> str:
+    """A time for people: `40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE)} min"
+
+
+def _words(identity: Identity) -> str:
+    return f"weights {identity.backbone} in {identity.precision}"

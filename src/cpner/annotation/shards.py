@@ -1,0 +1,243 @@
+"""Shards: so many texts of an input, cut the same way each time, and the folder that keeps what was found in them.
+
+A shard's file is named for its number and for the content of its texts. So what a stopped run made is found again
+however the input is read, from a pipe too; where the input has changed, its shards are made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cpner.annotation.inputs import Inputs
+from cpner.annotation.parquet import ArrowRow, join_parquet, records_to_parquet, write_rows
+from cpner.annotation.texts import Keys, Text
+from cpner.annotation.worker import Found, entities_of
+from cpner.corpus.formats import packing
+from cpner.errors import ConfigError, CpnerError, FileError
+from cpner.files import replacing, write_text
+from cpner.show.entities import Tagged
+
+ENDINGS = (".jsonl", ".ndjson", ".jsonl.gz", ".jsonl.xz", ".ndjson.gz", ".ndjson.xz", ".parquet")
+_MANIFEST = "manifest.json"
+_JOINED = "joined"
+_LOCK = ".lock"
+# What a run may not change when it goes on, and what sets it.
+_SETTINGS = {
+    "domain": "--domain",
+    "types": "--types",
+    "batch_size": "--batch-size",
+    "beams": "--beams",
+    "by_sentence": "--by-sentence or --whole-texts",
+    "precision": "--precision",
+    "cut": "--threshold, --thresholds or --least-precision",
+    "calibrated": "--raw-scores or none",
+    "shard_size": "--shard-size",
+    "into": "--into",
+    "records": "--from",
+}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some texts in a row.
+
+    Attributes:
+        number: From 0.
+        rows: The texts with their records.
+        name: Of its file.
+        bytes: Of the input that it takes up, about.
+    """
+
+    number: int
+    rows: list[Text]
+    name: str
+    bytes: int
+
+    @property
+    def texts(self) -> list[str]:
+        """What a worker gets."""
+        return [row.text for row in self.rows]
+
+
+def cut(inputs: Inputs, size: int, *, arrow: bool) -> Iterator[Shard]:
+    """Cut an input into shards; the rest before an error is none, as what is mended there may belong to it.
+
+    Args:
+        inputs: Read to its end; it tells of an error.
+        size: Texts of a shard; the last may have fewer.
+        arrow: Whether records of parquet files are kept as they are.
+    """
+    rows: list[Text] = []
+    number = 0
+    start = 0
+    for row in inputs.texts(arrow=arrow):
+        rows.append(row)
+        if len(rows) == size:
+            end = inputs.position
+            yield _shard(number, rows, end - start)
+            number += 1
+            start = end
+            rows = []
+    if rows and inputs.error is None:
+        yield _shard(number, rows, inputs.position - start)
+
+
+def _shard(number: int, rows: list[Text], size: int) -> Shard:
+    content = hashlib.sha256()
+    for row in rows:
+        record = row.record
+        part = [record.origin, row.text] if isinstance(record, ArrowRow) else [record, row.text]
+        content.update(json.dumps(part, ensure_ascii=False).encode() + b"\n")
+    return Shard(number, rows, f"{number:07}-{content.hexdigest()[:16]}", size)
+
+
+def write_shard(shard: Shard, answers: Found, domain: str | None, keys: Keys) -> bytes:
+    """The bytes of a shard's file: a parquet file for rows of Arrow, else lines of JSON."""
+    entities = entities_of(shard.texts, answers)
+    if isinstance(shard.rows[0].record, ArrowRow):
+        return write_rows([row.record for row in shard.rows], entities, domain, keys)
+    lines = [
+        json.dumps(Tagged(row.text, of_text, domain, row.record, keys.into).to_json(), ensure_ascii=False)
+        for row, of_text in zip(shard.rows, entities, strict=True)
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+class Parts:
+    """The folder OUT.parts, where the shards of a run wait until all are there.
+
+    Args:
+        out: The file that they become. The folder of a link's target holds them.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = Path(os.path.realpath(out))
+        self.folder = self.out.with_name(f"{self.out.name}.parts")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder, and keep other processes out of it.
+
+        Raises:
+            FileError: It can't be made, or another process is at work in it.
+        """
+        from filelock import FileLock, Timeout
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / _LOCK, timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise FileError("another process is at work here", path=self.folder) from error
+        except OSError as error:
+            raise FileError(f"can't be written: {error.strerror or error}", path=self.folder) from error
+        try:
+            yield
+        finally:
+            lock.release()
+            if not any(self.folder.glob("0*")):  # nothing was done
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    def begin(self, settings: Mapping[str, Any]) -> int:
+        """Begin with these settings, or go on; gives the number of shards that are there.
+
+        Raises:
+            ConfigError: Another run left shards here, with other settings, another domain or backbone.
+            FileError: The folder can't be written to.
+        """
+        for left in [*self.folder.glob(".[0jm]*"), self.folder / _JOINED]:  # of a run that was killed while it wrote
+            left.unlink(missing_ok=True)
+        settings = json.loads(json.dumps(settings))
+        manifest = self.folder / _MANIFEST
+        shards = sum(1 for _ in self.folder.glob("0*"))
+        if shards and manifest.is_file():
+            self._compare(json.loads(manifest.read_text("utf-8")), settings)
+        write_text(manifest, [json.dumps(settings, ensure_ascii=False, indent=1)])
+        return shards
+
+    def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        for name in sorted({*before, *now}, key=list({**_SETTINGS, **before, **now}).index):
+            old = before.get(name)
+            new = now.get(name)
+            if old == new:
+                continue
+            flag = _SETTINGS.get(name)
+            if flag:
+                what = f"with {flag} {_shown(old)}, this one has {_shown(new)}: give what it had"
+            else:
+                what = f"with another {name.replace('_', ' ')} ({_shown(old)}, now {_shown(new)}): bring that back"
+            raise ConfigError(f"{self.folder} keeps a stopped run {what}, or remove that folder to begin anew")
+
+    @property
+    def precision(self) -> str | None:
+        """What the shards that are here were computed in; None if there are none."""
+        manifest = self.folder / _MANIFEST
+        if not manifest.is_file() or not any(self.folder.glob("0*")):
+            return None
+        precision = json.loads(manifest.read_text("utf-8")).get("precision")
+        return precision if isinstance(precision, str) else None
+
+    def has(self, shard: Shard) -> bool:
+        """Whether a shard is done."""
+        return (self.folder / shard.name).is_file()
+
+    def put(self, shard: Shard, data: bytes) -> None:
+        """Keep what was made of a shard, all or nothing.
+
+        Raises:
+            FileError: It can't be written.
+        """
+        with replacing(self.folder / shard.name, sync=True) as file:
+            file.write(data)
+
+    def join(self, names: Sequence[str], rows: int, keys: Keys, *, arrow: bool) -> None:
+        """Make OUT of all shards, all or nothing, and remove the folder.
+
+        Args:
+            names: Of the shards, in order.
+            rows: That they have together.
+            keys: Of the entities.
+            arrow: Whether shards are parquet files; else lines of JSON.
+
+        Raises:
+            FileError: OUT can't be written.
+        """
+        parts = [self.folder / name for name in names]
+        joined = self.folder / _JOINED
+        with replacing(joined, sync=True) as file:
+            if arrow:
+                count = join_parquet(parts, file)
+            elif self.out.suffix.lower() == ".parquet":
+                count = records_to_parquet(lambda: _lines(parts), keys, file)
+            else:
+                with packing(self.out, file) as packed:
+                    count = sum(packed.write(line) > 0 for line in _lines(parts))
+        if count != rows:
+            raise CpnerError(f"{self.folder} has {count:,} rows in place of {rows:,}: remove it and run anew")
+        try:
+            if self.out.exists():
+                os.chmod(joined, self.out.stat().st_mode & 0o777)
+            os.replace(joined, self.out)
+        except OSError as error:
+            raise FileError(f"can't be written: {error.strerror or error}", path=self.out) from error
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _lines(parts: Iterable[Path]) -> Iterator[bytes]:
+    for part in parts:
+        with part.open("rb") as lines:
+            yield from lines
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return {None: "unset", True: "on", False: "off"}[value]
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,120 @@
+"""Shards are cut the same way each time, and their folder mixes no two runs."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from cpner.annotation.inputs import Inputs
+from cpner.annotation.shards import Parts, Shard, cut, write_shard
+from cpner.annotation.texts import Keys, Text
+from cpner.errors import ConfigError, CpnerError, FileError
+from tests.annotation.support import TEXTS
+
+SETTINGS = {"domain": "news", "batch_size": 32, "types": None, "backbone": "abc"}
+
+
+def shards_of(lines: list[str], size: int = 2) -> list[Shard]:
+    data = io.BytesIO("".join(f"{line}\n" for line in lines).encode())
+    return list(cut(Inputs(Path("-"), data), size, arrow=False))
+
+
+def test_all_texts_are_in_shards_in_order():
+    lines = TEXTS * 3
+
+    for size in (1, 5, 12, 100):
+        shards = shards_of(lines, size)
+
+        assert [text for shard in shards for text in shard.texts] == lines
+        assert [shard.number for shard in shards] == list(range(len(shards)))
+        assert {len(shard.rows) for shard in shards[:-1]} <= {size}
+
+
+def test_a_change_changes_the_name_of_its_shard_alone():
+    before = [shard.name for shard in shards_of(TEXTS)]
+    after = [shard.name for shard in shards_of([*TEXTS[:3], "other"])]
+
+    assert before == [shard.name for shard in shards_of(TEXTS)]
+    assert before[0] == after[0] and before[1] != after[1]
+
+
+def test_what_stands_before_a_bad_line_is_cut_into_whole_shards_alone():
+    lines = [json.dumps({"text": text}) for text in TEXTS[:3]]
+
+    assert [len(shard.rows) for shard in shards_of([*lines, "{"])] == [2]
+
+
+def test_a_shard_is_written_with_the_keys_of_its_records():
+    shard = Shard(0, [Text("Ada left", {"text": "Ada left", "id": 7}), Text("", {})], "0", 0)
+    found = [[(0, 3, "person", 0.5)], []]
+
+    added = [json.loads(line) for line in write_shard(shard, found, "news", Keys()).splitlines()]
+    into = [json.loads(line) for line in write_shard(shard, found, "news", Keys(into="x")).splitlines()]
+
+    entity = {"start": 0, "end": 3, "type": "person", "text": "Ada", "score": 0.5}
+    assert added[0] == {"text": "Ada left", "id": 7, "domain": "news", "entities": [entity]}
+    assert into == [{"text": "Ada left", "id": 7, "x": [entity]}, {"text": "", "x": []}]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"batch_size": 16}, "with --batch-size 32, this one has 16: give what it had, or remove that folder"),
+        ({"types": ["a", "b"]}, "with --types unset, this one has a,b"),
+        ({"backbone": "def"}, "with another backbone (abc, now def): bring that back, or remove that folder"),
+    ],
+)
+def test_a_run_never_goes_on_with_other_settings(tmp_path, changed, said):
+    parts = Parts(tmp_path / "out.jsonl")
+    (shard,) = shards_of(TEXTS, 9)
+    with parts.locked():
+        assert parts.begin(SETTINGS) == 0
+        parts.put(shard, b"")
+    with parts.locked():
+        assert parts.begin(SETTINGS) == 1 and parts.has(shard)
+
+    with parts.locked(), pytest.raises(ConfigError) as refused:
+        parts.begin({**SETTINGS, **changed})
+
+    assert said in str(refused.value)
+    assert parts.has(shard)
+
+
+def test_one_process_at_a_time(tmp_path):
+    with (
+        Parts(tmp_path / "out.jsonl").locked(),
+        pytest.raises(FileError, match="another process is at work here"),
+        Parts(tmp_path / "out.jsonl").locked(),
+    ):
+        pass
+
+
+def test_nothing_is_left_where_nothing_was_done(tmp_path):
+    parts = Parts(tmp_path / "out.jsonl")
+
+    with parts.locked():
+        parts.begin(SETTINGS)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_joined_file_has_all_rows_or_is_none(tmp_path):
+    parts = Parts(tmp_path / "out.jsonl")
+    shards = shards_of(TEXTS)
+    with parts.locked():
+        parts.begin(SETTINGS)
+        for shard in reversed(shards):
+            parts.put(shard, write_shard(shard, [[] for _ in shard.rows], None, Keys()))
+        (parts.folder / ".0000000-left.12").touch()
+
+        with pytest.raises(CpnerError, match="has 4 rows in place of 5"):
+            parts.join([shard.name for shard in shards], 5, Keys(), arrow=False)
+        assert not parts.out.exists()
+        parts.begin(SETTINGS)
+        parts.join([shard.name for shard in shards], 4, Keys(), arrow=False)
+
+    assert [json.loads(line)["text"] for line in parts.out.read_text("utf-8").splitlines()] == TEXTS
+    assert list(tmp_path.iterdir()) == [parts.out]
