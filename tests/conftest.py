@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,7 +17,7 @@ from hypothesis import settings
 from torch import Tensor
 
 from cpner.corpus import Corpus
-from tests.support import CONTENT, Server, make_backbone
+from tests.support import CONTENT, Server, environment, make_backbone
 
 # What stands in for each public dataset.
 SAMPLES = {
@@ -104,3 +106,33 @@ def public_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             del splits["dev"]
         Corpus(name, splits, types=corpus.types).write(folder / name, "jsonl")
     return folder
+
+
+@pytest.fixture
+def ray_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[str]]:
+    """A real cluster of a head and one more machine's processes, with a core each.
+
+    It writes its address; for a line it kills the other machine's processes, and writes that this is done.
+    """
+    pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # Ray's workers give way to all else, and starve on a busy machine
+    script = (
+        "import sys\n"
+        "from ray.cluster_utils import Cluster\n"
+        "arguments = {'num_cpus': 1, 'object_store_memory': 100 << 20, 'include_dashboard': False}\n"
+        "cluster = Cluster(initialize_head=True, head_node_args=arguments)\n"
+        "other = cluster.add_node(num_cpus=1, object_store_memory=100 << 20)\n"
+        "print(cluster.address, flush=True)\n"
+        "for line in sys.stdin:\n"
+        "    cluster.remove_node(other, allow_graceful=False)\n"
+        "    print('removed', flush=True)\n"
+        "cluster.shutdown()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    yield process
+    process.communicate(timeout=60)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,11 @@ def run(arguments: list[str]) -> str:
 
 
 def wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not happened():
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until
+        if time.monotonic() > until:
+            process.kill()
         time.sleep(0.02)
 
 
@@ -246,44 +247,18 @@ def test_what_can_t_be_is_told_at_once(arguments, said, tmp_path, monkeypatch):
     assert sorted(os.listdir()) == ["in.jsonl", "there.jsonl"]
 
 
-@pytest.fixture
-def cluster(monkeypatch) -> Iterator[Any]:
-    """A real cluster of a head and one more machine's processes, with a core each."""
-    pytest.importorskip("ray")
-    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    script = (
-        "import sys\n"
-        "from ray.cluster_utils import Cluster\n"
-        "arguments = {'num_cpus': 1, 'object_store_memory': 100 << 20, 'include_dashboard': False}\n"
-        "cluster = Cluster(initialize_head=True, head_node_args=arguments)\n"
-        "other = cluster.add_node(num_cpus=1, object_store_memory=100 << 20)\n"
-        "print(cluster.address, flush=True)\n"
-        "for line in sys.stdin:\n"
-        "    cluster.remove_node(other, allow_graceful=False)\n"
-        "    print('removed', flush=True)\n"
-        "cluster.shutdown()\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    yield process
-    process.communicate(timeout=60)
-
-
 @pytest.mark.slow
-def test_a_cluster_that_loses_a_machine_gives_what_one_machine_gives(stored, source, tmp_path, cluster):
+def test_a_cluster_that_loses_a_machine_gives_what_one_machine_gives(stored, source, tmp_path, ray_cluster):
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     run(words(source, whole, stored, "--workers", 1, "--shard-size", 4))
-    address = cluster.stdout.readline().strip()
+    address = ray_cluster.stdout.readline().strip()
     arguments = words(source, out, stored, "--engine", "ray", "--ray-address", address, "--shard-size", 4)
 
     with start(arguments) as process:
         wait_for(lambda: len(shards(out)) >= 3, process)
-        cluster.stdin.write("\n")
-        cluster.stdin.flush()
-        assert cluster.stdout.readline().strip() == "removed"
+        ray_cluster.stdin.write("\n")
+        ray_cluster.stdin.flush()
+        assert ray_cluster.stdout.readline().strip() == "removed"
         left = len(shards(out))
         _, said = process.communicate(timeout=300)
 

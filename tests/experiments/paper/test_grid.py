@@ -100,3 +100,19 @@ def test_spans_survive_their_record():
 
     assert read_spans(write_spans(spans)) == spans
     assert read_spans(write_spans([])) == []
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_what_one_process_gives(public_data, tiny_folder, tmp_path, ray_cluster):
+    from cpner.cluster import join
+
+    address = ray_cluster.stdout.readline().strip()
+    cells = [Cell("ai", sources=PAIR[:2], strategy="collaborate", seed=seed) for seed in (0, 1)]
+    lines: list[str] = []
+    alone = grid(tiny_folder, public_data, tmp_path / "alone").run(cells)
+
+    with join(address) as cluster:
+        shared = grid(tiny_folder, public_data, tmp_path / "shared", lines).run(cells, cluster=cluster)
+
+    assert [record["found"] for record in shared] == [record["found"] for record in alone]
+    assert sum("warm-up of source" in line for line in lines) == 4 and len(lines) == 8
