@@ -18,7 +18,7 @@ import pytest
 from tests.support import cpner, environment, shell
 
 WORDS = ("Ada Lovelace", "Joseph", "Regan", "Charles Babbage", "Phil")
-SIZE = 240
+SIZE = 96
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def words(source: object, out: Path, store: Path, *more: object) -> list[str]:
-    options = ("--domain", "one", "--store", store, "--text", "body", "--shard-size", 20, *more)
+    options = ("--domain", "one", "--store", store, "--text", "body", "--shard-size", 8, *more)
     return [str(word) for word in ("annotate", source, out, *options)]
 
 
@@ -48,7 +48,7 @@ def start(arguments: list[str], **settings: Any) -> subprocess.Popen[str]:
 def run(arguments: list[str]) -> str:
     """Run to a good end; gives what was said."""
     with start(arguments) as process:
-        _, said = process.communicate(timeout=300)
+        _, said = process.communicate(timeout=600)
     assert process.returncode == 0, said
     return said
 
@@ -105,7 +105,7 @@ def test_a_worker_that_is_killed_is_replaced(stored, source, tmp_path):
         for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
             if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
                 os.kill(int(child), signal.SIGKILL)
-        _, said = process.communicate(timeout=300)
+        _, said = process.communicate(timeout=600)
 
     assert process.returncode == 0, said
     assert out.read_bytes() == whole.read_bytes()
@@ -174,7 +174,7 @@ def test_a_pipe_a_table_and_a_folder_give_what_the_file_gives(stored, source, tm
 def test_a_full_disk_loses_nothing(stored, source, tmp_path):
     arguments = " ".join(words(source, tmp_path / "out.jsonl", stored, "--workers", 1))
 
-    full = shell(f"ulimit -f 8; cpner {arguments}", tmp_path)  # no file may have more than 8 blocks of 1,024 bytes
+    full = shell(f"ulimit -f 4; cpner {arguments}", tmp_path)  # no file may have more than 4 blocks of 1,024 bytes
     rest = shell(f"cpner {arguments}", tmp_path)
 
     assert (full.returncode, full.stdout) == (2, ""), full.stderr
@@ -192,7 +192,7 @@ def test_bad_lines_are_left_out_where_asked(stored, source, tmp_path):
     skipped = cpner(*arguments, "--on-error", "skip")
 
     assert stopped.exit_code == 2 and f"line {SIZE + 1}: no text under 'body'" in stopped.stderr
-    assert skipped.exit_code == 3 and skipped.stderr.endswith("2 of 242 lines left out\n")
+    assert skipped.exit_code == 3 and skipped.stderr.endswith("2 of 98 lines left out\n")
     assert "has 'entities' already" in skipped.stderr and f"{SIZE} were there" in skipped.stderr
 
 
@@ -260,7 +260,7 @@ def test_a_cluster_that_loses_a_machine_gives_what_one_machine_gives(stored, sou
         ray_cluster.stdin.flush()
         assert ray_cluster.stdout.readline().strip() == "removed"
         left = len(shards(out))
-        _, said = process.communicate(timeout=300)
+        _, said = process.communicate(timeout=600)
 
     assert process.returncode == 0, said
     assert left < SIZE // 4, "all was done before the machine was lost"
