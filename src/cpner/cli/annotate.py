@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -120,7 +120,12 @@ def annotate(
     from cpner.annotation.worker import Job
 
     cut = scores.cut
-    settings = {"types": list(types) or None, "batch_size": batch_size, "beams": beams, "by_sentence": by_sentence}
+    settings: dict[str, Any] = {
+        "types": list(types) or None,
+        "batch_size": batch_size,
+        "beams": beams,
+        "by_sentence": by_sentence,
+    }
     settings |= {"calibrated": not scores.raw_scores, "cut": cut and asdict(cut)}
     archive, digest = (None, None) if domain is None else _take(reader, domain)
     plan = Plan(domain, keys, shard_size, {**settings, "contents of the domain": digest})
