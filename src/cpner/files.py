@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from cpner.errors import FileError
 
+SMALL = 16 << 20  # bytes
 _WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -29,6 +30,20 @@ def check_utf8(data: bytes, path: Path | str, first_line: int = 1) -> str:
         line = data.count(b"\n", 0, error.start) + first_line
         message = f"byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8"
         raise FileError(message, path=path, line=line) from error
+
+
+def read_small(path: Path) -> str:
+    """The text of a file of settings, in UTF-8 and without a byte order mark.
+
+    Raises:
+        OSError: It can't be read. A `FileError`, which is one, says that it is too large, as a device without end is.
+        ValueError: It is not UTF-8.
+    """
+    with path.open("rb") as file:
+        data = file.read(SMALL + 1)
+    if len(data) > SMALL:
+        raise FileError(f"holds more than {SMALL >> 20} MB, which no settings need", path=path)
+    return data.decode("utf-8-sig")
 
 
 def write_text(path: Path, lines: Iterable[str]) -> None:

@@ -14,6 +14,7 @@ from cpner.errors import ConfigError, did_you_mean
 
 MOST_SENTENCES = 100_000  # read or decoded at once
 MOST_BEAMS = 1000
+_MOST_BYTES = 1 << 20  # of a file of settings
 _WORDS = {
     bool: "true or false", int: "a whole number", float: "a number", str: "a text", dict: "a table", list: "a list",
     tuple: "a list", NoneType: "none",
@@ -121,7 +122,7 @@ class Settings:
             ConfigError: the file can't be read, a name is unknown, or a value is of another kind or out of its range.
         """
         try:
-            values = tomllib.loads(Path(path).read_text("utf-8-sig"))
+            values = tomllib.loads(_read(Path(path)))
             settings = cls.from_dict(values)
         except OSError as error:
             raise ConfigError(f"{path} can't be read: {error.strerror or error}") from error
@@ -150,6 +151,15 @@ def check_count(name: str, value: object, most: int) -> None:
     """
     if type(value) is not int or not 1 <= value <= most:
         raise ConfigError(f"{name} is {value!r}; expected a whole number from 1 to {most:,}")
+
+
+def _read(path: Path) -> str:
+    """The text of a file of settings; devices have no end, so that not all is read of what is too large."""
+    with path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise ConfigError(f"holds more than {_MOST_BYTES:,} bytes, which no settings need")
+    return data.decode("utf-8-sig")
 
 
 def merge(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

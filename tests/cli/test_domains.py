@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -94,3 +95,25 @@ def test_what_peft_cannot_hold_is_one_line(store, tmp_path):
 
     assert refused.exit_code == 2
     assert "stands before encoder: export it as adapterhub" in refused.stderr.splitlines()[-1]
+
+
+def test_what_is_no_file_is_not_imported_nor_read(stored, tmp_path):
+    endless = cpner("domains", "import", "/dev/zero", "--store", tmp_path / "new")
+    (tmp_path / "store" / "pipe").mkdir(parents=True)
+    os.mkfifo(tmp_path / "store" / "pipe" / "domain.json")
+    (tmp_path / "store" / "pipe" / "prefix.safetensors").touch()
+    listed = cpner("domains", "list", "--store", tmp_path / "store")
+
+    assert (endless.exit_code, endless.stdout) == (2, "")
+    assert "/dev/zero is no file" in endless.stderr
+    assert listed.exit_code == 0 and "is no file" in listed.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [("corpora", "stats", "sample:news", "--types"), ("fit", "sample:news", "--domain", "x", "--config")]
+)
+def test_settings_without_end_are_refused(command, tmp_path):
+    result = cpner(*command, "/dev/zero", *(["--store", tmp_path] if command[0] == "fit" else []))
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "which no settings need" in result.stderr

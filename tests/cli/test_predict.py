@@ -55,7 +55,7 @@ def test_predict_says_when_its_text_is_the_name_of_a_file(stored, tmp_path, monk
     result = cpner("predict", "--domain", "one", "--store", stored, "texts.txt", "--format", "jsonl")
 
     assert (result.exit_code, json.loads(result.stdout)["text"]) == (0, "texts.txt")
-    assert result.stderr.count("\n") == 1 and "--input texts.txt" in result.stderr
+    assert result.stderr.count("--input texts.txt") == 1
     assert cpner("predict", "--domain", "one", "--store", stored, "Ada " * 3000).stderr == ""
 
 
@@ -236,6 +236,15 @@ def test_lines_may_be_told_to_be_texts(stored, tmp_path):
     result = cpner("predict", "--domain", "one", "--store", stored, "--input", source, "--from", "lines")
 
     assert json.loads(result.stdout)["text"] == json.dumps(RECORDS[0])
+
+
+def test_a_file_of_types_is_no_type(stored, tmp_path):
+    (tmp_path / "types.toml").write_text('PER = "person"\n', "utf-8")
+
+    result = cpner("predict", TEXT, "--domain", "one", "--store", stored, "--types", tmp_path / "types.toml")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "predict takes the types themselves" in result.stderr
 
 
 def test_a_line_without_end_is_refused_within_bounds(stored, tmp_path):

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,10 +12,10 @@ import torch
 from cpner.backbone.load import Backbone
 from cpner.backbone.shape import ATTENTIONS
 from cpner.backbone.t5 import T5
-from cpner.errors import PrefixMismatchError
+from cpner.errors import PrefixMismatchError, StoreError
 from cpner.instructor import INSTRUCTION
 from cpner.store import card, check_fits
-from cpner.store.card import readme
+from cpner.store.card import read_json, readme, write_json
 from tests.support import LAYERS, SHAPE, make_card, make_domain
 
 
@@ -78,3 +80,21 @@ def test_readme_survives_odd_text_and_leaves_out_what_is_empty():
     assert "- a\\|b" in text and "- \\<b\\> \\# c" in text
     assert "## Sources" not in text and "## Metrics" not in text
     assert "CPNER.load('/my `odd` folder', " in text
+
+
+@pytest.mark.parametrize("sign", ["\x1b", "\x85", "\ud800", "\u202e", "\u2066"])
+@pytest.mark.parametrize("field", ["strategy", "backbone", "types", "created", "instruction"])
+def test_signs_that_terminals_obey_are_refused_in_all_texts(field, sign):
+    record = json.loads(write_json(make_card(), {}))
+    text = f"per{sign}son"
+    record[field] = [text] if field == "types" else text
+
+    with pytest.raises(StoreError, match="is damaged"):
+        read_json(json.dumps(record).encode(), Path("domain.json"))
+
+
+def test_a_key_twice_is_refused():
+    data = write_json(make_card(), {})
+
+    with pytest.raises(StoreError, match="a key twice in one table"):
+        read_json(data.rstrip().removesuffix(b"}") + b', "strategy": "x"}', Path("domain.json"))

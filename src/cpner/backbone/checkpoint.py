@@ -15,7 +15,7 @@ from cpner.backbone.linear import FusedLinear
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import ACTIVATIONS, T5
 from cpner.errors import BackboneError, ConfigError, one_line, shorten
-from cpner.files import replacing
+from cpner.files import read_small, replacing
 
 _SHARD_BYTES = 15_000_000
 _JSON_BYTES = 20_000_000  # of a config or an index, which names a thousand tensors at most
@@ -75,7 +75,7 @@ def _read_json(path: Path, name: str) -> dict[str, Any]:
     try:
         if path.stat().st_size > _JSON_BYTES:
             raise ValueError("it is too large")
-        table = json.loads(path.read_text("utf-8"))
+        table = json.loads(read_small(path))
         if not isinstance(table, dict):
             raise ValueError("it is no table")
     except (OSError, ValueError, RecursionError) as error:

@@ -25,7 +25,7 @@ from cpner.corpus import Corpus
 from cpner.corpus.samples import sample_names
 from cpner.corpus.sentence import Sentence
 from cpner.errors import BackboneError, one_line
-from cpner.files import replacing
+from cpner.files import read_small, replacing
 from cpner.instructor import Instructor, Vocabulary
 
 FILE = "ranges.json"
@@ -82,7 +82,7 @@ def read_ranges(folder: Path, t5: T5, name: str) -> Ranges | None:
     try:
         if path.stat().st_size > _BYTES:
             raise ValueError("it is too large")
-        table = json.loads(path.read_text("utf-8"))
+        table = json.loads(read_small(path))
         ranges = {layer: _parse(row) for layer, row in table.items()}
         widths = {layer: (module.parts, module.in_features) for layer, module in linears(t5)}
         if {layer: (len(row.peaks), len(row.shifts) or widths[layer][1]) for layer, row in ranges.items()} != widths:

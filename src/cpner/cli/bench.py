@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--backbone", default=EMBEDDED, envvar="CPNER_BACKBONE", show_envvar=True,
-              metavar="NAME", help="Name or folder of a backbone.")  # fmt: skip
+              metavar="NAME", help=f"{EMBEDDED}, a folder, or a T5 of the Hugging Face hub.")  # fmt: skip
 @device_option
 @precision_option
 @threads_option

@@ -15,6 +15,7 @@ from cpner.cli.options import FILE, Command, gather, split_names
 from cpner.corpus import Corpus
 from cpner.corpus.formats import FORMATS, OVERLAPS, Options
 from cpner.errors import ConfigError, FileError
+from cpner.files import read_small
 
 
 def split_list(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -98,8 +99,10 @@ def read_types(path: Path) -> dict[str, str]:
         ConfigError: The file maps anything else.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_small(path)
         types = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(f"can't be read: {error.strerror or error}", path=path) from error
     except (ValueError, RecursionError) as error:
@@ -114,7 +117,7 @@ def text_option(*, required: bool) -> Callable[[Any], Any]:
     return click.option(
         "--text", "texts", multiple=True, required=required, metavar="FILE",
         type=FILE,
-        help="Unlabelled text, a sentence or a paragraph a line, plain or .xz; may be repeated.",
+        help="Unlabelled text, a sentence or a paragraph a line, plain, .gz or .xz; may be repeated.",
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from cpner.errors import ConfigError
 @domain_option
 @engine_options
 @type_names_option
-@click.option("--steps", type=click.IntRange(min=1), default=300, metavar="N", help="Updates.")
+@click.option("--steps", type=click.IntRange(min=1), default=300, metavar="N", help="Steps of the optimiser.")
 @click.option(
     "--lr", type=click.FloatRange(min=0, min_open=True), show_default="0.2", metavar="X", help="Learning rate."
 )

@@ -43,7 +43,7 @@ _FAST_STEPS = 16
     "--target", type=click.Choice(sample_names()), show_default="music", help="The domain that the others help."
 )
 @click.option("--steps", type=click.IntRange(min=2), metavar="N", show_default="64",
-              help="Updates of a warm-up; a transfer takes half.")  # fmt: skip
+              help="Steps of the optimiser in a warm-up; a transfer takes half.")  # fmt: skip
 @click.option("--fast", is_flag=True, help=f"As --steps {_FAST_STEPS}: to see that all runs; the figures will be poor.")
 @click.option(
     "--seed", type=click.IntRange(min=0), show_default="0", metavar="N", help="Of the samples and the training."

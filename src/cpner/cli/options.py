@@ -74,7 +74,7 @@ length_option = click.option("--length", type=click.IntRange(1, 10_000), metavar
                              help="Positions of the prefix.")  # fmt: skip
 resume_option = click.option("--resume", is_flag=True, help="Go on from the last checkpoint of a run that was stopped.")
 batch_option = click.option(
-    "--batch-size", type=click.IntRange(1, MOST_SENTENCES), default=32, help="Sentences that are read at once."
+    "--batch-size", type=click.IntRange(1, MOST_SENTENCES), default=32, help="Sentences decoded at once."
 )
 types_option = click.option("--types", callback=split_names, metavar="A,B", show_default="those of the domain",
                             help="Find these types; without --domain zero-shot.")  # fmt: skip

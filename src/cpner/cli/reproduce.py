@@ -46,7 +46,7 @@ _budget_options = gather(
     setting(Budget, "source_sentences", "--source-sentences", "Of a source, at most."),
     setting(Budget, "dev_sentences", "--dev-sentences", "For best epochs.", least=0),
     setting(Budget, "test_sentences", "--test-sentences", "Score on the first so many only."),
-    setting(Budget, "dapt_steps", "--dapt-steps", "Of DAPT, in updates."),
+    setting(Budget, "dapt_steps", "--dapt-steps", "Steps of DAPT."),
 )
 
 
@@ -59,7 +59,7 @@ _budget_options = gather(
 @click.option("--page", type=NEW_FILE, default="docs/results.md",
               help="What `report` writes; the pictures lie in a folder beside it.")  # fmt: skip
 @click.option("--backbone", default=EMBEDDED, envvar="CPNER_BACKBONE", show_envvar=True,
-              metavar="NAME", help="Name or folder of a backbone.")  # fmt: skip
+              metavar="NAME", help=f"{EMBEDDED}, a folder, or a T5 of the Hugging Face hub.")  # fmt: skip
 @device_option
 @threads_option
 @click.option("--jobs", type=_AT_LEAST_1, metavar="N", show_default="1; of a cluster all that it has room for",

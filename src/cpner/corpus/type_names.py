@@ -14,7 +14,8 @@ from cpner.corpus.public import names_of_dataset
 from cpner.corpus.repairs import Repairs
 from cpner.errors import CorpusError, did_you_mean
 
-_RESERVED = regex.compile(r"[():\p{Cc}\p{Cs}]")  # the template of the target owns these, and terminals obey controls
+# The template of the target owns these, terminals obey controls, and some signs show letters in another order.
+_RESERVED = regex.compile(r"[():\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]")
 _SEAMS = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})|[\s_\-/():.]+")  # politicalParty, TVShow
 _FORMLESS = regex.compile(r"[\s_/():.\p{Cf}\p{Pd}]+")
 _SURROGATE = regex.compile(r"\p{Cs}")

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from cpner.errors import ConfigError
+from cpner.files import read_small
 
 _NEEDED = {  # settings that other encoders have otherwise, and that the carrying-over rests on
     "model_type": ("bert",),
@@ -126,7 +127,7 @@ class Teacher:
 def _check(folder: Path) -> None:
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text("utf-8"))
+        config = json.loads(read_small(path))
     except OSError as error:
         raise ConfigError(f"{folder} holds no teacher: {path} can't be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:

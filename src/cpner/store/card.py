@@ -206,7 +206,7 @@ def read_json(data: bytes, path: Path, name: str | None = None) -> tuple[DomainC
     if len(data) > CARD_BYTES:
         raise StoreError(f"{path} has {len(data):,} bytes, more than the {CARD_BYTES:,} that a card may have")
     try:
-        record = json.loads(data)
+        record = json.loads(data, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{path} is damaged: no JSON ({one_line(error)})") from error
     version = record.get("format") if isinstance(record, dict) else None
@@ -225,6 +225,14 @@ def read_json(data: bytes, path: Path, name: str | None = None) -> tuple[DomainC
     if not isinstance(sha256, dict) or not all(isinstance(digest, str) for digest in sha256.values()):
         raise StoreError(f"{path} is damaged: it has no sha256 of the tensor files")
     return card, sha256
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A table of JSON without a key twice, of which one value would be lost."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        raise ValueError("a key twice in one table")
+    return table
 
 
 def members_row(card: DomainCard) -> dict[str, str]:

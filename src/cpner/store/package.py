@@ -137,6 +137,8 @@ def read_zip(path: Path, max_bytes: int) -> dict[str, bytes]:
         StoreError: it is no .zip, is damaged, or holds what no exported domain does.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise StoreError(f"{path} is no file; expected the .zip of an exported domain")
         if path.stat().st_size > max_bytes:
             raise StoreError(f"{path} has {path.stat().st_size:,} bytes, more than the {max_bytes:,} that are allowed")
         _check_directory(path)

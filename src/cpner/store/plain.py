@@ -12,6 +12,7 @@ from cpner.errors import StoreError, shorten
 DEPTH = 16  # tables and lists inside each other; a real card has 5
 LARGEST = 2**63 - 1  # of a whole number
 _LETTERLESS = ("Cc", "Cs")  # terminals obey the first; the second are halves of letters, which no file can hold
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # show text in another order than it has
 _COUNTS = ("sentences", "entities")
 
 
@@ -48,9 +49,9 @@ def check_text(name: str, text: str) -> None:
     """Check that a text can be printed on any terminal and written to any file.
 
     Raises:
-        StoreError: it has control characters or halves of surrogate pairs.
+        StoreError: it has control characters, signs that turn the order of letters, or halves of surrogate pairs.
     """
-    odd = next((letter for letter in text if unicodedata.category(letter) in _LETTERLESS), None)
+    odd = next((sign for sign in text if sign in _TURNING or unicodedata.category(sign) in _LETTERLESS), None)
     if odd is not None:
         raise StoreError(f"{name} holds the character U+{ord(odd):04X}, which no text of a card may have")
 
