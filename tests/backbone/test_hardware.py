@@ -132,7 +132,7 @@ def test_an_environment_that_has_a_say_keeps_its_kernels(monkeypatch):
 
     bound_kernels()
 
-    assert (os.environ["LRU_CACHE_CAPACITY"], os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) == ("7", "64")
+    assert (os.environ["LRU_CACHE_CAPACITY"], os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) == ("7", "128")
 
 
 @pytest.mark.slow

@@ -231,6 +231,8 @@ def test_taught_run_that_was_stopped_gives_the_same_weights_and_average(prepared
     written = backbone.t5.state_dict()["encoder.layers.0.ff.wi.weight"]
     assert torch.equal(written, average["module.encoder.layers.0.ff.wi.weight"].bfloat16())
     assert backbone.t5.shape.activation == "gelu" and not backbone.t5.shape.gated
+    assert load(str(whole / "backbone"), device="cpu", precision="int8").fingerprint == backbone.fingerprint
+    assert (whole / "backbone" / "ranges.json").is_file()
 
 
 @pytest.mark.usefixtures("threads")

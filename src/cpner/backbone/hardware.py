@@ -17,8 +17,7 @@ from functools import cache
 
 import torch
 
-_KERNELS = "64"  # that stay of each kind: of 16 or more, those that come again are there
-_KERNEL_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")  # oneDNN's own, and that of torch above it
+_KERNELS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128", "LRU_CACHE_CAPACITY": "64"}  # oneDNN's own, and torch's above it
 _TRIM_THRESHOLD = -1  # these three are of mallopt(3)
 _TOP_PAD = -2
 _MMAP_MAX = -4
@@ -66,11 +65,11 @@ def keep_freed_memory() -> bool:
 
 
 def bound_kernels() -> None:
-    """Let oneDNN keep the last 64 kernels of a kind instead of 1,024.
+    """Let oneDNN keep the last 128 kernels instead of 1,024, and torch 64 of a kind.
 
     It makes a kernel, of some hundred kilobytes, for each new shape of a product. Batches of sentences have ever new
     shapes: a process grew by a gigabyte before the caches were full. The bounds are read at the first product. So a
     process that has multiplied before keeps its caches; an environment that has a say is obeyed.
     """
-    for name in _KERNEL_CACHES:
-        os.environ.setdefault(name, _KERNELS)
+    for name, count in _KERNELS.items():
+        os.environ.setdefault(name, count)

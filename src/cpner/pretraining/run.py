@@ -25,6 +25,8 @@ from torch.utils.data import DataLoader, Subset
 from cpner.backbone.checkpoint import write_backbone
 from cpner.backbone.hardware import keep_freed_memory, native_dtype
 from cpner.backbone.load import load
+from cpner.backbone.ranges import FILE as RANGES
+from cpner.backbone.ranges import measure_ranges, write_ranges
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5
 from cpner.errors import ConfigError, TrainingError
@@ -156,6 +158,7 @@ class _Run:
                 self._save()
             final = {"step": self.step, "seconds": round(self._elapsed(), 1), "million_pieces": self._millions()}
             self._write_backbone()
+            self._write_ranges()
             scores = self._scores()
             self._append({"final": scores})
             self.report({"final": {**final, **scores}})
@@ -168,7 +171,14 @@ class _Run:
 
     def _write_backbone(self) -> None:
         window = self.config.data.max_source // 2  # hardly a source is longer; there it marks every word
-        write_backbone(self.best, self.out / "tokenizer", self.out / "backbone", window=window)
+        folder = self.out / "backbone"
+        (folder / RANGES).unlink(missing_ok=True)  # of earlier weights
+        write_backbone(self.best, self.out / "tokenizer", folder, window=window)
+
+    def _write_ranges(self) -> None:
+        """What predicting in 8 bits needs."""
+        backbone = load(str(self.out / "backbone"), device="cpu", precision="float32")
+        write_ranges(measure_ranges(backbone.t5, backbone.vocabulary), self.out / "backbone")
 
     def _stream(self) -> Iterator[Batch]:
         """This process's batches from where the run stands."""
