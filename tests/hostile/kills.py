@@ -79,6 +79,18 @@ class Killer:
             "self-train": ["self-train", "--text", folder / "text.txt", "--domain", TARGET, *train, "--least-score", 0],
             "import": ["domains", "import", folder / "new.zip", "--name", TARGET, "--overwrite", "--store", store],
             "export": ["domains", "export", OTHER, self.work / "out.zip", "--overwrite", "--store", store],
+            "annotate": [
+                "annotate",
+                folder / "text.txt",
+                self.work / "out.jsonl",
+                "--domain",
+                OTHER,
+                *where,
+                "--workers",
+                1,
+                "--shard-size",
+                2,
+            ],
             "convert": ["corpora", "convert", data / "train.jsonl", self.work / "out.conll"],
         }
         self.resumed = {"warm-up", "transfer", "ensemble", "fit", "self-train"}
@@ -147,13 +159,15 @@ class Killer:
             except (CpnerError, OSError):
                 made[name] = b""
         for path in self.work.glob("out.*"):
-            made[path.name] = path.read_bytes()
+            if path.is_file():  # not the parts of an annotation that goes on
+                made[path.name] = path.read_bytes()
         return made
 
     def _left(self) -> list[str]:
         store = self.work / "store"
         hidden = [path.name for folder in (store, self.work) for path in folder.glob(".*")]
-        return sorted(name for name in hidden if name not in (".lock",) and not name.startswith(".out"))
+        parts = [path.name for path in self.work.glob("*.parts")]
+        return parts + sorted(name for name in hidden if name not in (".lock",) and not name.startswith(".out"))
 
     def _log(self) -> str:
         return (self.folder / "log").read_text("utf-8", "replace")

@@ -58,7 +58,7 @@ def killer(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["warm-up", "transfer", "import", "export", "convert"])
+@pytest.mark.parametrize("name", ["warm-up", "transfer", "import", "export", "convert", "annotate"])
 def test_a_command_killed_and_run_again_gives_what_it_gives_undisturbed(killer, name):
     tally = Tally()
     killer.reference(name)
