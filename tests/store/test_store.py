@@ -696,3 +696,17 @@ def test_export_that_fails_leaves_no_file(store, tmp_path):
     with pytest.raises(StoreError, match=r"is damaged"):
         store.export("music", tmp_path / "x.zip")
     assert sorted(os.listdir(tmp_path)) == ["folder.zip", "store"]
+
+
+def test_tidying_ends_what_a_crashed_writer_began(store):
+    for name in ("music", "news"):
+        store.save(make_domain(name=name))
+    shutil.copytree(store.path / "music", store.path / ".old-music")
+    shutil.copytree(store.path / "music", store.path / ".part-1")
+    os.rename(store.path / "news", store.path / ".old-news")
+    before = store.names()
+
+    store.tidy()
+
+    assert store.names() == before == ["music", "news"]
+    assert hidden(store) == []

@@ -56,6 +56,7 @@ def train(
     note = _note_of(store, domain) if resume else None
     if note is not None:
         click.echo(f"{domain!r} was trained and stored before the run was stopped", err=True)
+        Store(store).tidy()  # the old domain may still lie beside the new one
         _end(store, domain, note, as_json=as_json)
         return
     if resume and not folder.exists():

@@ -233,6 +233,15 @@ class Store:
                 time.sleep(0.05)  # a store that we can't write to: give its owner time to end the swap
             return read(self._find(name))
 
+    def tidy(self) -> None:
+        """End what a crashed writer began; every writer does so before its own work.
+
+        Raises:
+            StoreError: the store can't be written to, or another process has locked it for long.
+        """
+        with self._lock():
+            pass
+
     def _put(self, name: str, files: Mapping[str, bytes], overwrite: bool) -> None:
         target = self.path / name
         old = self.path / f".old-{name}"
