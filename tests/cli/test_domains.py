@@ -77,13 +77,13 @@ def test_domains_are_removed_all_or_none(store):
 @pytest.mark.filterwarnings("ignore:.*relative bias")
 def test_a_domain_goes_to_another_library_and_comes_back(store, tiny_folder, tmp_path):
     folder = tmp_path / "adapter"
-    before = cpner("predict", TEXT, "--domain", "one", "--store", store).stdout
+    before = cpner("predict", TEXT, "--domain", "one", "--store", store, "--raw-scores").stdout
 
     exported = cpner("domains", "export", "one", folder, "--as", "adapterhub", "--store", store)
     imported = cpner("domains", "import", folder, "--name", "uno", "--store", store)
 
     assert (exported.exit_code, imported.exit_code) == (0, 0)
-    after = json.loads(cpner("predict", TEXT, "--domain", "uno", "--store", store).stdout)
+    after = json.loads(cpner("predict", TEXT, "--domain", "uno", "--store", store, "--raw-scores").stdout)
     assert after == {**json.loads(before), "domain": "uno"}
     assert cpner("domains", "import", folder, "--name", "two", "--store", store).exit_code == 2
     (folder / "domain.json").unlink()

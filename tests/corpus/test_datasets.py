@@ -279,4 +279,4 @@ def test_the_largest_dataset_is_read_in_seconds():
     )  # in a process of its own: measuring coverage makes it three times as slow
     read = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert float(read.stdout) < 5  # about 1 s; the rest is for slow machines
+    assert float(read.stdout) < 15  # about 1 s; the rest is for slow machines

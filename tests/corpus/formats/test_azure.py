@@ -51,3 +51,9 @@ def test_a_project_may_count_characters_and_have_data_sets(write, texts):
 def test_what_is_wrong_is_told(write, texts, content, message):
     with pytest.raises(CorpusError, match=message):
         Corpus.read(write("train.json", content))
+
+
+@pytest.mark.parametrize("content", ["{}", '{"assets": 1}', '{"assets": {"documents": {}}}'])
+def test_another_file_is_refused_where_it_is_taken_for_a_project(write, content):
+    with pytest.raises(CorpusError, match="no documents; expected a project"):
+        Corpus.read(write("train.json", content), format="azure")

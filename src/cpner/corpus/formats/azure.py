@@ -37,9 +37,13 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     count = str(project.get("stringIndexType", "")).lower()
     if count not in _COUNTED:
         raise place.error(f"offsets count {count[:40]!r}; cpner knows Utf16CodeUnit and UnicodeCodePoint")
+    assets = project.get("assets")
+    documents = assets.get("documents") if isinstance(assets, dict) else None
+    if not isinstance(documents, list):
+        raise place.error("no documents; expected a project with a list of them under 'assets'")
     labelled = []
     sets = set()
-    for document in project["assets"]["documents"]:
+    for document in documents:
         location = document.get("location") if isinstance(document, dict) else None
         if not isinstance(location, str):
             raise place.error(f"{show(document)} is no document; expected 'location' and 'entities'")

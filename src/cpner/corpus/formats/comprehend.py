@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from cpner.corpus.formats._file import File
 from cpner.corpus.formats._offsets import Labelled, RawMark
 from cpner.corpus.formats._options import Options
+from cpner.corpus.formats._records import show
 from cpner.corpus.formats._sentences import at_least_one, sentences_of_texts, text_beside
 from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Sentence
@@ -38,6 +39,8 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     if names == _LIST:
         raise CorpusError("an entity list has no sentences to learn from; expected annotations with offsets",
                           path=file.path)  # fmt: skip
+    if sorted(names) != sorted(_COLUMNS):
+        raise CorpusError(f"its columns are {show(names)}; expected {', '.join(_COLUMNS)}", path=file.path, line=1)
     documents: dict[str, dict[int | None, list[RawMark]]] = {}
     for number, cells in enumerate(rows[1:], 2):
         place = Place(file.path, number)
