@@ -313,7 +313,7 @@ def _holds_domain(folder: Path) -> bool:
 
 def _read_file(path: Path) -> bytes:
     try:
-        if path.exists() and not path.is_file():  # a pipe or a device may never end
+        if path.exists() and not (path.is_file() or path.is_dir()):  # a pipe or a device may never end
             raise StoreError(f"{path} is no file")
         if path.name == CARD and path.stat().st_size > CARD_BYTES:
             raise StoreError(f"{path} has more than the {CARD_BYTES:,} bytes that a card may have")
