@@ -48,5 +48,5 @@ def test_what_is_wrong_is_told(write, content, message):
 
 
 def test_another_table_is_refused_where_it_is_taken_for_one(write):
-    with pytest.raises(CorpusError, match="line 1: its columns are .*expected file, line, begin offset"):
+    with pytest.raises(CorpusError, match=r"line 1: its columns are .*expected file, line, begin offset"):
         Corpus.read(write("train.csv", "word,tag\nBo,B-X\n"), format="comprehend")
