@@ -310,3 +310,68 @@ def test_one_bad_line_does_not_lose_the_rest(stored, tmp_path, bad):
     assert stopped.stderr.count("line 2: ") == 1
     assert (skipped.exit_code, rest) == (3, ["Ada left Rome.", "Regan met Joseph."])
     assert "line 2: " in skipped.stderr and skipped.stderr.endswith("1 of 3 lines left out\n")
+
+
+CONFIG = """<View><Labels name="ner" toName="body"><Label value="PER"/><Label value="Location" alias="Place"/></Labels>
+<Text name="body" value="$post"/></View>"""
+
+
+def test_predict_gives_tasks_of_label_studio_their_predictions(stored, tmp_path):
+    tasks = [
+        {"id": 11, "data": {"post": f"💩 {TEXT}", "page": 3}, "annotations": [{"result": []}]},
+        {"id": 12, "data": {"post": ""}, "annotations": []},
+    ]
+    source, config, out = (tmp_path / name for name in ("tasks.json", "config.xml", "predictions.json"))
+    source.write_text(json.dumps(tasks), encoding="utf-8")
+    config.write_text(CONFIG, encoding="utf-8")
+    where = ("--domain", "one", "--store", stored)
+
+    result = cpner("predict", *where, "--input", source, "--format", "label-studio", "--label-config", config,
+                   "--output", out)  # fmt: skip
+    text = cpner("predict", *where, f"💩 {TEXT}").stdout
+
+    assert result.exit_code == 0, result.stderr
+    first, second = json.loads(out.read_text("utf-8"))
+    assert [list(task) for task in (first, second)] == [["id", "data", "predictions"]] * 2
+    assert (first["id"], first["data"]) == (11, tasks[0]["data"])
+    [prediction] = first["predictions"]
+    assert prediction["model_version"].startswith("one-")
+    assert 0 <= prediction["score"] <= 1
+    assert second["predictions"][0]["result"] == []
+    entities = json.loads(text)["entities"]
+    assert entities, "the domain must find something for this test to say anything"
+    names = {"person": "PER", "location": "Place"}
+    units = first["data"]["post"].encode("utf-16-le")
+    for region, entity in zip(prediction["result"], entities, strict=True):
+        value = region["value"]
+        assert (region["from_name"], region["to_name"], region["type"]) == ("ner", "body", "labels")
+        assert units[2 * value["start"] : 2 * value["end"]].decode("utf-16-le") == value["text"] == entity["text"]
+        assert value["start"] > entity["start"]  # behind a sign of two units
+        assert value["labels"] == [names[entity["type"]]]
+        assert region["score"] == pytest.approx(entity["score"], abs=1e-4)
+
+
+def test_predict_makes_tasks_of_lines(stored):
+    result = cpner("predict", "--domain", "one", "--store", stored, "--format", "label-studio", input=f"{TEXT}\nNo.\n")
+
+    assert [task["data"] for task in json.loads(result.stdout)] == [{"text": TEXT}, {"text": "No."}]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--format", "jsonl"), "is of --format label-studio"),
+        (("--format", "label-studio", "--types", "river"), "has no label for 'river'; it has person, location"),
+        (("--format", "label-studio", "--text", "body"), "is not what"),
+        (("--format", "label-studio", "--into", "found"), "--into"),
+        (("--format", "label-studio", "--from", "label-studio"), "--input tasks.json"),
+    ],
+)
+def test_predict_refuses_what_does_not_suit_a_labelling_configuration(stored, tmp_path, options, message):
+    config = tmp_path / "config.xml"
+    config.write_text(CONFIG, encoding="utf-8")
+
+    result = cpner("predict", TEXT, "--domain", "one", "--store", stored, "--label-config", config, *options)
+
+    assert result.exit_code == 2
+    assert message in result.stderr

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from cpner.serve.compat.labelling import read_labelling
 from cpner.serve.problems import ProblemError
 from cpner.serve.work import codepoints
 from cpner.store import Store
@@ -180,17 +179,6 @@ def test_a_configuration_that_labels_no_text_is_refused(shared_server: Served, c
     ask = {"tasks": [], "label_config": config}
 
     assert shared_server.client.post("/label-studio/predict", json=ask).status_code == 422
-
-
-def test_hyper_text_and_codes_are_read() -> None:
-    labels = '<HyperTextLabels name="n" toName="t"><Label value="PER"/></HyperTextLabels>'
-    config = f'<View>{labels}<HyperText name="t" value="$html"/></View>'
-
-    labelling = read_labelling(config)
-
-    assert (labelling.kind, labelling.text_key) == ("hypertextlabels", "html")
-    assert labelling.labels == {"person": "PER"}
-    assert labelling.type_of("PER") == "person"
 
 
 def test_places_in_utf16_are_places_in_characters() -> None:

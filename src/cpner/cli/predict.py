@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cpner.annotation.inputs import open_input, read_lines
+from cpner.annotation.tasks import KIND as LABEL_STUDIO
+from cpner.annotation.tasks import Tasks
 from cpner.annotation.texts import KINDS, Keys, Texts
 from cpner.cli.console import progress_bar
 from cpner.cli.options import (
@@ -23,18 +25,25 @@ from cpner.cli.options import (
     by_sentence_option,
     into_option,
     on_error_option,
+    open_store,
     reader_options,
     text_option,
     types_option,
 )
 from cpner.cli.scores import ScoreOptions, score_options
-from cpner.files import replacing
+from cpner.corpus.checks import sentence_of
+from cpner.corpus.formats import unpacked_name
+from cpner.corpus.labelling import Labelling, read_labelling
+from cpner.errors import ConfigError
+from cpner.files import read_small, replacing
 from cpner.progress import Progress, Report
 from cpner.show.entities import FORMATS, Tagged, render
+from cpner.show.label_studio import predicted_tasks
 
 if TYPE_CHECKING:
     from cpner.ner import CPNER
 
+_TEXT = "text"  # the key of texts, if no other is named
 LEFT_OUT = 3  # exit code where lines were left out
 _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "conll", ".html": "html", ".htm": "html"}
 
@@ -52,19 +61,24 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
     show_default="standard input if there is no TEXT",
     help="Texts, one a line, or records with a text, also as .gz or .xz; - is standard input.",
 )
-@click.option("--from", "kind", type=click.Choice(KINDS), show_default="found out by its ending and first line",
-              help="What the input has: a text a line, a record of JSON a line, or a table with commas.")  # fmt: skip
+@click.option("--from", "kind", type=click.Choice((*KINDS, LABEL_STUDIO)),
+              show_default="found out by its ending and first line",
+              help="What the input has: a text a line, a record of JSON a line, a table with commas, or tasks of Label "
+              "Studio.")  # fmt: skip
 @text_option
 @into_option
 @on_error_option
 @click.option(
     "--format",
-    type=click.Choice(FORMATS),
+    type=click.Choice((*FORMATS, LABEL_STUDIO)),
     show_default="by the ending of --output; else table on a terminal, jsonl elsewhere",
     help="How entities are written.",
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               show_default="standard output", help="Where to write.")  # fmt: skip
+@click.option("--label-config", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
+              help="The labelling configuration of a project in Label Studio, whose labels are the types to look for.",
+              )  # fmt: skip
 @batch_option
 @by_sentence_option
 @beams_option
@@ -84,6 +98,7 @@ def predict(
     text_key: str,
     into: str | None,
     on_error: str,
+    label_config: Path | None,
     scores: ScoreOptions,
 ) -> None:
     """Find the entities of TEXT, or of each line of a file or of standard input (-).
@@ -96,6 +111,9 @@ def predict(
 
     A score is the probability that the entity is right; --least-precision and --threshold leave out what is less sure.
 
+    The format label-studio has tasks with predictions, to be imported. It takes an input that ends in .json as tasks
+    that Label Studio exported.
+
     \b
     Example:
       cpner predict --domain news --store store "Ada Lovelace met Charles Babbage in London."
@@ -103,7 +121,15 @@ def predict(
       cpner predict --domain news --store store --input posts.csv --text body --into found --output found.jsonl
       cat texts.txt | cpner predict --types person,city --format table
       cpner predict --domain news --store store --input texts.txt --least-precision 0.9
+      cpner predict --domain news --store store --input tasks.json --format label-studio --output predictions.json
     """
+    labelling = Labelling(text_key=text_key)
+    if label_config is not None:
+        labelling = _labelling(label_config, text_key, types, format)
+        text_key = labelling.text_key
+        types = types or labelling.types
+    if format == LABEL_STUDIO and into is not None:
+        raise click.UsageError("--into names a key of records; tasks of the format label-studio have predictions")
     if domain is None and not types:
         raise click.UsageError("give --domain NAME, or --types A,B to look for types that no prefix was trained for")
     if file := next((name for name in types if os.path.isfile(name)), None):
@@ -112,9 +138,13 @@ def predict(
     if output and source and output.exists() and output.samefile(source):
         raise click.UsageError(f"{output} is the input, which would be lost: choose another --output")
     cut = scores.cut
+    if kind is None and format == LABEL_STUDIO and source and unpacked_name(source).endswith(".json"):
+        kind = LABEL_STUDIO
     texts = _open(text, source, kind, Keys(text_key, into), on_error == "skip")
     format = format or _format(output)
     ner = engine.load(domain)
+    if label_config is not None and domain and set(types) == set(ner.card(domain).types):
+        types = ()  # in the order that the domain learnt
     shown = list(types) or (ner.card(domain).types if domain else [])
     on_screen = output is None and sys.stdout.isatty()
     title = f"Entities of {domain}" if domain else "Entities"
@@ -122,33 +152,45 @@ def predict(
         settings: dict[str, Any] = {"types": list(types) or None, "beams": beams, "by_sentence": by_sentence}
         settings |= {"calibrated": not scores.raw_scores, "cut": cut}
         tagged = _tag(ner, texts, domain, batch_size, progress, into, **settings)
-        for piece in render(tagged, format, types=shown, title=title, colour=on_screen):
+        if format == LABEL_STUDIO:
+            pieces = predicted_tasks(tagged, labelling, _version(engine, ner, domain))
+        else:
+            pieces = render(tagged, format, types=shown, title=title, colour=on_screen)
+        for piece in pieces:
             write(piece)
     _end(texts)
 
 
 def _tag(
-    ner: CPNER, texts: Texts, domain: str | None, size: int, progress: Report, into: str | None, **settings: Any
+    ner: CPNER, texts: Texts | Tasks, domain: str | None, size: int, progress: Report, into: str | None, **settings: Any
 ) -> Iterator[Tagged]:
     """The entities of texts, batch by batch; Ctrl-C ends them and is kept, so that what was done can be written."""
     rest = iter(texts)
     done = 0
     while batch := list(itertools.islice(rest, size)):
         try:
-            answers = ner.predict([text for text, _ in batch], domain, batch_size=size, **settings)
+            sentences = [sentence_of(text) for text, _ in batch]
+            answers = ner.recognise(sentences, domain, batch_size=size, **settings)
         except KeyboardInterrupt as error:
             texts.error = error
             return
-        for (text, record), entities in zip(batch, answers, strict=True):
-            yield Tagged(text, entities, domain, record, into)
+        for (text, record), sentence, answer in zip(batch, sentences, answers, strict=True):
+            entities = [sentence.entity(one.span, one.score) for one in answer]
+            yield Tagged(text, entities, domain, record, into, answer.score)
         done += len(batch)
         progress(Progress(done, 0, f"{done:,} texts"))
 
 
-def _open(text: str | None, source: Path | None, kind: str | None, keys: Keys, skip: bool) -> Texts:
+def _open(text: str | None, source: Path | None, kind: str | None, keys: Keys, skip: bool) -> Texts | Tasks:
     settings: dict[str, Any] = {"keys": keys, "skip": skip, "tell": partial(click.echo, err=True)}
     if text is not None and source is not None:
         raise click.UsageError("give a TEXT or --input, not both")
+    if kind == LABEL_STUDIO:
+        if source is None or str(source) == "-":
+            raise click.UsageError("tasks of Label Studio are read from a file: --input tasks.json")
+        with source.open("rb"):
+            pass
+        return Tasks(source, **settings)
     if text is not None and text != "-":
         if os.path.isfile(text):  # unlike Path's, never raises: a text may be longer than names can be
             click.echo(f"{text!r} is taken as the text; to read the file of this name, --input {text}", err=True)
@@ -162,7 +204,29 @@ def _open(text: str | None, source: Path | None, kind: str | None, keys: Keys, s
     return Texts(str(source), open_input(source), kind, **settings)
 
 
-def _end(texts: Texts) -> None:
+def _labelling(file: Path, text_key: str, types: tuple[str, ...], format: str | None) -> Labelling:
+    """The labelling configuration of a file, if it suits the other options."""
+    if format != LABEL_STUDIO:
+        raise click.UsageError("--label-config is of --format label-studio")
+    try:
+        labelling = read_labelling(read_small(file))
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
+    if text_key not in (_TEXT, labelling.text_key):
+        raise click.UsageError(f"--text {text_key} is not what {file} labels: ${labelling.text_key}")
+    if unknown := [type for type in types if type not in labelling.labels]:
+        raise click.UsageError(f"{file} has no label for {unknown[0]!r}; it has {', '.join(labelling.types)}")
+    return labelling
+
+
+def _version(engine: Reader, ner: CPNER, domain: str | None) -> str:
+    """Names the model in Label Studio; changes with every training, as that of the server."""
+    if domain is None or engine.store is None:
+        return f"zero-shot-{ner.backbone.fingerprint}"
+    return f"{domain}-{open_store(engine.store).digest(domain)[:16]}"
+
+
+def _end(texts: Texts | Tasks) -> None:
     """Raise what ended the reading, or tell what was left out and exit with `LEFT_OUT`."""
     if texts.error is not None:
         raise texts.error

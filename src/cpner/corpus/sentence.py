@@ -214,3 +214,11 @@ def _check_ascending(pairs: Sequence[tuple[int, int]], limit: int, noun: str) ->
         if not previous <= start < end <= limit:
             raise CorpusError(f"{noun} ({start}, {end}) overlaps another, is empty, or lies outside 0..{limit}")
         previous = end
+
+
+def utf16(text: str, entities: Iterable[Entity]) -> list[Entity]:
+    """Entities whose offsets count UTF-16 units, as JavaScript and Java do."""
+    before = [0]
+    for letter in text:
+        before.append(before[-1] + (2 if ord(letter) > 0xFFFF else 1))
+    return [entity._replace(start=before[entity.start], end=before[entity.end]) for entity in entities]

@@ -193,14 +193,6 @@ async def _left(request: Request) -> None:
         pass
 
 
-def utf16(text: str, entities: Iterable[Entity]) -> list[Entity]:
-    """Entities whose offsets count UTF-16 units, as JavaScript and Java do."""
-    before = [0]
-    for letter in text:
-        before.append(before[-1] + (2 if ord(letter) > 0xFFFF else 1))
-    return [entity._replace(start=before[entity.start], end=before[entity.end]) for entity in entities]
-
-
 def codepoints(text: str, offsets: Iterable[int]) -> list[int]:
     """Places in UTF-16 units as places in characters; one inside a character is its start.
 

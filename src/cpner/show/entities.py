@@ -25,7 +25,8 @@ _HUES = (205, 22, 140, 290, 65, 0, 180, 260, 45, 325, 95, 230)  # neighbours in 
 class Tagged(NamedTuple):
     """A text, its entities, the domain that they were looked for in (None: zero-shot), and the record it came in.
 
-    `into` is the key of the record that gets the entities; None adds the keys domain and entities.
+    `into` is the key of the record that gets the entities; None adds the keys domain and entities. `score` is the
+    probability that the entities are right and none is missing; None if that is not known.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Tagged(NamedTuple):
     domain: str | None = None
     record: Mapping[str, Any] = {}
     into: str | None = None
+    score: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record that `predict --format jsonl` prints, with the keys it came with."""

@@ -19,6 +19,7 @@ from cpner.corpus.formats._records import (
     types_in_words,
 )
 from cpner.corpus.formats._sentences import at_least_one, sentences_of_texts
+from cpner.corpus.labelling import Labelling
 from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Sentence
 from cpner.corpus.words import strip_white
@@ -69,24 +70,25 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
     sentences = list(sentences)
     types = types_in_words(sentences)
     before = "["
+    named = Labelling()
     for sentence in sentences:
-        at = [0]
-        for sign in sentence.text:
-            at.append(at[-1] + 1 + (sign > "\uffff"))
-        result = [
-            {
-                "from_name": "label",
-                "to_name": "text",
-                "type": "labels",
-                "value": {"start": at[e.start], "end": at[e.end], "text": e.text, "labels": [e.type]},
-            }
-            for e in sentence.entities
-        ]
-        task = {"data": {"text": sentence.text}, "annotations": [{"result": result}]}
+        task = {
+            "data": {"text": sentence.text},
+            "annotations": [{"result": named.regions(sentence.text, sentence.entities)}],
+        }
         head = {"meta": {"types": types}} if types and before == "[" else {}
         yield before + json.dumps({**task, **head}, ensure_ascii=False)
         before = ","
     yield "]" if before == "," else "[]"
+
+
+def tasks(file: File) -> Iterator[tuple[Place, Record]]:
+    """The tasks of an export, labelled or not, as they are.
+
+    Raises:
+        CorpusError: It is no JSON, or holds what is no object.
+    """
+    return records(file.path, file.text)
 
 
 def _by_browser(one: Labelled) -> Labelled:

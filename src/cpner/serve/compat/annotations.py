@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from cpner.serve.compat.labelling import Labelling
+from cpner.corpus.labelling import Labelling
 from cpner.serve.job_folder import write
 from cpner.serve.problems import ProblemError
 from cpner.serve.schema import Labelled, Mark

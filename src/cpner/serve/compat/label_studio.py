@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cpner.corpus import Entity
 from cpner.serve import work
 from cpner.serve.compat.annotations import Annotations
-from cpner.serve.compat.labelling import Labelling, read_labelling
+from cpner.serve.compat.labelling import labelling_of
 from cpner.serve.context import Context, Endpoint
 from cpner.serve.problems import ProblemError
 from cpner.serve.routes.jobs import submit
@@ -86,7 +84,7 @@ async def setup(context: Context, request: Request) -> Response:
     asked = await read_json(request, SetupRequest, context.settings.max_body)
     project = project_id(asked.project)
     if asked.schema:
-        read_labelling(asked.schema)
+        labelling_of(asked.schema)
     parameters = asked.extra_params
     if isinstance(parameters, str) and parameters.strip():
         try:
@@ -104,7 +102,7 @@ async def setup(context: Context, request: Request) -> Response:
 async def predict(context: Context, request: Request) -> Response:
     """Predict the regions of tasks; the score is the probability that a task is right as a whole."""
     asked = await read_json(request, TasksRequest, context.settings.max_body)
-    labelling = read_labelling(asked.label_config)
+    labelling = labelling_of(asked.label_config)
     domain = _domain(context, project_id(asked.project))
     version = _version(context, domain)
     texts = [task.data.get(labelling.text_key) for task in asked.tasks]
@@ -113,11 +111,7 @@ async def predict(context: Context, request: Request) -> Response:
         work.Ask(labelling.types),
     )  # fmt: skip
     results = [
-        {
-            "result": _regions(text, entities, labelling) if isinstance(text, str) else [],
-            "score": score,
-            "model_version": version,
-        }
+        labelling.prediction(text if isinstance(text, str) else "", entities, score, version)
         for text, (entities, score) in zip(texts, answers, strict=True)
     ]
     return answer({"results": results})
@@ -136,7 +130,7 @@ async def webhook(context: Context, request: Request) -> Response:
         return answer({"result": {}, "status": "ok"}, 201)
     if asked.action in _CHANGES:
         if given and asked.project.label_config and isinstance(asked.task, dict):
-            labelling = read_labelling(asked.project.label_config)
+            labelling = labelling_of(asked.project.label_config)
             await asyncio.to_thread(annotations.add, given, asked.task, labelling)
         return answer({"result": {}, "status": "ok"}, 201)
     result = await _train(context, asked.project, annotations)
@@ -146,7 +140,7 @@ async def webhook(context: Context, request: Request) -> Response:
 async def _train(context: Context, project: Project, annotations: Annotations) -> dict[str, Any]:
     if project.label_config is None:
         raise ProblemError(422, "invalid", "training needs the project's labelling configuration")
-    labelling = read_labelling(project.label_config)
+    labelling = labelling_of(project.label_config)
     sentences = await asyncio.to_thread(annotations.sentences, labelling)
     if not sentences:
         raise ProblemError(422, "invalid", "nothing to learn from: no annotation has been sent yet")
@@ -175,19 +169,6 @@ def _domain(context: Context, project: str) -> str | None:
 def _version(context: Context, domain: str | None) -> str:
     """Changes with every training, so that Label Studio asks again."""
     return f"zero-shot-{context.engine.fingerprint}" if domain is None else f"{domain}-{context.engine.version(domain)}"
-
-
-def _regions(text: str, entities: Sequence[Entity], labelling: Labelling) -> list[dict[str, Any]]:
-    return [
-        {
-            "from_name": labelling.from_name,
-            "to_name": labelling.to_name,
-            "type": labelling.kind,
-            "value": {"start": one.start, "end": one.end, "text": one.text, "labels": [labelling.labels[one.type]]},
-            "score": one.score,
-        }
-        for one in work.utf16(text, entities)
-    ]
 
 
 _ROOT = "/label-studio"

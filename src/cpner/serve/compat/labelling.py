@@ -1,88 +1,19 @@
-"""Label Studio's labelling configuration: which types an annotator can choose, and where the text is."""
+"""The labelling configuration in a request of Label Studio."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from xml.etree import ElementTree
-
-from cpner.corpus.type_names import name_types
-from cpner.errors import CpnerError
+from cpner.corpus.labelling import Labelling, read_labelling
+from cpner.errors import ConfigError
 from cpner.serve.problems import ProblemError
 
-_LABELS = ("Labels", "HyperTextLabels")
-_LONGEST = 200_000  # characters of a configuration
 
-
-@dataclass(frozen=True)
-class Labelling:
-    """How regions of a text are named.
-
-    Attributes:
-        from_name: of the tag with the labels.
-        to_name: of the tag with the text.
-        kind: of a region, "labels" or "hypertextlabels".
-        text_key: where the text is in a task's data.
-        labels: Label Studio's name of each type in words.
-    """
-
-    from_name: str
-    to_name: str
-    kind: str
-    text_key: str
-    labels: dict[str, str]
-
-    @property
-    def types(self) -> tuple[str, ...]:
-        """The types in words."""
-        return tuple(self.labels)
-
-    def type_of(self, label: str) -> str | None:
-        """The type of a label; None if the configuration has no such label."""
-        return next((type for type, name in self.labels.items() if name == label), None)
-
-
-def read_labelling(config: str) -> Labelling:
-    """Read a labelling configuration.
+def labelling_of(config: str) -> Labelling:
+    """Read the labelling configuration of a request.
 
     Raises:
         ProblemError: 422, it is no XML, or has no labels for a text.
     """
-    if len(config) > _LONGEST or "<!DOCTYPE" in config or "<!ENTITY" in config:
-        raise _wrong("is too long, or declares entities")
     try:
-        root = ElementTree.fromstring(config)
-    except ElementTree.ParseError as error:
-        raise _wrong(f"is no XML: {error}") from error
-    tag = next((tag for tag in root.iter() if tag.tag in _LABELS), None)
-    if tag is None:
-        raise _wrong("has no tag Labels or HyperTextLabels")
-    to_name = tag.get("toName", "")
-    text = next((one for one in root.iter() if one.get("name") == to_name), None)
-    if text is None or not text.get("value", "").startswith("$"):
-        raise _wrong("labels no text that comes from a task's data")
-    labels = _labels(tag)
-    if not labels:
-        raise _wrong("has no Label")
-    return Labelling(tag.get("name", "label"), to_name, tag.tag.lower(), text.get("value", "")[1:], labels)
-
-
-def _labels(tag: ElementTree.Element) -> dict[str, str]:
-    """Label Studio's name of each type: its own words, or those that `predicted_values` names."""
-    named: dict[str, str] = {}
-    plain: dict[str, str] = {}
-    for label in tag.iter("Label"):
-        value = label.get("value", "")
-        shown = label.get("alias") or value
-        if predicted := [name.strip() for name in label.get("predicted_values", "").split(",") if name.strip()]:
-            named |= dict.fromkeys(predicted, shown)
-        elif value:
-            plain[value] = shown
-    try:
-        words = name_types(set(plain))
-    except CpnerError as error:
-        raise _wrong(f"has a label that can't name a type: {error}") from error
-    return {**named, **{words[value]: shown for value, shown in plain.items()}}
-
-
-def _wrong(message: str) -> ProblemError:
-    return ProblemError(422, "invalid", f"the labelling configuration {message}", path="$.label_config")
+        return read_labelling(config)
+    except ConfigError as error:
+        raise ProblemError(422, "invalid", str(error), path="$.label_config") from error

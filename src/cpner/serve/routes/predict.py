@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from cpner.corpus import Entity
+from cpner.corpus.sentence import utf16
 from cpner.serve import work
 from cpner.serve.batcher import Item
 from cpner.serve.context import Context, Endpoint
@@ -89,7 +90,7 @@ def _shown(entities: Iterable[Entity]) -> list[FoundEntity]:
 
 
 def _result(one: Input, domain: str | None, entities: list[Entity], offsets: str) -> PredictResult:
-    shown = work.utf16(one.text, entities) if offsets == "utf16" else entities
+    shown = utf16(one.text, entities) if offsets == "utf16" else entities
     return PredictResult(one.id, domain, _shown(shown))
 
 
