@@ -49,11 +49,12 @@ class FoundEntity(msgspec.Struct):
 
 
 class PredictResult(msgspec.Struct):
-    """The entities of one text."""
+    """The entities of one text, and the probability that they are right and none is missing."""
 
     id: str | int | None
     domain: str | None
     entities: list[FoundEntity]
+    score: float
 
 
 class PredictAnswer(msgspec.Struct):

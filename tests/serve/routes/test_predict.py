@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cpner.corpus.sentence import Sentence
 from tests.serve.support import DOMAINS, Served, running
 from tests.support import SENTENCES, TYPES
 
@@ -221,3 +222,18 @@ def test_domains_are_compared_text_by_text(shared_server: Served) -> None:
         first = {(e["start"], e["end"], e["type"]) for e in expected(shared_server, text, "one")}
         second = {(e["start"], e["end"], e["type"]) for e in expected(shared_server, text, "two")}
         assert places == {"both": first & second, "first": first - second, "second": second - first}
+
+
+def test_each_text_has_the_score_of_the_whole(shared_server: Served) -> None:
+    inputs = [{"id": i, "text": text, "domain": DOMAINS[0]} for i, text in enumerate(TEXTS)]
+    reply = shared_server.client.post("/v1/predict", json={"inputs": inputs}).json()
+    lines = shared_server.client.post(
+        "/v1/predict",
+        content="\n".join(json.dumps(one) for one in inputs),
+        headers={"Content-Type": "application/x-ndjson"},
+    ).text.splitlines()
+    whole = shared_server.ner.recognise([Sentence.from_text(text) for text in TEXTS], DOMAINS[0], batch_size=1)
+
+    for result, line, answer in zip(reply["results"], lines, whole, strict=True):
+        assert result["score"] == pytest.approx(answer.score, abs=1e-5)
+        assert json.loads(line)["score"] == pytest.approx(answer.score, abs=1e-5)

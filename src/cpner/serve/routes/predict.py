@@ -43,10 +43,10 @@ async def predict(context: Context, request: Request) -> Response:
     inputs = _inputs(asked)
     ask = _ask(asked)
     domains = [one.domain or asked.domain for one in inputs]
-    answers = await work.find(context, request, [one.text for one in inputs], domains, ask)
+    answers = await work.find_scored(context, request, [one.text for one in inputs], domains, ask)
     results = [
-        _result(one, domain, entities, asked.offsets)
-        for one, domain, entities in zip(inputs, domains, answers, strict=True)
+        _result(one, domain, entities, score, asked.offsets)
+        for one, domain, (entities, score) in zip(inputs, domains, answers, strict=True)
     ]
     if lines_out:
         return Response(b"".join(msgspec.json.encode(result) + b"\n" for result in results), media_type=NDJSON)
@@ -89,9 +89,9 @@ def _shown(entities: Iterable[Entity]) -> list[FoundEntity]:
     return [FoundEntity(one.start, one.end, one.text, one.type, one.score or 0.0) for one in entities]
 
 
-def _result(one: Input, domain: str | None, entities: list[Entity], offsets: str) -> PredictResult:
+def _result(one: Input, domain: str | None, entities: list[Entity], score: float, offsets: str) -> PredictResult:
     shown = utf16(one.text, entities) if offsets == "utf16" else entities
-    return PredictResult(one.id, domain, _shown(shown))
+    return PredictResult(one.id, domain, _shown(shown), score)
 
 
 async def _predict_lines(context: Context, request: Request) -> Response:
@@ -149,11 +149,11 @@ async def _line(entry: tuple[Input, Item] | ProblemError, asked: PredictRequest,
         return msgspec.json.encode(entry.to_json())
     one, item = entry
     try:
-        predictions = await item.future
+        whole = await item.future
     except Exception as error:
         return msgspec.json.encode({"id": one.id, **problem_of(error).to_json()})
-    entities = work.entities_of(item, predictions, ask)
-    return msgspec.json.encode(_result(one, item.domain, entities, asked.offsets))
+    entities = work.entities_of(item, whole, ask)
+    return msgspec.json.encode(_result(one, item.domain, entities, whole.score or 0.0, asked.offsets))
 
 
 ENDPOINTS = [

@@ -67,7 +67,8 @@ export async function listDomains() {
   return rows;
 }
 
-// Entities of many texts. `asked` is {domain, types}; `got(i, entities)` is called for each text as answers come.
+// Entities of many texts. `asked` is {domain, types}; `got(i, entities, score)` is called for
+// each text as answers come; its score is the probability that all of it is right.
 export async function predict(texts, asked, got, signal) {
   for (let start = 0; start < texts.length; start += CHUNK) {
     const some = texts.slice(start, start + CHUNK);
@@ -75,7 +76,7 @@ export async function predict(texts, asked, got, signal) {
     if (asked.domain) json.domain = asked.domain;
     if (asked.types) json.types = asked.types;
     const answer = await (await send("POST", "/v1/predict", { json, signal })).json();
-    answer.results.forEach((result, i) => got(start + i, toUnits(some[i], result.entities)));
+    answer.results.forEach((result, i) => got(start + i, toUnits(some[i], result.entities), result.score));
   }
 }
 

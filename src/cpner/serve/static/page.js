@@ -50,8 +50,9 @@ async function run() {
   hush();
   try {
     for (const [side, question] of sides) {
-      const got = (i, entities) => {
+      const got = (i, entities, score) => {
         rows[i][side] = entities;
+        if (side === "found") rows[i].score = score;
         bar.value += 1;
         drawRow(rows[i]);
       };

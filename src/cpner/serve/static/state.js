@@ -1,7 +1,8 @@
 // What is on the page, its undo, its copy in the browser's storage, and its short form in the address.
 //
-// A row is a sentence: {id, text, found, other, marks, done, here}.
+// A row is a sentence: {id, text, found, score, other, marks, done, here}.
 //   found  what the domain says, with scores; null until it is known
+//   score  how likely all of that is right, and nothing missing
 //   other  what the domain beside it says, when two are compared
 //   marks  what the user says; null as long as nothing was changed
 //   done   whether the user has said that the marks are right: such rows are the training set
@@ -44,12 +45,11 @@ export const trained = () => state.rows.filter((row) => row.done);
 export const domainRow = (name) => state.domains.find((row) => row.name === name);
 
 export function uncertainty(row) {
-  if (!row.found?.length) return 0;
-  return 1 - Math.min(...row.found.map((entity) => entity.score));
+  return 1 - (row.score ?? 1);
 }
 
 export function makeRow(text, values = {}) {
-  const row = { id: crypto.randomUUID?.() ?? String(Math.random()), text, found: null, other: null, marks: null };
+  const row = { id: crypto.randomUUID?.() ?? String(Math.random()), text, found: null, score: null, other: null, marks: null };
   return { ...row, done: false, here: true, ...values };
 }
 
