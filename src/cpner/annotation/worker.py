@@ -100,7 +100,7 @@ class Annotator:
                 return Reply([], error=str(error))
             except MemoryError:
                 return Reply([], error="a worker is out of memory: take fewer --workers, or a smaller --batch-size")
-            except Exception:
+            except Exception:  # not swallowed: its traceback goes to the process that asked, and is raised there
                 return Reply([], crash=traceback.format_exc())
 
     def _find(self, texts: Sequence[str]) -> Found:
