@@ -281,7 +281,7 @@ DAMAGE = {
     "no tensors": (lambda s: os.unlink(s.path / "music/prefix.safetensors"), "prefix.safetensors is missing"),
     "tensors are a folder": (
         lambda s: (os.unlink(s.path / "music/prefix.safetensors"), (s.path / "music/prefix.safetensors").mkdir()),
-        "prefix.safetensors is no file",
+        "prefix.safetensors can't be read",
     ),
     "truncated P": (
         lambda s: truncate(s.path / "music/reparameterisation.safetensors", 100),
