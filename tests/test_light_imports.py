@@ -16,11 +16,11 @@ HEAVY = ["torch", "transformers", "numpy", "tokenizers", "matplotlib", "huggingf
 WITHOUT_TORCH = ["cpner.corpus", "cpner.errors", "cpner.evaluation", "cpner.instructor", "cpner.store", "cpner.cli"]
 
 
-def imported_by(module: str) -> tuple[set[str], float]:
-    """Modules that a fresh interpreter holds after an import, and the processor seconds that it took."""
+def imported_by(module: str, then: str = "pass") -> tuple[set[str], float]:
+    """Modules that a fresh interpreter holds after an import and a statement, and the processor seconds of both."""
     code = (
         "import json, sys, time; begin = time.process_time(); "
-        f"import {module}; print(json.dumps([list(sys.modules), time.process_time() - begin]))"
+        f"import {module}; {then}; print(json.dumps([list(sys.modules), time.process_time() - begin]))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules, seconds = json.loads(result.stdout)
@@ -37,6 +37,13 @@ def test_package_is_light():
 @pytest.mark.parametrize("module", [name for name in WITHOUT_TORCH if importlib.util.find_spec(name)])
 def test_module_needs_no_torch(module):
     assert not imported_by(module)[0] & {"torch", "transformers"}
+
+
+def test_a_backbone_loads_without_torchs_compiler():  # half of the time that loading took
+    modules, _ = imported_by("cpner.backbone.load", then="cpner.backbone.load.load()")
+
+    assert "torch" in modules
+    assert not modules & {"torch._dynamo", "sympy"}
 
 
 def test_public_names_are_sorted_and_load():

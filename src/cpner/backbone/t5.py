@@ -44,6 +44,14 @@ class Norm(nn.Module):
         return F.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.eps)
 
 
+class Embedding(nn.Embedding):
+    """A table of vectors. Before it has a place in memory it draws no numbers: torch loads its compiler for that."""
+
+    def reset_parameters(self) -> None:
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
+
 class FeedForward(nn.Module):
     """wo(act(wi x)), or wo(act(wi_0 x) * wi_1 x) when gated."""
 
@@ -134,7 +142,7 @@ class T5(nn.Module):
         super().__init__()
         self.shape = shape
         self.checkpointing = False
-        self.embedding = nn.Embedding(shape.vocab_size, shape.d_model)
+        self.embedding = Embedding(shape.vocab_size, shape.d_model)
         self.encoder = Stack(shape, decoder=False)
         self.decoder = Stack(shape, decoder=True)
         self.head = None if shape.tied else nn.Linear(shape.d_model, shape.vocab_size, bias=False)
