@@ -232,19 +232,22 @@ def test_parquet_in_and_out(stored, source, tmp_path):
         (["none.jsonl", "out.jsonl", "--types", "a"], "none.jsonl: no such file or folder"),
         (["in.jsonl", "out.jsonl", "--domain", "x"], "give --store DIR"),
         (["in.jsonl", "out.jsonl", "--types", "a", "--into", "text"], "where the text stands"),
+        (["in.jsonl", "out.jsonl", "--types", "a", "--review", "9", "--raw-scores"], "leave out --raw-scores"),
+        (["in.jsonl", "checked.jsonl", "--types", "a", "--review", "9"], "checked.review.jsonl is there already"),
     ],
     ids=lambda value: "-".join(value)[:60] if isinstance(value, list) else "",
 )
 def test_what_can_t_be_is_told_at_once(arguments, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("in.jsonl", "there.jsonl"):
+    names = ["checked.review.jsonl", "in.jsonl", "there.jsonl"]
+    for name in names:
         Path(name).write_text('{"text": "a"}\n', "utf-8")
 
     result = cpner("annotate", *arguments)
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1 and said in result.stderr
-    assert sorted(os.listdir()) == ["in.jsonl", "there.jsonl"]
+    assert sorted(os.listdir()) == names
 
 
 @pytest.mark.slow

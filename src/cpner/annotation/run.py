@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 from cpner import __version__
 from cpner.annotation.engine import Engine
 from cpner.annotation.inputs import Inputs
+from cpner.annotation.review import gather, review_lines, review_path
 from cpner.annotation.shards import Parts, Shard, cut, write_shard
 from cpner.annotation.texts import Keys
 from cpner.annotation.worker import Identity
 from cpner.errors import CorpusError, CpnerError
+from cpner.files import replacing
 from cpner.progress import Progress, Report, ignore
 
 SHARD_SIZE = 1000  # texts
@@ -31,12 +33,14 @@ class Plan:
         keys: of the texts in records, and of the entities.
         shard_size: texts of a shard.
         settings: what else results depend on, by name; a run that goes on must have the same.
+        review: how many of the least sure texts also go to a file of their own, for people to check; None for none.
     """
 
     domain: str | None
     keys: Keys
     shard_size: int
     settings: dict[str, Any]
+    review: int | None = None
 
 
 class Summary(NamedTuple):
@@ -90,6 +94,10 @@ def annotate(inputs: Inputs, parts: Parts, engine: Engine, plan: Plan, report: R
                 for message in set(answer.warnings) - warned:
                     warned.add(message)
                     warnings.warn(message, stacklevel=2)
+                if plan.review:  # first, so that a shard that is there has it
+                    lines = review_lines(shard, answer, shard.number * plan.shard_size, plan.review)
+                    with replacing(parts.review(shard.name), sync=True) as file:
+                        file.write(lines)
                 parts.put(shard, write_shard(shard, answer.entities, plan.domain, plan.keys))
                 tally.add(shard)
             seconds = tally.seconds
@@ -97,6 +105,9 @@ def annotate(inputs: Inputs, parts: Parts, engine: Engine, plan: Plan, report: R
                 raise inputs.error
             if not tally.names:
                 raise CorpusError("no text to annotate" + (": every line was left out" if inputs.skipped else ""))
+            if plan.review:
+                with replacing(review_path(parts.out), sync=True) as file:
+                    file.write(gather([parts.review(name) for name in tally.names], plan.review))
             parts.join(tally.names, tally.texts, plan.keys, arrow=arrow)
     finally:
         engine.close()
@@ -108,6 +119,7 @@ def _manifest(plan: Plan, identity: Identity, arrow: bool) -> dict[str, Any]:
     return {
         "domain": plan.domain,
         **plan.settings,
+        "review": plan.review,
         "into": plan.keys.into,
         "shard_size": plan.shard_size,
         "records": "rows of parquet" if arrow else "lines",

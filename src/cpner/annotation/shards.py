@@ -37,6 +37,7 @@ _SETTINGS = {
     "beams": "--beams",
     "by_sentence": "--by-sentence or --whole-texts",
     "precision": "--precision",
+    "review": "--review",
     "cut": "--threshold, --thresholds or --least-precision",
     "calibrated": "--raw-scores or none",
     "shard_size": "--shard-size",
@@ -153,7 +154,7 @@ class Parts:
             ConfigError: Another run left shards here, with other settings, another domain or backbone.
             FileError: The folder can't be written to.
         """
-        for left in [*self.folder.glob(".[0jm]*"), self.folder / _JOINED]:  # of a run that was killed while it wrote
+        for left in [*self.folder.glob(".[0jmr]*"), self.folder / _JOINED]:  # of a run that was killed while it wrote
             left.unlink(missing_ok=True)
         settings = json.loads(json.dumps(settings))
         manifest = self.folder / _MANIFEST
@@ -184,6 +185,10 @@ class Parts:
             return None
         precision = json.loads(manifest.read_text("utf-8")).get("precision")
         return precision if isinstance(precision, str) else None
+
+    def review(self, name: str) -> Path:
+        """Where the least sure texts of a shard of this name are kept."""
+        return self.folder / f"review-{name}"
 
     def has(self, shard: Shard) -> bool:
         """Whether a shard is done."""

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cpner.corpus.checks import sentence_of
 from cpner.corpus.sentence import Entity
 from cpner.errors import CpnerError
 
@@ -28,7 +29,7 @@ class Job:
         backbone: name or folder of the backbone.
         domain: whose entities to find; None for zero-shot.
         archive: the domain, as `Store.export` writes it, so that a worker needs no store and sees no change of it.
-        settings: of `predict`: types, batch_size, beams, by_sentence.
+        settings: of `recognise`: types, batch_size, beams, by_sentence.
         device: None picks CUDA where there is one.
         precision: "float32", "bfloat16" or "int8"; None is the fastest there.
     """
@@ -57,6 +58,7 @@ class Reply(NamedTuple):
         warnings: what it warned of.
         error: the message of an error that a user can mend.
         crash: the traceback of any other error.
+        scores: of each text, the probability that it is right as a whole; None where scores are raw.
     """
 
     entities: Found
@@ -64,6 +66,7 @@ class Reply(NamedTuple):
     warnings: tuple[str, ...] = ()
     error: str = ""
     crash: str = ""
+    scores: Sequence[float | None] = ()
 
     def checked(self) -> Reply:
         """The answer itself.
@@ -94,8 +97,9 @@ class Annotator:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                entities = self._find(texts) if texts else []
-                return Reply(entities, self._identity, tuple({str(warning.message): 1 for warning in caught}))
+                entities, scores = self._find(texts) if texts else ([], [])
+                messages = tuple({str(warning.message): 1 for warning in caught})
+                return Reply(entities, self._identity, messages, scores=scores)
             except CpnerError as error:
                 return Reply([], error=str(error))
             except MemoryError:
@@ -103,9 +107,14 @@ class Annotator:
             except Exception:  # not swallowed: its traceback goes to the process that asked, and is raised there
                 return Reply([], crash=traceback.format_exc())
 
-    def _find(self, texts: Sequence[str]) -> Found:
-        answers = self._recogniser.predict(texts, self.job.domain, **self.job.settings)
-        return [[(start, end, type, score) for start, end, type, _, score in entities] for entities in answers]
+    def _find(self, texts: Sequence[str]) -> tuple[Found, list[float | None]]:
+        sentences = [sentence_of(text) for text in texts]
+        answers = self._recogniser.recognise(sentences, self.job.domain, **self.job.settings)
+        rows: Found = []
+        for sentence, answer in zip(sentences, answers, strict=True):
+            entities = [sentence.entity(one.span, one.score) for one in answer]
+            rows.append([(start, end, type, score) for start, end, type, _, score in entities])
+        return rows, [answer.score for answer in answers]
 
     @cached_property
     def _recogniser(self) -> Recogniser:

@@ -68,6 +68,9 @@ _reader_options = gather("reader", Reader, optional_store_option, backbone_optio
 @by_sentence_option
 @beams_option
 @score_options
+@click.option("--review", type=click.IntRange(1, 1_000_000), metavar="N",
+              help="Also write the N texts that are least sure to be right as a whole, the least sure first, beside "
+              "OUT.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace OUT where it is there.")
 def annotate(
     source: Path,
@@ -86,6 +89,7 @@ def annotate(
     shard_size: int,
     by_sentence: bool | None,
     beams: int,
+    review: int | None,
     overwrite: bool,
     scores: ScoreOptions,
 ) -> None:
@@ -104,16 +108,22 @@ def annotate(
       cpner annotate posts.jsonl.gz found.jsonl --domain news --store store
       cpner annotate tables found.parquet --text body --into found --domain news --store store --workers 8
       cpner annotate posts.csv found.jsonl --text body --types person,city --on-error skip
+      cpner annotate posts.jsonl found.jsonl --domain news --store store --review 100
       cpner annotate posts.parquet found.parquet --domain news --store store --engine ray
     """
     if domain is None and not types:
         raise click.UsageError("give --domain NAME, or --types A,B to look for types that no prefix was trained for")
+    if review and scores.raw_scores:
+        raise click.UsageError("--review goes by calibrated scores: leave out --raw-scores")
     _check_places(source, out, overwrite)
+    if review and not overwrite:
+        _check_review(out)
     tell = partial(click.echo, err=True)
     keys = Keys(text_key, into)
     stream = sys.stdin.buffer if str(source) == "-" else None
     inputs = Inputs(source, stream, kind=kind, keys=keys, skip=on_error == "skip", tell=tell)
     backbone = reader.find(domain)
+    from cpner.annotation.review import review_path
     from cpner.annotation.run import Plan
     from cpner.annotation.run import annotate as run
     from cpner.annotation.shards import Parts
@@ -128,14 +138,17 @@ def annotate(
     }
     settings |= {"calibrated": not scores.raw_scores, "cut": cut and asdict(cut)}
     archive, digest = (None, None) if domain is None else _take(reader, domain)
-    plan = Plan(domain, keys, shard_size, {**settings, "contents of the domain": digest})
+    plan = Plan(domain, keys, shard_size, {**settings, "contents of the domain": digest}, review)
     job = Job(backbone, domain, archive, {**settings, "cut": cut}, reader.device, reader.precision)
+    parts = Parts(out)
     with progress_bar() as progress:
-        summary = run(inputs, Parts(out), _engine(engine, job, workers, ray_address), plan, progress)
+        summary = run(inputs, parts, _engine(engine, job, workers, ray_address), plan, progress)
     pace = f", {summary.annotated / summary.seconds:,.1f} a second" if summary.annotated else ""
     before = summary.texts - summary.annotated
     rest = f"; {before:,} were there" if before else ""
     tell(f"Wrote {out}: {summary.texts:,} texts{pace}{rest}")
+    if review:
+        tell(f"Wrote {review_path(parts.out)}: the {min(review, summary.texts):,} least sure of them")
     if summary.skipped:
         tell(f"{summary.skipped:,} of {summary.read:,} lines left out")
         click.get_current_context().exit(LEFT_OUT)
@@ -154,6 +167,17 @@ def _check_places(source: Path, out: Path, overwrite: bool) -> None:
             raise click.UsageError(f"{out} lies in the folder that is read: choose an OUT elsewhere")
     if out.exists() and not overwrite:
         raise click.UsageError(f"{out} is there already; choose another name or give --overwrite")
+
+
+def _check_review(out: Path) -> None:
+    """Refuse to replace a file that somebody may have corrected, unless a run that was stopped goes on."""
+    from cpner.annotation.review import review_path
+    from cpner.annotation.shards import Parts
+
+    parts = Parts(out)
+    path = review_path(parts.out)
+    if path.exists() and not parts.folder.exists():
+        raise click.UsageError(f"{path} is there already; move it away or give --overwrite")
 
 
 def _take(reader: Reader, domain: str) -> tuple[bytes, str]:
