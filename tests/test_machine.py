@@ -85,3 +85,26 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         parent.kill()
         rest, _ = parent.communicate(timeout=60)  # the pipe ends when the last process that holds it does
     assert rest == ""
+
+
+def test_processes_started_deaf_do_not_hear_ctrl_c(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import os, signal, time\n"
+        "from multiprocessing import get_context\n"
+        "from cpner.machine import deaf_to_interrupts\n\n"
+        "def work():\n    os.killpg(0, signal.SIGINT)\n    print('worked', flush=True)\n\n"
+        "def note(*_):\n    print('heard', flush=True)\n\n"
+        "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, note)\n"
+        "    process = get_context('spawn').Process(target=work)\n"
+        "    with deaf_to_interrupts():\n        process.start()\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    process.join()\n"
+        "    print(process.exitcode)\n"
+    )
+    run = [sys.executable, script]
+
+    result = subprocess.run(run, capture_output=True, text=True, start_new_session=True, check=True)
+
+    assert sorted(result.stdout.split()) == ["0", "heard", "heard", "worked"]
+    assert result.stderr == ""

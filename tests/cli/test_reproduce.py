@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -11,7 +16,7 @@ import pytest
 
 from cpner.experiments.paper.cells import Cell
 from cpner.experiments.paper.summary import cell_of, read_summary
-from tests.support import cpner
+from tests.support import cpner, environment
 
 
 @pytest.fixture(autouse=True)
@@ -122,3 +127,30 @@ def test_corpora_of_ones_own_must_be_named(
     result = cpner("reproduce", "own", "--data", public_data, "--out", tmp_path, *options)
 
     assert result.exit_code == 2 and message in result.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_all_processes_in_one_line(public_data: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    arguments = (
+        "--data",
+        public_data,
+        "--out",
+        tmp_path,
+        "--backbone",
+        tiny_folder,
+        "--target",
+        "ai",
+        "--source",
+        "music",
+    )
+    command = [sys.executable, "-m", "cpner", "reproduce", "own", *arguments, "--jobs", "2", "--epochs", "9999"]
+    process = subprocess.Popen(
+        list(map(str, command)), env=environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while len(children.read_text().split()) < 3 and process.poll() is None:  # two, and what keeps count of resources
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+
+    assert (process.returncode, stderr) == (130, "cpner: stopped. Run the same command to go on from there.\n")

@@ -88,10 +88,60 @@ def test_name_that_is_not_utf8_is_shown(tmp_path):
     assert result.stderr.count("\n") == 1 and "no such folder" in result.stderr
 
 
+INTERRUPTED = """
+import os, signal, sys
+import cpner.__main__
+
+def interrupt(event, arguments):
+    if event == "import" and arguments[0] == "{module}" and "{after}" in sys.modules:
+        os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.addaudithook(interrupt)
+cpner.__main__.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "after"),
+    [("rich.console", "cpner.cli"), ("torch._opaque_base", "torch"), ("tokenizers.tokenizers", "tokenizers")],
+)
+def test_interrupt_while_a_module_loads_never_becomes_an_exception(module, after, tmp_path):
+    """An exception would go through what loads it: `torch._opaque_base` is loaded by C++, which then aborts."""
+    script = INTERRUPTED.format(module=module, after=after)
+
+    result = subprocess.run(
+        [sys.executable, "-c", script, "demo", "--out", tmp_path], env=environment(), capture_output=True, text=True
+    )
+
+    assert (result.returncode, result.stderr) == (130, "cpner: stopped.\n")
+
+
+def test_interrupt_that_an_exception_would_not_pass_ends_the_process():
+    script = (
+        "import os, signal, cpner.__main__\n"
+        "from cpner.cli import Main\n"
+        "class Interrupting:\n"
+        "    def __del__(self): raise KeyboardInterrupt\n"
+        "Main.invoke = lambda self, context: bool(Interrupting())\n"
+        "cpner.__main__.run()\n"
+        "print('never')\n"
+    )
+
+    result = subprocess.run(
+        [sys.executable, "-c", script, "corpora"], env=environment(), capture_output=True, text=True
+    )
+
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "cpner: stopped.\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.05, 0.3, 0.5, 0.8, 1.2])
 def test_interrupt_while_it_starts_is_one_line(delay, tmp_path):
-    begin = "import cpner.__main__; print('here', flush=True); cpner.__main__.run()"  # before it, Python starts itself
+    begin = (  # before it, Python starts itself; in jobs of the background the signal is off
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import cpner.__main__; print('here', flush=True); cpner.__main__.run()"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", begin, "demo", "--out", str(tmp_path / "out")],
         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -20,8 +20,9 @@ def nested(levels: int) -> Any:
 ODD: list[Any] = [
     None, True, False, 0, -1, 1, 2, 3.5, 2**31, 2**63, 10**30, 10**400, 1e308, float("nan"), float("inf"),
     "", " ", "x", "O", "B-", "I-person", "person", "(", ":", "\ud800", "\x1b[31m", "\x00", "\u200b", "\u00a0",
-    "\ufeff", "e\u0301", "\U0001f600", "../x", "/nowhere/x", "a" * 5000, "🇫🇷" * 300, [], [[]], [None], {}, {"": ""},
-    {"a": {"a": {}}}, [0, 1, "person"], {"start": 0, "end": 1, "type": "person"}, nested(40), nested(300),
+    "\ufeff", "e\u0301", "\U0001f600", "../x", "/nowhere/x", "a" * 5000, "9" * 5000, "🇫🇷" * 300, [], [[]],
+    [None], {}, {"": ""}, {"a": {"a": {}}}, [0, 1, "person"], {"start": 0, "end": 1, "type": "person"}, nested(40),
+    nested(300),
 ]  # fmt: skip
 TOKENS = [
     b"\n", b"\r", b"\r\n", b"\n\n", b"\t", b" ", b",", b'"', b"\\", b"#", b"-", b"|", b"[", b"]", b"{", b"}", b"\x00",

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import random
+import warnings
 
 import pytest
 
 from cpner.corpus import Corpus
-from cpner.errors import CorpusError
+from cpner.corpus.formats import FORMATS
+from cpner.errors import CorpusError, CpnerError
 from tests.hostile.campaign import campaign
 from tests.hostile.counts import COUNTS
 from tests.hostile.kills import Killer, Tally
 from tests.hostile.mutate import spoil_bytes, spoil_json
 
 MOST_MB = 300  # what a run of a few hundred inputs may add
+KINDS = [None, True, 5, 10**30, 1.5, "x", "9" * 5000, [], [5], [[]], {}, {"a": 5}]
+RICHER = {  # than the examples of the formats
+    "azure": {"assets": {"documents": [{"location": "vane.txt", "dataset": "Train", "entities": []}]}},
+    "bioc": {
+        "documents": [{"passages": [{"sentences": [{"text": "Vane left.", "annotations": []}], "relations": []}]}]
+    },
+    "spacy": {"paragraphs": [{"sentences": [{"tokens": [{"orth": "Vane", "ner": "U-person"}]}]}]},
+    "uie": {"tokens": ["Vane"], "entity": [], "relation": [], "event": []},
+}
+IN_JSON = [(name, f.example) for name, f in FORMATS.items() if f.example.startswith(("{", "["))]
 
 
 def test_hostile_inputs_give_no_traceback_no_hang_and_no_silent_loss(tmp_path, monkeypatch):
@@ -79,3 +92,50 @@ def test_brat_marks_at_one_place_with_and_without_their_text_are_read(tmp_path):
         assert len(Corpus.read(tmp_path / "train.txt").train) == 1
     except CorpusError as error:
         assert "train.ann" in str(error)
+
+
+@pytest.mark.parametrize(("name", "example"), [*IN_JSON, *((name, json.dumps(one)) for name, one in RICHER.items())])
+def test_a_value_of_any_kind_in_any_place_is_read_or_refused(name, example, tmp_path):
+    (tmp_path / "vane.txt").write_text("Vane left.", "utf-8")
+    path = tmp_path / f"train{FORMATS[name].suffix}"
+    whole = [json.loads(example)]
+    refused = 0
+    for holder, key in places(whole):
+        right = holder[key]
+        for kind in KINDS:
+            holder[key] = kind
+            path.write_text(json.dumps(whole[0]), "utf-8")
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    Corpus.read(path, format=name)
+            except CpnerError:
+                refused += 1
+        holder[key] = right
+
+    assert refused > 0
+
+
+def places(value):
+    """Where values stand in a JSON value, outer ones first: the list or object, and the number or key."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    here = [(value, key) for key in keys]
+    return here + [place for key in keys for place in places(value[key])]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("train.tsv", "Vane\tB-person\nleft\tNINES\n"),
+        ("train.csv", "File,Line,Begin Offset,End Offset,Type\nvane.txt,0,0,NINES,person\n"),
+        ("train.txt", "1|t|Vane left.\n1\t0\tNINES\tVane\tperson\n"),
+        ("train.jsonl", '{"text": "Vane", "entities": [[0, NINES, "person"]]}'),
+        ("train.jsonl", '{"tokens": ["Vane"], "entity": [{"type": "person", "offset": [0, 1000000000000000000000]}]}'),
+    ],
+)
+def test_numbers_of_thousands_of_digits_are_refused(name, text, tmp_path):
+    (tmp_path / "vane.txt").write_text("Vane left.", "utf-8")
+    (tmp_path / name).write_text(text.replace("NINES", "9" * 5000), "utf-8")
+
+    with pytest.raises(CorpusError):
+        Corpus.read(tmp_path / name)

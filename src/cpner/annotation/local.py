@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ from typing import Any
 from cpner.annotation.shards import Shard
 from cpner.annotation.worker import Annotator, Identity, Job, Reply
 from cpner.errors import CpnerError
-from cpner.machine import end_with_parent, set_threads
+from cpner.machine import deaf_to_interrupts, end_with_parent, set_threads
 
 _MOST_ENDS = 2  # of workers over one shard
 _spawn = get_context("spawn")  # a forked process can't use CUDA, nor torch's threads
@@ -125,7 +124,8 @@ class _Worker:
     def __init__(self, job: Job) -> None:
         self.connection, theirs = _spawn.Pipe()
         self.process = _spawn.Process(target=_work, args=(theirs, job), daemon=True)
-        self.process.start()
+        with deaf_to_interrupts():
+            self.process.start()
         theirs.close()  # so that the pipe ends with the process
 
     def send(self, texts: Sequence[str]) -> None:
@@ -173,7 +173,6 @@ def _devices(device: str | None) -> list[str | None]:
 def _work(connection: Connection, job: Job) -> None:
     """Reply until the pipe ends."""
     end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us
     set_threads(1)
     annotator = Annotator(job)
     while True:

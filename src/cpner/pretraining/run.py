@@ -30,6 +30,7 @@ from cpner.backbone.ranges import measure_ranges, write_ranges
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5
 from cpner.errors import ConfigError, TrainingError
+from cpner.machine import deaf_to_interrupts
 from cpner.pretraining.batches import Batches
 from cpner.pretraining.carry_over import View, carry_over
 from cpner.pretraining.checkpoint import Checkpoint, Position
@@ -187,16 +188,16 @@ class _Run:
         workers = self.config.workers
         if workers:  # a descriptor for each tensor means a talk with a busy worker, 40 ms a batch; a file's name, 4
             torch.multiprocessing.set_sharing_strategy("file_system")  # type: ignore[no-untyped-call]
-        return iter(
-            DataLoader(
-                Subset(self.batches, range(first, len(self.batches), world)),
-                batch_size=None,
-                num_workers=workers,
-                prefetch_factor=_AHEAD if workers else None,
-                worker_init_fn=_start_worker,
-                pin_memory=self.accelerator.device.type == "cuda",
-            )
+        loader = DataLoader(
+            Subset(self.batches, range(first, len(self.batches), world)),
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=_AHEAD if workers else None,
+            worker_init_fn=_start_worker,
+            pin_memory=self.accelerator.device.type == "cuda",
         )
+        with deaf_to_interrupts():  # processes start with the iterator
+            return iter(loader)
 
     def _step(self, stream: Iterator[Batch], lr: float) -> Tensor:
         """One step of the optimiser; returns the norm of the gradients."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cpner.corpus.formats import open_lines
 from cpner.corpus.words import split_words
 from cpner.instructor import Vocabulary
+from cpner.machine import deaf_to_interrupts
 
 Array = NDArray[Any]
 Text = tuple[Array, Array]  # flat piece ids, and [lines + 1] where each line begins
@@ -45,7 +46,9 @@ def encode_text(paths: Sequence[Path], vocabulary: Vocabulary, limit: int | None
     chunks = iter(lambda: list(islice(lines, _LINES)), [])
     encoder = _Encoder(vocabulary)
     if workers > 0:
-        with multiprocessing.Pool(workers, _install, (encoder,)) as pool:
+        with deaf_to_interrupts():
+            pool = multiprocessing.Pool(workers, _install, (encoder,))
+        with pool:
             encoded = list(pool.imap(_encode, chunks))
     else:
         encoded = [encoder(chunk) for chunk in chunks]

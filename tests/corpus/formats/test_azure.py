@@ -57,3 +57,10 @@ def test_what_is_wrong_is_told(write, texts, content, message):
 def test_another_file_is_refused_where_it_is_taken_for_a_project(write, content):
     with pytest.raises(CorpusError, match="no documents; expected a project"):
         Corpus.read(write("train.json", content), format="azure")
+
+
+def test_a_second_project_is_not_dropped(write, texts):
+    project = json.dumps({"assets": {"documents": [{"location": "a.txt", "entities": []}]}})
+
+    with pytest.raises(CorpusError, match="several JSON objects; expected one"):
+        Corpus.read(write("train.json", f"{project}\n{project}\n"), format="azure")

@@ -104,3 +104,17 @@ def test_files_of_bioc_are_read(tmp_path, ending):
         library.dump(made, file)
 
     assert names(Corpus.read(tmp_path / f"train{ending}")) == NAMES
+
+
+def test_further_collections_of_a_file_are_read(write):
+    corpus = Corpus.read(write("train.jsonl", f"{collection(*MARKED)}\n{collection(*MARKED)}\n"))
+
+    assert names(corpus) == NAMES * 2
+
+
+def test_what_is_no_object_is_not_dropped(write):
+    marked = json.loads(collection(*MARKED))
+    marked["documents"][0]["passages"][1]["annotations"].append([0, 3, "person"])
+
+    with pytest.raises(CorpusError, match="what is no object in the list under 'annotations'"):
+        Corpus.read(write("train.json", json.dumps(marked)))

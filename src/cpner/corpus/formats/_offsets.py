@@ -5,12 +5,13 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.words import ink, split_words, strip_white
 
 Map = Callable[[int], int]  # an offset of the file to a character, -1 where none begins or ends
+_MOST_DIGITS = 18  # of an offset; Python refuses thousands of them
 _LEAST = 2  # entities without a text of their own that must agree before offsets are read anew
 
 
@@ -94,6 +95,13 @@ def recount(labelled: Sequence[Labelled], repairs: Repairs) -> list[Labelled]:
         if all(mark.text is not None for mark in labelled[number].marks) and _gain(one, best):
             result[number] = _told(labelled[number], best, repairs)
     return result
+
+
+def whole_number(value: Any) -> int | None:
+    """A whole number, or one that is written as a text; None for what is neither, and for what no offset can be."""
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) <= _MOST_DIGITS:
+        return int(value)
+    return value if type(value) is int else None
 
 
 def from_utf16(one: Labelled) -> Labelled:

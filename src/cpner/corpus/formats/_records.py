@@ -56,6 +56,30 @@ def values(path: Path, text: str) -> Iterator[tuple[Place, Any]]:
     return _lines(path, text)
 
 
+def only_record(path: Path, text: str) -> Record:
+    """The object of a file that holds one.
+
+    Raises:
+        CorpusError: It holds none, or several; or as of `records`.
+    """
+    first_two = list(itertools.islice(records(path, text), 2))
+    if len(first_two) != 1:
+        raise CorpusError(f"{'several JSON objects' if first_two else 'no JSON object'}; expected one", path=path)
+    return first_two[0][1]
+
+
+def list_of(record: Record, key: str, place: Place) -> list[Any]:
+    """The list under a key; empty where there is no such key.
+
+    Raises:
+        CorpusError: It is no list.
+    """
+    values = record.get(key)
+    if not isinstance(values, list | None):
+        raise place.error(f"no list under {key!r}")
+    return values or []
+
+
 def note_types(record: Record, repairs: Repairs) -> None:
     """Take the names of types that a file of cpner's own gives as they are."""
     types = record.get("types")
@@ -105,11 +129,8 @@ def _judges_one(record: Record) -> bool:
     if "_view_id" in record:
         return record["_view_id"] in _ONE_VIEWS
     spans = record.get("spans")
-    guesses = (
-        [isinstance(span, dict) and {"score", "rank"} <= span.keys() for span in spans or ()]
-        if isinstance(spans, list)
-        else []
-    )
+    listed = spans if isinstance(spans, list) else []
+    guesses = [isinstance(span, dict) and {"score", "rank"} <= span.keys() for span in listed]
     return "_input_hash" in record and len(guesses) == 1 and guesses[0]
 
 

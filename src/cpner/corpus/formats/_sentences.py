@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
@@ -112,7 +113,7 @@ def text_beside(file: File, name: PurePosixPath, place: Place) -> str:
     if name.is_absolute() or ".." in name.parts:
         raise place.error(f"the text {shorten(str(name))} lies outside the folder of the file")
     path = file.path.parent / name
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike `Path.is_file`, never raises: a name may be too long
         raise place.error(f"no text {shorten(str(name))} beside the file")
     return check_utf8(File(path).data, path)
 

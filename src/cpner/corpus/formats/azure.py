@@ -9,7 +9,7 @@ from typing import Any
 from cpner.corpus.formats._file import File
 from cpner.corpus.formats._offsets import Labelled, RawMark, from_utf16
 from cpner.corpus.formats._options import Options
-from cpner.corpus.formats._records import Record, check_unicode, records, show
+from cpner.corpus.formats._records import Record, check_unicode, only_record, show
 from cpner.corpus.formats._sentences import at_least_one, sentences_of_texts, text_beside
 from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Sentence
@@ -33,7 +33,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
         CorpusError: A text is missing, or an entity is none.
     """
     place = Place(file.path, 1)
-    project = next(records(file.path, file.text))[1]
+    project = only_record(file.path, file.text)
     count = str(project.get("stringIndexType", "")).lower()
     if count not in _COUNTED:
         raise place.error(f"offsets count {count[:40]!r}; cpner knows Utf16CodeUnit and UnicodeCodePoint")
@@ -47,11 +47,11 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
         location = document.get("location") if isinstance(document, dict) else None
         if not isinstance(location, str):
             raise place.error(f"{show(document)} is no document; expected 'location' and 'entities'")
-        sets.add(document.get("dataset"))
+        sets.add(str(document.get("dataset")))
         text = text_beside(file, PurePosixPath(location.replace("\\", "/")), place)
         one = Labelled(place, text, list(_marks(document, place)))
         labelled.append(from_utf16(one) if count == _UTF16 else one)
-    repairs.note(f"data sets {', '.join(sorted(map(str, sets)))} read as one split", place, int(len(sets) > 1))
+    repairs.note(f"data sets {', '.join(sorted(sets))} read as one split", place, int(len(sets) > 1))
     return at_least_one(sentences_of_texts(labelled, options, repairs), file.path)
 
 

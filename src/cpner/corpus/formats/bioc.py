@@ -7,9 +7,9 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from cpner.corpus.formats._file import File
-from cpner.corpus.formats._offsets import Labelled, RawMark
+from cpner.corpus.formats._offsets import Labelled, RawMark, whole_number
 from cpner.corpus.formats._options import Options
-from cpner.corpus.formats._records import Record, check_unicode, records, show
+from cpner.corpus.formats._records import Record, check_unicode, list_of, records, show
 from cpner.corpus.formats._sentences import at_least_one, sentences_of_texts
 from cpner.corpus.formats._xml import parse_xml
 from cpner.corpus.repairs import Place, Repairs
@@ -36,30 +36,35 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     """
     place = Place(file.path, 1)
     if file.text.lstrip().startswith("<"):
-        collection = _collection(parse_xml(file.data, file.path))
+        collections = [_collection(parse_xml(file.data, file.path))]
     else:
-        collection = next(records(file.path, file.text))[1]
+        collections = [record for _, record in records(file.path, file.text)]
+    documents = [document for collection in collections for document in _objects(collection, "documents", place)]
     labelled = [
         _labelled(text, place, repairs)
-        for document in _objects(collection, "documents")
-        for passage in _objects(document, "passages")
-        for text in _texts(passage)
+        for document in documents
+        for passage in _objects(document, "passages", place)
+        for text in _texts(passage, place)
     ]
     relations = sum(
-        len(_objects(part, "relations"))
-        for document in _objects(collection, "documents")
-        for part in (document, *_objects(document, "passages"))
+        len(_objects(part, "relations", place))
+        for document in documents
+        for part in (document, *_objects(document, "passages", place))
     )
     repairs.note("relation left out", place, relations)
     return at_least_one(sentences_of_texts(labelled, options, repairs), file.path)
 
 
-def _texts(passage: Record) -> list[Record]:
+def _texts(passage: Record, place: Place) -> list[Record]:
     """A passage, or the sentences that hold its text; annotations of both."""
     if isinstance(passage.get("text"), str):
-        inner = [one for sentence in _objects(passage, "sentences") for one in _objects(sentence, "annotations")]
-        return [{**passage, "annotations": [*_objects(passage, "annotations"), *inner]}]
-    return [sentence for sentence in _objects(passage, "sentences") if isinstance(sentence.get("text"), str)]
+        inner = [
+            one
+            for sentence in _objects(passage, "sentences", place)
+            for one in _objects(sentence, "annotations", place)
+        ]
+        return [{**passage, "annotations": [*_objects(passage, "annotations", place), *inner]}]
+    return [sentence for sentence in _objects(passage, "sentences", place) if isinstance(sentence.get("text"), str)]
 
 
 def _labelled(passage: Record, place: Place, repairs: Repairs) -> Labelled:
@@ -70,13 +75,13 @@ def _labelled(passage: Record, place: Place, repairs: Repairs) -> Labelled:
 
 
 def _marks(passage: Record, begin: int, place: Place, repairs: Repairs) -> Iterator[RawMark]:
-    for annotation in _objects(passage, "annotations"):
+    for annotation in _objects(passage, "annotations", place):
         infons = annotation.get("infons")
         values = [infons.get(key) for key in _TYPES] if isinstance(infons, dict) else []
         type_ = next((strip_white(value) for value in values if isinstance(value, str) and strip_white(value)), "")
         parts = [
             (_number(one.get("offset"), place), _number(one.get("length"), place))
-            for one in _objects(annotation, "locations")
+            for one in _objects(annotation, "locations", place)
         ]
         if not type_ or not parts:
             raise place.error(f"{show(annotation)} is no entity; expected 'infons' with a type and 'locations'")
@@ -88,17 +93,18 @@ def _marks(passage: Record, begin: int, place: Place, repairs: Repairs) -> Itera
         yield RawMark(start - begin, end - begin, type_, said if isinstance(said, str) else None)
 
 
-def _objects(record: Record, key: str) -> list[Record]:
-    values = record.get(key)
-    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+def _objects(record: Record, key: str, place: Place) -> list[Record]:
+    objects = list_of(record, key, place)
+    if not all(isinstance(one, dict) for one in objects):
+        raise place.error(f"what is no object in the list under {key!r}")
+    return objects
 
 
 def _number(value: Any, place: Place) -> int:
-    if isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
-    if type(value) is not int:
+    number = whole_number(value)
+    if number is None:
         raise place.error(f"the offset or length {show(value)} is no whole number")
-    return value
+    return number
 
 
 def _collection(root: Element) -> Record:

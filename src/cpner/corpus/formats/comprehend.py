@@ -7,7 +7,7 @@ import io
 from pathlib import PurePosixPath
 
 from cpner.corpus.formats._file import File
-from cpner.corpus.formats._offsets import Labelled, RawMark
+from cpner.corpus.formats._offsets import Labelled, RawMark, whole_number
 from cpner.corpus.formats._options import Options
 from cpner.corpus.formats._records import show
 from cpner.corpus.formats._sentences import at_least_one, sentences_of_texts, text_beside
@@ -50,9 +50,9 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
             raise place.error(f"{len(cells)} columns; the first row has {len(names)}")
         row = dict(zip(names, map(strip_white, cells), strict=True))
         numbers = [row["line"] or "0", row["begin offset"], row["end offset"]]
-        if not all(value.isdecimal() for value in numbers) or not row["type"]:
+        line, start, end = map(whole_number, numbers)
+        if line is None or start is None or end is None or not row["type"]:
             raise place.error("expected whole numbers as line and offsets, and a type")
-        line, start, end = map(int, numbers)
         mark = RawMark(start, end, row["type"])
         documents.setdefault(row["file"], {}).setdefault(line if row["line"] else None, []).append(mark)
     labelled = [one for name, marks in documents.items() for one in _document(file, name, marks)]

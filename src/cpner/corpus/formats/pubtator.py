@@ -13,7 +13,7 @@ from cpner.corpus.sentence import Sentence
 from cpner.corpus.words import strip_white
 
 _PART = regex.compile(r"(\w+)\|([ta])\|(.*)")
-_ENTITY = regex.compile(r"\w+\t(\d+)\t(\d+)\t([^\t]*)\t([^\t]+)(?:\t.*)?")
+_ENTITY = regex.compile(r"\w+\t(\d{1,18})\t(\d{1,18})\t([^\t]*)\t([^\t]+)(?:\t.*)?")
 
 
 def sniff(file: File) -> str | None:
@@ -38,8 +38,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
         elif part and labelled:
             labelled[-1] = labelled[-1]._replace(text=f"{labelled[-1].text}\n{part[3]}")
         elif entity and labelled and strip_white(entity[4]):
-            mark = RawMark(int(entity[1]), int(entity[2]), strip_white(entity[4]), entity[3])
-            labelled[-1].marks.append(mark)
+            labelled[-1].marks.append(RawMark(int(entity[1]), int(entity[2]), strip_white(entity[4]), entity[3]))
         elif labelled and line.count("\t") == 3:
             repairs.note("relation left out", place)
         elif line.strip():

@@ -9,7 +9,7 @@ from cpner.corpus.formats import _tags as tags
 from cpner.corpus.formats._file import File
 from cpner.corpus.formats._offsets import Labelled
 from cpner.corpus.formats._options import Options
-from cpner.corpus.formats._records import Record, check_unicode, raw_marks, show, values
+from cpner.corpus.formats._records import Record, check_unicode, list_of, raw_marks, show, values
 from cpner.corpus.formats._sentences import at_least_one, sentences_of_texts
 from cpner.corpus.formats.jsonl import text_of
 from cpner.corpus.formats.tokens import Words, sentences_of
@@ -53,8 +53,10 @@ def _is_pair(value: Any) -> bool:
 
 
 def _paragraphs(document: Record, place: Place, repairs: Repairs) -> Iterator[Words]:
-    for paragraph in document["paragraphs"] if isinstance(document["paragraphs"], list) else []:
-        for sentence in paragraph.get("sentences", []) if isinstance(paragraph, dict) else []:
+    for paragraph in list_of(document, "paragraphs", place):
+        if not isinstance(paragraph, dict):
+            raise place.error(f"{show(paragraph)} is no paragraph; expected an object with 'sentences'")
+        for sentence in list_of(paragraph, "sentences", place):
             tokens = sentence.get("tokens") if isinstance(sentence, dict) else None
             if not isinstance(tokens, list) or not all(
                 isinstance(t, dict) and isinstance(t.get("orth"), str) for t in tokens

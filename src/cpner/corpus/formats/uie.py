@@ -7,7 +7,7 @@ from typing import Any
 from cpner.corpus.formats._file import File
 from cpner.corpus.formats._offsets import Labelled, RawMark
 from cpner.corpus.formats._options import Options
-from cpner.corpus.formats._records import Record, are_strings, check_unicode, records, show, show_keys
+from cpner.corpus.formats._records import are_strings, check_unicode, list_of, records, show, show_keys
 from cpner.corpus.formats._sentences import at_least_one, sentences_of_texts
 from cpner.corpus.formats.tokens import Words, sentences_of
 from cpner.corpus.repairs import Place, Repairs
@@ -38,25 +38,20 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
         if are_strings(tokens) and isinstance(tokens, list):
             check_unicode(" ".join(tokens), place)
             words.append(
-                Words(place, tokens, [_span(value, place, repairs) for value in _list(record, "entity", place)])
+                Words(place, tokens, [_span(value, place, repairs) for value in list_of(record, "entity", place)])
             )
             repairs.note(
-                "relation or event left out", place, sum(len(record.get(k) or ()) for k in ("relation", "event"))
+                "relation or event left out", place, sum(len(list_of(record, k, place)) for k in ("relation", "event"))
             )
         elif isinstance(text, str):
             check_unicode(text, place)
-            labelled.append(Labelled(place, text, [_mark(value, place) for value in _list(record, "entities", place)]))
+            labelled.append(
+                Labelled(place, text, [_mark(value, place) for value in list_of(record, "entities", place)])
+            )
         else:
             raise place.error(f"no 'tokens' and no 'sentence'; keys: {show_keys(record)}")
     sentences = sentences_of(words, options, repairs) + sentences_of_texts(labelled, options, repairs)
     return at_least_one(sentences, file.path)
-
-
-def _list(record: Record, key: str, place: Place) -> list[Any]:
-    values = record.get(key, [])
-    if not isinstance(values, list):
-        raise place.error(f"no list under {key!r}")
-    return values
 
 
 def _span(value: Any, place: Place, repairs: Repairs) -> Span:
@@ -64,7 +59,7 @@ def _span(value: Any, place: Place, repairs: Repairs) -> Span:
     type_ = value.get("type") if isinstance(value, dict) else None
     if isinstance(offset, list) and offset and all(type(n) is int for n in offset) and isinstance(type_, str) and type_:
         check_unicode(type_, place)
-        gap = sorted(offset) != list(range(min(offset), max(offset) + 1))
+        gap = len(set(offset)) != len(offset) or max(offset) - min(offset) >= len(offset)
         repairs.note("discontinuous entity read from its first to its last part", place, int(gap))
         return Span(min(offset), max(offset) + 1, type_)
     raise place.error(f"{show(value)} is no entity; expected 'type' and 'offset', the numbers of its words")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from cpner.corpus.formats._file import File
 from cpner.corpus.formats._offsets import Labelled, RawMark, from_utf16
 from cpner.corpus.formats._options import Options
-from cpner.corpus.formats._records import Record, check_unicode, records
+from cpner.corpus.formats._records import Record, check_unicode, only_record
 from cpner.corpus.formats._sentences import at_least_one, cut, sentences_of_texts
 from cpner.corpus.formats._xml import parse_xml
 from cpner.corpus.repairs import Place, Repairs
@@ -69,11 +69,11 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
 
 
 def _of_json(file: File, place: Place) -> tuple[str, list[_Annotation]]:
-    document = next(records(file.path, file.text))[1]
+    document = only_record(file.path, file.text)
     structures = document.get(_STRUCTURES)
     if not isinstance(structures, list) or not all(isinstance(one, dict) for one in structures):
         raise place.error(f"no list of objects under {_STRUCTURES!r}")
-    texts = {one.get("%ID"): one.get("sofaString") for one in structures if one.get("%TYPE") == "uima.cas.Sofa"}
+    texts = [(one.get("%ID"), one.get("sofaString")) for one in structures if one.get("%TYPE") == "uima.cas.Sofa"]
     text, sofa = _text(texts, place)
     layers = ((one, one.get("%TYPE")) for one in structures if one.get("@sofa") == sofa)
     return text, [_annotation(layer, one, place) for one, layer in layers if isinstance(layer, str) and "begin" in one]
@@ -81,7 +81,7 @@ def _of_json(file: File, place: Place) -> tuple[str, list[_Annotation]]:
 
 def _of_xmi(file: File, place: Place) -> tuple[str, list[_Annotation]]:
     root = parse_xml(file.data, file.path)
-    texts: Record = {str(one.get(f"{_XMI}}}id")): one.get("sofaString") for one in root if one.tag.endswith("}Sofa")}
+    texts = [(str(one.get(f"{_XMI}}}id")), one.get("sofaString")) for one in root if one.tag.endswith("}Sofa")]
     text, sofa = _text(texts, place)
     return text, list(_elements(root, sofa, place))
 
@@ -94,8 +94,8 @@ def _elements(root: Any, sofa: Any, place: Place) -> Iterator[_Annotation]:
             yield _annotation(f"{package}.{name}", one.attrib, place)
 
 
-def _text(texts: Record, place: Place) -> tuple[str, Any]:
-    found_texts = [(text, sofa) for sofa, text in texts.items() if isinstance(text, str)]
+def _text(texts: Sequence[tuple[Any, Any]], place: Place) -> tuple[str, Any]:
+    found_texts = [(text, sofa) for sofa, text in texts if isinstance(text, str)]
     if len(found_texts) != 1:
         raise place.error(f"{len(found_texts)} texts in the CAS; expected one")
     return found_texts[0]

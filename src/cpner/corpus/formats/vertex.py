@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cpner.corpus.formats._file import File
-from cpner.corpus.formats._offsets import Labelled, RawMark
+from cpner.corpus.formats._offsets import Labelled, RawMark, whole_number
 from cpner.corpus.formats._options import Options
 from cpner.corpus.formats._records import Record, check_unicode, records, show, show_keys
 from cpner.corpus.formats._sentences import at_least_one, sentences_of_texts
@@ -49,16 +49,12 @@ def _mark(value: Any, place: Place) -> RawMark:
         inner = value.get("text_extraction")
         segment = inner.get("text_segment") if isinstance(inner, dict) else value
         segment = segment if isinstance(segment, dict) else {}
-        start = _number(segment.get("startOffset", segment.get("start_offset", 0)))  # 0 is left out when it is written
-        end = _number(segment.get("endOffset", segment.get("end_offset")))
+        start = whole_number(
+            segment.get("startOffset", segment.get("start_offset", 0))
+        )  # 0 is left out when it is written
+        end = whole_number(segment.get("endOffset", segment.get("end_offset")))
         type_ = value.get("displayName", value.get("display_name"))
         if start is not None and end is not None and isinstance(type_, str) and type_.strip():
             check_unicode(type_, place)
             return RawMark(start, end, type_.strip())
     raise place.error(f"{show(value)} is no entity; expected 'startOffset', 'endOffset' and 'displayName'")
-
-
-def _number(value: Any) -> int | None:
-    if isinstance(value, str) and value.isdecimal():  # as JSON of protocol buffers has them
-        return int(value)
-    return value if type(value) is int else None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from cpner.experiments.paper.budget import Budget
 from cpner.experiments.paper.cells import BASELINES, Cell
 from cpner.experiments.paper.runner import SHARED_LOOP, Outcome, Runner, prefix_of
 from cpner.files import digest, write_text
-from cpner.machine import commit, describe_machine, end_with_parent, set_threads, versions
+from cpner.machine import commit, deaf_to_interrupts, describe_machine, end_with_parent, set_threads, versions
 from cpner.progress import Progress, Report, ignore
 from cpner.training import TrainingConfig
 from cpner.training.run_dir import digest_sentences
@@ -130,9 +130,16 @@ class Grid:
             context = get_context("spawn")  # a forked process can't use CUDA, nor torch's threads
             number = context.Value("i", 0)
             with ProcessPoolExecutor(jobs, context, _begin, (self.setup, threads, number)) as pool:
-                for stage in stages:
-                    for ended in as_completed([pool.submit(_do, *task) for task in stage]):
-                        count(ended.result())
+                try:
+                    for stage in stages:
+                        with deaf_to_interrupts():  # processes start as tasks are given out
+                            futures = [pool.submit(_do, *task) for task in stage]
+                        for ended in as_completed(futures):
+                            count(ended.result())
+                except BaseException:  # Ctrl-C, for one: the rest is not waited for
+                    for process in active_children():
+                        process.kill()
+                    raise
         return [record for cell in cells if (record := self.result(cell)) is not None]
 
     def _run_on(
