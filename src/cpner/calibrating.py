@@ -1,4 +1,4 @@
-"""A domain with a calibrator of its own, fitted on what it finds in labelled sentences that it has not learnt from."""
+"""What a card gets from labelled sentences that its domain has not learnt from: a calibrator, and F1 by type."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from cpner.backbone.load import Backbone
 from cpner.calibration.calibrator import Calibrator
 from cpner.calibration.fit import fit
 from cpner.corpus.sentence import Sentence
+from cpner.evaluation import evaluate
 from cpner.progress import Report
 from cpner.recognition.recognise import Task, recognise
 from cpner.store import StoredDomain
 from cpner.store.domains import prompt_of
+
+HELD_OUT = "held_out"  # among a card's metrics: sentences, F1, and F1 by type
 
 
 def with_calibrator(
@@ -24,7 +27,7 @@ def with_calibrator(
     *,
     progress: Report | None = None,
 ) -> StoredDomain:
-    """The same domain with a calibrator on its card; without sentences, with none.
+    """The same domain with a calibrator on its card, and under `held_out` its F1 by type; without sentences, with none.
 
     Args:
         sentences: labelled, and not learnt from.
@@ -32,11 +35,18 @@ def with_calibrator(
         progress: called after every batch.
     """
     card = domain.card
+    metrics = {name: value for name, value in card.metrics.items() if name != HELD_OUT}
     if not sentences:
-        return replace(domain, card=replace(card, calibration={}))
+        return replace(domain, card=replace(card, calibration={}, metrics=metrics))
     bank = PrefixBank({card.name: domain.prefix}, device=backbone.device, dtype=backbone.dtype)
     prompt = prompt_of(card, backbone)
     tasks = [Task(sentence, prompt, card.name, card.by_sentence) for sentence in sentences]
     answers = recognise(backbone, tasks, bank, cards={card.name: card}, progress=progress)
     calibrator = fit(sentences, answers, default)
-    return replace(domain, card=replace(card, calibration=calibrator.to_json()))
+    result = evaluate(sentences, answers, card.types)
+    metrics[HELD_OUT] = {
+        "sentences": len(sentences),
+        "f1": round(result.f1, 2),
+        "f1_by_type": {name: round(score.f1, 2) for name, score in result.per_type.items() if score.support},
+    }
+    return replace(domain, card=replace(card, calibration=calibrator.to_json(), metrics=metrics))

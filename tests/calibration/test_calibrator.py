@@ -19,6 +19,7 @@ def test_a_table_gives_the_same_calibrator_again():
     again = Calibrator.from_json(table)
 
     assert again is not None and again.to_json() == table
+    assert sum(count for count, _, _ in again.bins) == again.entities == 800
     assert len(json.dumps(table)) < 2500
     assert again.probability(evidence()) == pytest.approx(calibrator.probability(evidence()), abs=1e-3)
 
@@ -66,6 +67,9 @@ def test_no_table_and_one_of_a_later_version_are_no_calibrator():
         ({"knots": [[0.1, 0.5], [0.2, 0.4]]}, "do not rise"),
         ({"knots": [[0.1]]}, "pairs"),
         ({"entities": -1}, "whole numbers"),
+        ({"bins": [[1, 0.5]]}, "bins"),
+        ({"bins": [[1, -0.5, 1]]}, "bins"),
+        ({"bins": 3}, "bins"),
         ({"thresholds": {"best": 2}}, "threshold 2"),
         ({"thresholds": {"precision": {"0.123": 0.5}}}, "precision '0.123'"),
         ({"thresholds": []}, "thresholds"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +20,7 @@ from cpner import CPNER
 from cpner.serve.app import make_app
 from cpner.serve.context import Context
 from cpner.serve.settings import ServeSettings
-from tests.support import SENTENCES, TYPES, random_prefix
+from tests.support import SENTENCES, TYPES, environment, random_prefix
 
 PATIENCE = 300.0  # seconds: each training is a process of its own, which loads torch
 QUICK = {"epochs": 2, "min_steps": 0, "batch_sentences": 2}
@@ -67,6 +70,55 @@ def running(backbone: Any, store: Path, **settings: Any) -> Iterator[Served]:
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+class Process:
+    """A running `cpner serve`.
+
+    Attributes:
+        popen: the process.
+        client: speaks to it.
+    """
+
+    def __init__(self, popen: subprocess.Popen[str]) -> None:
+        self.popen = popen
+        self.told: list[str] = []
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+        wait_until(lambda: any("http://" in line for line in self.told) or popen.poll() is not None, PATIENCE)
+        address = re.search(r"http://\S+?:\d+", "".join(self.told))
+        assert address, self.told
+        self.client = httpx.Client(base_url=address[0], timeout=60, trust_env=False)
+        wait_until(self._is_ready, PATIENCE)
+
+    def close(self) -> None:
+        """Kill the process, if it still runs."""
+        self.popen.kill()
+        self.popen.wait(60)
+        self.reader.join()
+        self.client.close()
+
+    def _read(self) -> None:
+        assert self.popen.stderr is not None
+        with self.popen.stderr as lines:
+            for line in lines:
+                self.told.append(line)  # at once, as others wait for it
+
+    def _is_ready(self) -> bool:
+        try:
+            return self.client.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def process(store: Path, *flags: str) -> Iterator[Process]:
+    command = [sys.executable, "-m", "cpner", "serve", "--store", str(store), "--port", "0", *flags]
+    running = Process(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()))
+    try:
+        yield running
+    finally:
+        running.close()
 
 
 def wait_until(true: Callable[[], Any], seconds: float = 60.0, *, pause: float = 0.01) -> None:

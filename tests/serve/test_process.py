@@ -3,73 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from cpner.store import Store
-from tests.serve.support import DOMAINS, PATIENCE, job, wait_until
+from tests.serve.support import DOMAINS, PATIENCE, job, process, wait_until
 from tests.support import cpner, environment, stored_prefix
 
 LONG = {"epochs": 60, "max_epochs": 60, "min_steps": 0, "save_seconds": 0.01, "batch_sentences": 2}
-
-
-class Process:
-    """A running `cpner serve`.
-
-    Attributes:
-        popen: the process.
-        client: speaks to it.
-    """
-
-    def __init__(self, popen: subprocess.Popen[str]) -> None:
-        self.popen = popen
-        self.told: list[str] = []
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-        wait_until(lambda: any("http://" in line for line in self.told) or popen.poll() is not None, PATIENCE)
-        address = re.search(r"http://\S+?:\d+", "".join(self.told))
-        assert address, self.told
-        self.client = httpx.Client(base_url=address[0], timeout=60, trust_env=False)
-        wait_until(self._is_ready, PATIENCE)
-
-    def close(self) -> None:
-        """Kill the process, if it still runs."""
-        self.popen.kill()
-        self.popen.wait(60)
-        self.reader.join()
-        self.client.close()
-
-    def _read(self) -> None:
-        assert self.popen.stderr is not None
-        with self.popen.stderr as lines:
-            for line in lines:
-                self.told.append(line)  # at once, as others wait for it
-
-    def _is_ready(self) -> bool:
-        try:
-            return self.client.get("/readyz").status_code == 200
-        except httpx.TransportError:
-            return False
-
-
-@contextmanager
-def process(store: Path, *flags: str) -> Iterator[Process]:
-    command = [sys.executable, "-m", "cpner", "serve", "--store", str(store), "--port", "0", *flags]
-    running = Process(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()))
-    try:
-        yield running
-    finally:
-        running.close()
 
 
 def test_help_has_a_flag_and_a_variable_for_every_setting() -> None:

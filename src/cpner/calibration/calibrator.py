@@ -31,6 +31,7 @@ class Calibrator:
         entities: held-out entities that it was fitted on.
         sentences: held-out sentences that it was fitted on.
         thresholds: chosen on the same entities, each scored by a calibrator that had not seen it.
+        bins: of a reliability diagram of those scores, by rising score: entities, their mean score, the right share.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Calibrator:
     entities: int = 0
     sentences: int = 0
     thresholds: Thresholds = field(default_factory=Thresholds)
+    bins: tuple[tuple[int, float, float], ...] = ()
 
     def apply(self, sentence: Sentence, answer: Answer) -> Answer:
         """The same entities with calibrated scores, and the probability that they are right and all."""
@@ -71,6 +73,7 @@ class Calibrator:
             "entities": self.entities,
             "sentences": self.sentences,
             "thresholds": self.thresholds.to_json(),
+            "bins": [[count, round(score, _DIGITS), round(right, _DIGITS)] for count, score, right in self.bins],
         }
 
     @classmethod
@@ -97,6 +100,9 @@ class Calibrator:
         counts = [table.get(name, 0) for name in ("entities", "sentences")]
         if any(type(count) is not int or count < 0 for count in counts):
             raise StoreError(f"calibration counts {shorten(repr(counts))}; expected whole numbers")
+        bins = table.get("bins", [])
+        if not isinstance(bins, list | tuple) or not all(_is_row(bin, 3) and min(bin) >= 0 for bin in bins):
+            raise StoreError("calibration has bins that are no three numbers each")
         return cls(
             str(kind),
             _weights(table, "weights", ENTITY),
@@ -105,6 +111,7 @@ class Calibrator:
             counts[0],
             counts[1],
             Thresholds.from_json(table.get("thresholds", {})),
+            tuple((int(count), float(score), float(right)) for count, score, right in bins),
         )
 
 

@@ -13,6 +13,7 @@ from cpner.calibration.calibrator import Calibrator
 from cpner.calibration.features import ENTITY, SENTENCE, entity_features, sentence_features
 from cpner.calibration.isotonic import fit_isotonic, interpolate
 from cpner.calibration.logistic import Floats, fit_logistic, sigmoid
+from cpner.calibration.report import bins_of
 from cpner.calibration.thresholds import choose
 from cpner.corpus.sentence import Answer, Sentence
 
@@ -101,7 +102,10 @@ def fit(sentences: Sequence[Sentence], answers: Sequence[Answer], default: Calib
             knots = tuple(fit_isotonic(apart, held.y))
             apart = stepped
     thresholds = choose(apart, held.y, held.types, held.gold)
-    fitted = Calibrator(kind, tuple(weights.tolist()), default.sentence, knots, len(held.y), len(sentences), thresholds)
+    fitted = Calibrator(
+        kind, tuple(weights.tolist()), default.sentence, knots, len(held.y), len(sentences), thresholds,
+        bins=tuple((bin.entities, bin.score, bin.right) for bin in bins_of(apart, held.y)),
+    )  # fmt: skip
     return _with_sentence(fitted, held, apart, np.full(len(SENTENCE), 2.0))
 
 

@@ -28,12 +28,25 @@ from cpner.serve.jobs import Jobs
 from cpner.serve.metrics import Metrics
 from cpner.serve.openapi import describe
 from cpner.serve.problems import ProblemError, problem_of
-from cpner.serve.routes import about, corpora, domains, jobs, pages, predict
+from cpner.serve.routes import about, corpora, domains, jobs, pages, predict, worksheets
 from cpner.serve.settings import ServeSettings
 from cpner.serve.wire import problem_answer
 
 _log = logging.getLogger("cpner.serve")
-_MODULES = (predict, domains, jobs, corpora, about, gliner, huggingface, presidio, kserve, label_studio, pages)
+_MODULES = (
+    predict,
+    domains,
+    jobs,
+    corpora,
+    worksheets,
+    about,
+    gliner,
+    huggingface,
+    presidio,
+    kserve,
+    label_studio,
+    pages,
+)
 ENDPOINTS: list[Endpoint] = [endpoint for module in _MODULES for endpoint in module.ENDPOINTS]
 _WARM = "Ada Lovelace met Charles Babbage in London and told him of her plans for the engine ."
 _COMPRESSED = 4096  # bytes from which an answer is sent as gzip to clients that take it

@@ -151,9 +151,9 @@ class JobFolder:
 
 
 def write(path: Path, value: Any) -> None:
-    """Write JSON, all or nothing."""
+    """Write JSON, or bytes that are JSON, all or nothing."""
     with replacing(path) as file:
-        file.write(msgspec.json.encode(value))
+        file.write(value if isinstance(value, bytes) else msgspec.json.encode(value))
         file.flush()
         os.fsync(file.fileno())
 

@@ -198,6 +198,52 @@ class JobList(msgspec.Struct):
     jobs: list[JobAnswer]
 
 
+class WorksheetType(Strict):
+    """A type on the page, and whether it is shown."""
+
+    name: str
+    on: bool = True
+
+
+class WorksheetSentence(Strict):
+    """A sentence on the page; `entities` is null as long as nobody has corrected it.
+
+    `done`: the user has confirmed it; `here`: it belongs to the text on screen.
+    """
+
+    text: str
+    entities: list[Mark] | None = None
+    done: bool = False
+    here: bool = True
+
+
+class Worksheet(Strict):
+    """Unfinished work of the page; `training` is what the page notes of a training."""
+
+    domain: str | None = None
+    types: list[WorksheetType] = []
+    threshold: Share = 0.5
+    sentences: list[WorksheetSentence] = []
+    training: dict[str, Any] | None = None
+
+
+class WorksheetRow(msgspec.Struct):
+    """A worksheet in a list."""
+
+    id: str
+    version: str
+    saved: str
+    domain: str | None
+    types: list[str]
+    confirmed: int
+
+
+class WorksheetList(msgspec.Struct):
+    """Worksheets, the newest first."""
+
+    worksheets: list[WorksheetRow]
+
+
 class Problem(msgspec.Struct):
     """An error; some kinds have further fields, such as the `path` of a wrong one."""
 

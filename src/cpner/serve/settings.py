@@ -65,6 +65,7 @@ class ServeSettings(Settings):
     max_unpacked: int = _knob(256_000_000, "Bytes of an uploaded domain, unpacked.")
     max_domains: int = _knob(10_000, "Domains in the store; more can't be uploaded or trained.")
     max_jobs: int = _knob(32, "Trainings that wait.")
+    max_worksheets: int = _knob(200, "Worksheets of the page that the store keeps; 0 leaves them in browsers.")
     job_threads: int = _knob(1, "Threads of a training.")
     timeout: float = _knob(30.0, "Seconds until a request must be answered (504).")
     refresh: float = _knob(2.0, "Seconds between looks at the store for what others have changed.")
@@ -76,7 +77,7 @@ class ServeSettings(Settings):
             *("max_text_chars", "max_types", "max_beams", "max_domains", "max_lines", "job_threads"),
         ),
         at_least(1024): ("max_body", "max_bulk", "max_archive", "max_unpacked"),
-        at_least(0): ("batch_wait_ms", "grace", "max_jobs"),
+        at_least(0): ("batch_wait_ms", "grace", "max_jobs", "max_worksheets"),
         above(0): ("timeout", "refresh", "max_wait"),
         between(0, 65535): ("port",),
     }

@@ -199,14 +199,27 @@ def _check_name(name: str) -> None:
 def _check_preconditions(context: Context, request: Request, name: str) -> bool:
     """Whether a domain is known; refuses what the request's conditions rule out."""
     known = name in context.engine.store
-    version = context.engine.version(name) if known else None
+    check_conditions(request, f"domain {name!r}", context.engine.version(name) if known else None)
+    return known
+
+
+def check_conditions(request: Request, what: str, version: str | None) -> None:
+    """Check `If-Match` and `If-None-Match` of a request that writes.
+
+    Args:
+        request: with the headers.
+        what: is to be written, for people.
+        version: that is there; None for none.
+
+    Raises:
+        ProblemError: 412, a condition does not hold.
+    """
     unless = request.headers.get("if-none-match")
     only = request.headers.get("if-match")
-    if unless is not None and known and _matches(unless, version):
-        raise ProblemError(412, "precondition_failed", f"domain {name!r} is there already")
-    if only is not None and not (known and _matches(only, version)):
-        raise ProblemError(412, "precondition_failed", f"domain {name!r} has another version", version=version)
-    return known
+    if unless is not None and version is not None and _matches(unless, version):
+        raise ProblemError(412, "precondition_failed", f"{what} is there already")
+    if only is not None and (version is None or not _matches(only, version)):
+        raise ProblemError(412, "precondition_failed", f"{what} has another version", version=version)
 
 
 def _matches(header: str, version: str | None) -> bool:

@@ -26,7 +26,8 @@ export function setKey(key) {
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
-async function send(method, path, { json, body, headers = {}, signal } = {}) {
+// A `quiet` request asks for no key.
+async function send(method, path, { json, body, headers = {}, signal, quiet } = {}) {
   for (let tries = 1; ; tries++) {
     const sent = { ...headers };
     const key = sessionStorage.getItem(STORED);
@@ -45,7 +46,7 @@ async function send(method, path, { json, body, headers = {}, signal } = {}) {
       await pause(Number(reply.headers.get("Retry-After")) || 1);
       continue;
     }
-    if ((reply.status === 401 || reply.status === 403) && askKey && (await askKey(told.error))) continue;
+    if ((reply.status === 401 || reply.status === 403) && !quiet && (await askKey(told.error))) continue;
     throw new Problem(reply.status, told.error ?? `The server answered ${reply.status}.`);
   }
 }
@@ -54,6 +55,7 @@ export const get = async (path, options) => (await send("GET", path, options)).j
 export const post = async (path, json) => (await send("POST", path, { json })).json();
 export const remove = (path) => send("DELETE", path);
 export const domainPath = (name, rest = "") => `/v1/domains/${encodeURIComponent(name)}${rest}`;
+export const jobPath = (id, rest = "") => `/v1/jobs/${encodeURIComponent(id)}${rest}`;
 export const fetchBlob = async (path) => (await send("GET", path)).blob();
 
 export async function listDomains() {
@@ -81,11 +83,28 @@ export async function predict(texts, asked, got, signal) {
 }
 
 // Labelled sentences as the server takes them.
-export const outgoing = (rows) =>
-  rows.map(({ text, marks }) => ({
-    text,
-    entities: toPoints(text, marks).map(({ start, end, type }) => ({ start, end, type })),
-  }));
+const points = (text, marks) => toPoints(text, marks).map(({ start, end, type }) => ({ start, end, type }));
+export const outgoing = (rows) => rows.map(({ text, marks }) => ({ text, entities: points(text, marks) }));
+
+// The work on the page as the server keeps it; `version` is the one that it comes from, undefined for none.
+const sheetPath = (id) => `/v1/worksheets/${encodeURIComponent(id)}`;
+const tag = (reply) => reply.headers.get("ETag");
+
+export const listSheets = async () => (await get("/v1/worksheets", { quiet: true })).worksheets;
+export const removeSheet = (id) => remove(sheetPath(id));
+
+export async function readSheet(id) {
+  const reply = await send("GET", sheetPath(id), { quiet: true });
+  const { sentences, ...work } = await reply.json();
+  const rows = sentences.map(({ entities, ...row }) => ({ ...row, marks: entities && toUnits(row.text, entities) }));
+  return { work: { ...work, rows }, version: tag(reply) };
+}
+
+export async function saveSheet(id, { rows, ...work }, version) {
+  const sentences = rows.map(({ marks, ...row }) => ({ ...row, entities: marks && points(row.text, marks) }));
+  const headers = version ? { "If-Match": version } : { "If-None-Match": "*" };
+  return tag(await send("PUT", sheetPath(id), { json: { ...work, sentences }, headers, quiet: true }));
+}
 
 export async function readCorpus(file) {
   const reply = await send("POST", `/v1/corpora/read?name=${encodeURIComponent(file.name)}`, { body: file });
@@ -110,7 +129,7 @@ export async function watch(id, got, signal) {
   let last = 0;
   for (let broken = 0; broken < TRIES; ) {
     try {
-      const reply = await send("GET", `/v1/jobs/${id}/events`, { headers: { "Last-Event-ID": String(last) }, signal });
+      const reply = await send("GET", jobPath(id, "/events"), { headers: { "Last-Event-ID": String(last) }, signal });
       const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let rest = ""; ; ) {
         const { done, value } = await reader.read();
@@ -125,7 +144,7 @@ export async function watch(id, got, signal) {
           got(field("event"), JSON.parse(field("data")));
         }
       }
-      const job = await get(`/v1/jobs/${id}`, { signal });
+      const job = await get(jobPath(id), { signal });
       if (!["queued", "running"].includes(job.state)) return job;
     } catch (error) {
       if (error.name === "AbortError" || error.status > 0) throw error;

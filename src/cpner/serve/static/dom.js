@@ -3,7 +3,7 @@
 export const $ = (selector, root = document) => root.querySelector(selector);
 
 const SVG = "http://www.w3.org/2000/svg";
-const SHAPES = ["svg", "polyline", "line", "text", "title"];
+const SHAPES = ["svg", "polyline", "line", "circle", "text", "title"];
 
 // h("button", {class: "x", onclick: f, "aria-label": "y"}, "text", node, …)
 export function h(tag, props = {}, ...children) {
@@ -14,7 +14,7 @@ export function h(tag, props = {}, ...children) {
     else if (name === "value" || name === "checked" || name === "selected") node[name] = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 

@@ -11,6 +11,7 @@ import { state } from "./state.js";
 import "./text.js";
 import { drawTrainForm, drawTrainingSet, resumeWatching, setUpTraining } from "./train.js";
 import { closeMenu, drawTypes, openMenu, setUpMenu, setUpTypes } from "./types.js";
+import { drawWorksheets, restore, save, setUpWorksheets } from "./worksheets.js";
 
 const PAGE = 200; // rows on screen at first
 const EVERY = 5; // one in so many rows of the queue is drawn by lot, so that confident mistakes are met too
@@ -101,7 +102,7 @@ function showDomain(name) {
   }
   drawDomains();
   drawAll();
-  store.save();
+  save();
   return attempt(run);
 }
 
@@ -115,15 +116,26 @@ function compare(first, second) {
 
 async function reload() {
   state.domains = await api.listDomains();
-  if (state.domain && !store.domainRow(state.domain)) state.domain = null;
-  if (state.other && !store.domainRow(state.other)) state.other = undefined;
   drawDomains();
   drawTrainForm();
+}
+
+// All of the page, after other work has come onto it.
+async function redraw() {
+  lines.clear();
+  $("#text").value = state.rows.filter((one) => one.here).map((one) => one.text).join("\n");
+  $("#compose").open = !$("#text").value;
+  if (state.domain && !state.types.length) showDomain(state.domain);
+  drawDomains();
+  drawAll();
+  await Promise.all([attempt(run), attempt(drawWorksheets), resumeWatching()]);
 }
 
 // Drawing
 
 function drawDomains() {
+  if (state.domain && !store.domainRow(state.domain)) state.domain = null;
+  if (state.other && !store.domainRow(state.other)) state.other = undefined;
   const usable = state.domains.filter((row) => !row.error);
   const words = (row) => (row.f1 === null ? row.name : `${row.name} (F1 ${row.f1.toFixed(0)})`);
   const option = (value, text, selected) => h("option", { value, selected }, text);
@@ -222,7 +234,6 @@ function drawCounts() {
   for (const view of ["here", "set"]) $(`#view-${view}`).setAttribute("aria-pressed", String(state.view === view));
   $("#threshold").value = state.threshold;
   $("#threshold-shown").textContent = state.threshold.toFixed(2);
-  $("#unsaved").hidden = store.saved;
 }
 
 function drawAll() {
@@ -384,6 +395,7 @@ async function begin() {
   setUpMenu();
   setUpTraining({ showDomain, compare, asked, reload });
   setUpCard({ showDomain, reload, sure });
+  setUpWorksheets({ redraw, sure });
   store.onChange((what, row) => {
     closeMenu();
     if (what === "row") drawRow(row);
@@ -397,17 +409,12 @@ async function begin() {
       for (const one of lines.keys()) drawRow(one);
       runSoon();
     }
+    if (what !== "view") save();
   });
-  addEventListener("pagehide", store.save);
-  store.restore();
   await attempt(reload);
+  await restore();
   readAddress();
-  $("#text").value = state.rows.filter((one) => one.here).map((one) => one.text).join("\n");
-  $("#compose").open = !$("#text").value;
-  if (state.domain && !state.types.length) showDomain(state.domain);
-  drawDomains();
-  drawAll();
-  await Promise.all([attempt(run), attempt(() => setUpFiles(useText)), resumeWatching()]);
+  await Promise.all([redraw(), attempt(() => setUpFiles(useText))]);
   document.documentElement.dataset.ready = "";
 }
 

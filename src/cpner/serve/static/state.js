@@ -1,4 +1,4 @@
-// What is on the page, its undo, its copy in the browser's storage, and its short form in the address.
+// What is on the page, its undo, and its short form in the address.
 //
 // A row is a sentence: {id, text, found, score, other, marks, done, here}.
 //   found  what the domain says, with scores; null until it is known
@@ -10,7 +10,6 @@
 
 import { wellFormed } from "./offsets.js";
 
-const STORED = "cpner:work";
 const STEPS = 200;
 const MOST_TYPES = 200;
 
@@ -20,6 +19,7 @@ export const state = {
   types: [], // {name, on}
   threshold: 0.5,
   rows: [],
+  training: null, // what train.js notes of a training
   order: "text",
   view: "here",
   domains: [],
@@ -27,10 +27,9 @@ export const state = {
 
 const listeners = [];
 export const onChange = (listener) => listeners.push(listener);
-// `what` is "row", "types", "marks" (many rows), "view", "domains" or "found".
+// `what` is "row", "types", "marks" (many rows) or "view".
 export function changed(what, row) {
   for (const listener of listeners) listener(what, row);
-  if (what === "row" || what === "types" || what === "marks") saveSoon();
 }
 
 // Marks
@@ -177,42 +176,21 @@ export function ownTypes(domain) {
   return own.length === state.types.length && own.every((name) => typeIndex(name) >= 0);
 }
 
-// Kept in the browser; work that the user has done outlives the tab
+// Work that outlives the tab; drafts.js keeps it
 
-let timer = 0;
-function saveSoon() {
-  clearTimeout(timer);
-  timer = setTimeout(save, 400);
-}
-
-export let saved = true;
-
-export function save() {
-  clearTimeout(timer);
+export function work() {
   const rows = state.rows
     .filter((row) => row.marks || row.here)
     .map(({ text, marks, done, here }) => ({ text, marks, done, here }));
-  const { domain, types, threshold } = state;
-  try {
-    localStorage.setItem(STORED, JSON.stringify({ domain, types, threshold, rows }));
-    saved = true;
-  } catch {
-    saved = false; // full or forbidden
-  }
+  const { domain, types, threshold, training } = state;
+  return { domain, types, threshold, training, rows };
 }
 
-export function restore() {
-  let kept;
-  try {
-    kept = JSON.parse(localStorage.getItem(STORED) ?? "null");
-  } catch {
-    kept = null;
-  }
-  if (!kept || !Array.isArray(kept.rows) || !Array.isArray(kept.types)) return;
-  state.domain = typeof kept.domain === "string" ? kept.domain : null;
-  state.types = kept.types;
-  state.threshold = Number(kept.threshold) || 0.5;
-  state.rows = kept.rows.map((row) => makeRow(row.text, row));
+export function setWork({ domain = null, types = [], threshold = 0.5, training = null, rows = [] }) {
+  Object.assign(state, { domain, types, threshold, training, other: undefined, view: "here" });
+  state.rows = rows.map((row) => makeRow(row.text, row));
+  past.length = 0;
+  future.length = 0;
 }
 
 // The address: what follows # never leaves the browser

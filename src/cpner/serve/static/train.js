@@ -5,8 +5,8 @@ import { score } from "./compare.js";
 import { $, attempt, fill, h, plural, tell } from "./dom.js";
 import { changed, domainRow, state, trained, typeNames } from "./state.js";
 import { countTrained } from "./types.js";
+import { save } from "./worksheets.js";
 
-const STORED = "cpner:training";
 const DRAFT = "-draft";
 const LEAST = 5; // sentences
 const EFFORTS = { quick: { min_steps: 80, max_epochs: 12 }, full: {} };
@@ -95,22 +95,15 @@ async function scoreOf(rows, asked) {
 }
 
 function keep() {
-  try {
-    if (training) localStorage.setItem(STORED, JSON.stringify(training));
-    else localStorage.removeItem(STORED);
-  } catch {
-    // the training goes on; only a reload of the page would not find it
-  }
+  state.training = training;
+  save();
   drawTraining();
 }
 
 // After a reload: go on watching.
 export async function resumeWatching() {
-  try {
-    training = JSON.parse(localStorage.getItem(STORED) ?? "null");
-  } catch {
-    training = null;
-  }
+  watching?.abort();
+  training = state.training;
   drawTraining();
   if (training && !training.after) await attempt(follow);
 }
@@ -221,16 +214,16 @@ function sourceLine() {
 }
 
 async function cancel() {
-  await api.remove(`/v1/jobs/${training.id}`);
+  await api.remove(api.jobPath(training.id));
 }
 
 async function goOn() {
-  await api.post(`/v1/jobs/${training.id}/resume`);
+  await api.post(api.jobPath(training.id, "/resume"));
   await follow();
 }
 
 async function forget() {
-  await api.remove(`/v1/jobs/${training.id}`).catch(() => null);
+  await api.remove(api.jobPath(training.id)).catch(() => null);
   training = null;
   keep();
   drawTrainingSet();
