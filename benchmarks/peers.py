@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def peer_ways(python: Path | None, task: str, **sizes: Any) -> Iterator[dict[str
     """The ways of a task that the environment of `python` has, as calls that wait for them; none where it is None.
 
     Args:
-        task: "training", "decoding" or "recognition".
+        task: "training", "decoding", "recognition" or "gliner".
         sizes: what the task's function below takes.
     """
     if python is None:
@@ -141,9 +141,15 @@ def _for_onnx(model: Any, folder: Path) -> None:
             quantize_dynamic(file, folder / file.name, weight_type=QuantType.QInt8, use_external_data_format=False)
 
 
-def recognition(*, texts: list[str], types: list[str], sizes: Mapping[str, int], dtype: str) -> dict[str, Way]:
-    """GLiNER with a random DeBERTa of so many layers: one batch of sentences, from text to entities."""
-    import torch
+def gliner(texts: Sequence[str], types: Sequence[str], *, hidden: int, **encoder: int) -> Any:
+    """GLiNER with a random DeBERTa of v3's kind, and a tokenizer that knows the words of these texts.
+
+    Args:
+        texts: to train the tokenizer on.
+        types: the same.
+        hidden: width of GLiNER's own layers.
+        encoder: sizes of the DeBERTa.
+    """
     from gliner.config import UniEncoderSpanConfig
     from gliner.model import UniEncoderSpanGLiNER
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
@@ -153,24 +159,46 @@ def recognition(*, texts: list[str], types: list[str], sizes: Mapping[str, int],
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
     words.train_from_iterator([*texts, *types], trainers.WordPieceTrainer(special_tokens=special, show_progress=False))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+    tokenizer.add_tokens(["[FLERT]", "<<ENT>>", "<<SEP>>"], special_tokens=True)
+    shape = DebertaV2Config(
+        relative_attention=True, position_buckets=256, norm_rel_ebd="layer_norm", share_att_key=True,
+        pos_att_type=["p2c", "c2p"], max_relative_positions=-1, **encoder,
+    )  # fmt: skip
+    config = UniEncoderSpanConfig(
+        encoder_config=shape, hidden_size=hidden, vocab_size=shape.vocab_size, class_token_index=len(tokenizer) - 2
+    )
+    return UniEncoderSpanGLiNER(config, tokenizer=tokenizer).eval()
+
+
+def recognition(*, texts: list[str], types: list[str], sizes: Mapping[str, int], dtype: str) -> dict[str, Way]:
+    """GLiNER with a DeBERTa of so many layers: one batch of sentences, from text to entities."""
+    import torch
 
     def way(layers: int) -> Way:
-        tokenizer = PreTrainedTokenizerFast(
-            tokenizer_object=words, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]"
-        )
-        tokenizer.add_tokens(["[FLERT]", "<<ENT>>", "<<SEP>>"], special_tokens=True)
-        encoder = DebertaV2Config(  # DeBERTa v3's shape
-            vocab_size=128_100, hidden_size=768, intermediate_size=3072, num_attention_heads=12,
-            num_hidden_layers=layers, relative_attention=True, position_buckets=256, norm_rel_ebd="layer_norm",
-            share_att_key=True, pos_att_type=["p2c", "c2p"], max_relative_positions=-1,
-        )  # fmt: skip
-        config = UniEncoderSpanConfig(
-            encoder_config=encoder, hidden_size=512, vocab_size=128_100, class_token_index=len(tokenizer) - 2
-        )
-        model = UniEncoderSpanGLiNER(config, tokenizer=tokenizer).to(getattr(torch, dtype)).eval()
+        model = gliner(
+            texts, types, hidden=512, vocab_size=128_100, hidden_size=768, intermediate_size=3072,
+            num_attention_heads=12, num_hidden_layers=layers,
+        ).to(getattr(torch, dtype))  # fmt: skip
         return lambda: model.inference(texts, types, batch_size=len(texts), threshold=1.0)  # random weights find all
 
     return {f"GLiNER {name}": way(layers) for name, layers in sizes.items()}
+
+
+def save_gliner(*, folder: str, texts: list[str], types: list[str]) -> dict[str, Way]:
+    """A folder with a GLiNER of about the size of `cpner-mini`, for GLiNER's server."""
+    model = gliner(
+        texts, types, hidden=384, vocab_size=16_000, hidden_size=384, intermediate_size=1536, num_attention_heads=6,
+        num_hidden_layers=6,
+    )  # fmt: skip
+    model.save_pretrained(folder)
+    print(sum(parameter.numel() for parameter in model.parameters()))
+    return {"saved": lambda: None}
+
+
+TASKS = {"training": training, "decoding": decoding, "recognition": recognition, "gliner": save_gliner}
 
 
 def main() -> None:
@@ -181,7 +209,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if task == "decoding":
             sizes["folder"] = folder
-        ways = {"training": training, "decoding": decoding, "recognition": recognition}[task](**sizes)
+        ways = TASKS[task](**sizes)
         print(json.dumps(list(ways)), file=out, flush=True)
         for line in sys.stdin:
             ways[line.strip()]()

@@ -30,6 +30,7 @@ def test_the_client_gives_what_the_library_gives(tiny: Any, store: Path) -> None
 
         async def run() -> Any:
             async with AsyncClient(served.url) as other:
+                assert await other.domains() == list(DOMAINS)
                 return await other.predict(TEXTS, "one")
 
         assert [[e[:4] for e in found] for found in asyncio.run(run())] == [[e[:4] for e in found] for found in library]

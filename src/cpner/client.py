@@ -8,6 +8,7 @@ Example:
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,8 @@ from cpner.errors import CpnerError
 _AGAIN = (429, 503)  # statuses after which it is worth to ask again
 _LONGEST_PAUSE = 60.0  # seconds
 _BATCH = 64  # texts of a request
+_PREDICT = "/v1/predict"
+_MODELS = "/v1/models"
 
 
 class ServerError(CpnerError, RuntimeError):
@@ -38,7 +41,7 @@ class ServerError(CpnerError, RuntimeError):
 
 
 class _Settings:
-    """What both clients know: how to ask, how to read answers, how long to wait."""
+    """What both clients know: how to ask, how to read answers, when to ask again."""
 
     def __init__(self, url: str, key: str | None, timeout: float, retries: int) -> None:
         self.retries = retries
@@ -48,22 +51,41 @@ class _Settings:
             "headers": {} if key is None else {"Authorization": f"Bearer {key}"},
         }
 
-    def pause(self, reply: httpx.Response | None, attempt: int) -> float | None:
-        """Seconds until the request may be sent again; None if it may not."""
-        if attempt >= self.retries or (reply is not None and reply.status_code not in _AGAIN):
-            return None
-        wish = "" if reply is None else reply.headers.get("Retry-After", "")
+    def judge(self, reply: httpx.Response | httpx.HTTPError, attempt: int) -> tuple[float | None, Any]:
+        """Seconds until the request is sent again, or None and the JSON of a good answer.
+
+        Args:
+            reply: the answer, or why there is none.
+            attempt: how often the request was sent before.
+
+        Raises:
+            ServerError: the server refused, or can't be reached.
+        """
+        if isinstance(reply, httpx.HTTPError):
+            if attempt == self.retries or not isinstance(reply, httpx.ConnectError):
+                raise ServerError(f"the server can't be reached: {reply or type(reply).__name__}", 0, {}) from reply
+            wish = ""
+        elif attempt == self.retries or reply.status_code not in _AGAIN:
+            return None, _read(reply)
+        else:
+            wish = reply.headers.get("Retry-After", "")
         seconds = float(wish) if wish.isdigit() else 0.25 * 2**attempt
-        return min(seconds, _LONGEST_PAUSE) + random.uniform(0, 0.1)  # so that not all come again at once
+        return min(seconds, _LONGEST_PAUSE) + random.uniform(0, 0.1), None  # so that not all come again at once
 
 
-def _body(texts: Sequence[str], domain: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    return {"inputs": [{"text": text} for text in texts], "domain": domain, **options}
+def _bodies(texts: Sequence[str], domain: str | None, options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The requests for texts, some texts in each."""
+    inputs = [{"text": text} for text in texts]
+    return [
+        {"inputs": inputs[start : start + _BATCH], "domain": domain, **options}
+        for start in range(0, len(inputs), _BATCH)
+    ]
 
 
-def _entities(reply: Any) -> list[list[Entity]]:
+def _entities(replies: Sequence[Any]) -> list[list[Entity]]:
     return [
         [Entity(one["start"], one["end"], one["type"], one["text"], one["score"]) for one in result["entities"]]
+        for reply in replies
         for result in reply["results"]
     ]
 
@@ -82,10 +104,6 @@ def _read(reply: httpx.Response) -> Any:
         return value
     details = value if isinstance(value, dict) else {}
     raise ServerError(str(details.get("error", reply.reason_phrase)), reply.status_code, details)
-
-
-def _unreachable(error: httpx.HTTPError) -> ServerError:
-    return ServerError(f"the server can't be reached: {error or type(error).__name__}", 0, {})
 
 
 class Client:
@@ -123,20 +141,16 @@ class Client:
         Raises:
             ServerError: the server refused, or can't be reached.
         """
-        for attempt in range(self._settings.retries + 1):
-            reply = None
+        for attempt in itertools.count():
+            reply: httpx.Response | httpx.HTTPError
             try:
                 reply = self._http.request(method, path, **options)
-            except httpx.ConnectError as error:
-                if attempt >= self._settings.retries:
-                    raise _unreachable(error) from error
             except httpx.HTTPError as error:
-                raise _unreachable(error) from error
-            seconds = self._settings.pause(reply, attempt)
-            if seconds is None and reply is not None:
-                return _read(reply)
-            time.sleep(seconds or 0.0)
-        raise AssertionError("the last attempt returns or raises")
+                reply = error
+            seconds, value = self._settings.judge(reply, attempt)
+            if seconds is None:
+                return value
+            time.sleep(seconds)
 
     def predict(self, text: str | Sequence[str], domain: str | None = None, **options: Any) -> Any:
         """The entities of a text, or a list of them for each text.
@@ -149,23 +163,17 @@ class Client:
         Raises:
             ServerError: the server refused, or can't be reached.
         """
-        texts = [text] if isinstance(text, str) else list(text)
-        answers: list[list[Entity]] = []
-        for start in range(0, len(texts), _BATCH):
-            body = _body(texts[start : start + _BATCH], domain, options)
-            answers += _entities(self.request("POST", "/v1/predict", json=body))
+        texts = [text] if isinstance(text, str) else text
+        answers = _entities([self.request("POST", _PREDICT, json=body) for body in _bodies(texts, domain, options)])
         return answers[0] if isinstance(text, str) else answers
 
     def domains(self) -> list[str]:
-        """Names of all domains."""
-        names: list[str] = []
-        after = ""
-        while True:
-            page = self.request("GET", "/v1/domains", params={"after": after})
-            names += [row["name"] for row in page["domains"]]
-            if page["next"] is None:
-                return names
-            after = page["next"]
+        """Names of all domains.
+
+        Raises:
+            ServerError: the server refused, or can't be reached.
+        """
+        return [row["id"] for row in self.request("GET", _MODELS)["data"][1:]]  # the first is the backbone
 
 
 class AsyncClient:
@@ -203,20 +211,16 @@ class AsyncClient:
         Raises:
             ServerError: the server refused, or can't be reached.
         """
-        for attempt in range(self._settings.retries + 1):
-            reply = None
+        for attempt in itertools.count():
+            reply: httpx.Response | httpx.HTTPError
             try:
                 reply = await self._http.request(method, path, **options)
-            except httpx.ConnectError as error:
-                if attempt >= self._settings.retries:
-                    raise _unreachable(error) from error
             except httpx.HTTPError as error:
-                raise _unreachable(error) from error
-            seconds = self._settings.pause(reply, attempt)
-            if seconds is None and reply is not None:
-                return _read(reply)
-            await asyncio.sleep(seconds or 0.0)
-        raise AssertionError("the last attempt returns or raises")
+                reply = error
+            seconds, value = self._settings.judge(reply, attempt)
+            if seconds is None:
+                return value
+            await asyncio.sleep(seconds)
 
     async def predict(self, text: str | Sequence[str], domain: str | None = None, **options: Any) -> Any:
         """The entities of a text, or a list of them for each text; long lists are sent in parts at the same time.
@@ -229,10 +233,15 @@ class AsyncClient:
         Raises:
             ServerError: the server refused, or can't be reached.
         """
-        texts = [text] if isinstance(text, str) else list(text)
-        parts = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
-        replies = await asyncio.gather(
-            *(self.request("POST", "/v1/predict", json=_body(part, domain, options)) for part in parts)
-        )
-        answers = [entities for reply in replies for entities in _entities(reply)]
+        texts = [text] if isinstance(text, str) else text
+        parts = [self.request("POST", _PREDICT, json=body) for body in _bodies(texts, domain, options)]
+        answers = _entities(await asyncio.gather(*parts))
         return answers[0] if isinstance(text, str) else answers
+
+    async def domains(self) -> list[str]:
+        """Names of all domains.
+
+        Raises:
+            ServerError: the server refused, or can't be reached.
+        """
+        return [row["id"] for row in (await self.request("GET", _MODELS))["data"][1:]]

@@ -105,6 +105,20 @@ def test_a_batch_closes_when_it_has_enough_pieces() -> None:
     asyncio.run(run())
 
 
+def test_no_pass_is_left_half_empty_while_more_waits() -> None:
+    async def run() -> None:
+        engine = Slow()
+        with batcher(engine, batch_size=2, max_batch_pieces=15) as running:
+            first = await first_in_work(running, engine)
+            items = [item(5) for _ in range(5)]
+            running.submit(items)
+            engine.go.set()
+            await asyncio.gather(*(one.future for one in [first, *items]))
+        assert [len(batch) for batch in engine.batches] == [1, 2, 2, 1]
+
+    asyncio.run(run())
+
+
 def test_a_batch_is_decoded_some_sentences_at_a_time() -> None:
     async def run() -> None:
         engine = Slow()

@@ -13,13 +13,14 @@ from cpner.calibration.calibrator import Calibrator
 from cpner.calibration.features import ENTITY, SENTENCE, entity_features, sentence_features
 from cpner.calibration.isotonic import fit_isotonic, interpolate
 from cpner.calibration.logistic import Floats, fit_logistic, sigmoid
-from cpner.calibration.report import bins_of
+from cpner.calibration.report import BINS, bins_of
 from cpner.calibration.thresholds import choose
 from cpner.corpus.sentence import Answer, Sentence
 
 LOGISTIC_FROM = 30  # entities
 ISOTONIC_FROM = 500
 _FOLDS = 5
+_LEAST_BIN = 10  # entities of a bin on the card: the share that is right of fewer says little
 _SHIFT = 2.0  # strength of the prior: one over the variance of the intercept
 _SCALE = 20.0  # of the factor of the default's logit, and of the slopes
 ALONE = 1e5  # strength that leaves the raw score's order: weights of parts differ from domain to domain
@@ -102,9 +103,10 @@ def fit(sentences: Sequence[Sentence], answers: Sequence[Answer], default: Calib
             knots = tuple(fit_isotonic(apart, held.y))
             apart = stepped
     thresholds = choose(apart, held.y, held.types, held.gold)
+    bins = min(BINS, -(-len(held.y) // _LEAST_BIN))
     fitted = Calibrator(
         kind, tuple(weights.tolist()), default.sentence, knots, len(held.y), len(sentences), thresholds,
-        bins=tuple((bin.entities, bin.score, bin.right) for bin in bins_of(apart, held.y)),
+        bins=tuple((bin.entities, bin.score, bin.right) for bin in bins_of(apart, held.y, bins)),
     )  # fmt: skip
     return _with_sentence(fitted, held, apart, np.full(len(SENTENCE), 2.0))
 

@@ -188,9 +188,16 @@ class Batcher:
                 self._waiting.popleft()
             left = batch[0].arrived + wait - time.monotonic() if batch else 0.0
             with self._change:
+                if self._waiting and longest is None:
+                    self._put_back(batch)
                 if self._waiting or self._stopped or left <= 0 or pieces >= most:
                     return batch
                 self._change.wait(left)
+
+    def _put_back(self, batch: list[Item]) -> None:
+        """While more waits, leave what would not fill a pass of the model for the next batch."""
+        rest = len(batch) % self.settings.batch_size if len(batch) > self.settings.batch_size else 0
+        self._waiting.extendleft(batch.pop() for _ in range(rest))
 
     def _serve(self, batch: Sequence[Item], between: Callable[[], None]) -> None:
         """Find the entities of a batch: sentences of about the same length together, the short ones first."""

@@ -5,7 +5,8 @@ import { sameSpan } from "./compare.js";
 import { $, attempt, download, fill, h, plural, tell } from "./dom.js";
 import { state, trained } from "./state.js";
 
-const BINS = 5;
+const BINS = 10; // of a reliability curve, each of so many entities at least:
+const LEAST = 8;
 
 let page = null;
 let drawn = null; // name and version of the card on screen
@@ -126,7 +127,7 @@ async function reliability(name, rows) {
   };
   await api.predict(rows.map((row) => row.text), { domain: name }, got);
   found.sort(([a], [b]) => a - b);
-  const size = Math.ceil(found.length / BINS);
+  const size = Math.max(LEAST, Math.ceil(found.length / BINS));
   const mean = (bin, part) => bin.reduce((sum, one) => sum + one[part], 0) / bin.length;
   return Array.from({ length: Math.ceil(found.length / size) || 0 }, (_, i) => found.slice(i * size, (i + 1) * size)).map((bin) => [bin.length, mean(bin, 0), mean(bin, 1)]);
 }

@@ -122,7 +122,7 @@ function worksheetRow({ id, domain, types, confirmed, saved }) {
   return h(
     "li", {},
     button(name, open, { dir: "auto" }),
-    h("span", { class: "note" }, ` ${plural(confirmed, "sentence")} confirmed, ${new Date(saved).toLocaleString()} `),
+    h("span", { class: "note" }, `${plural(confirmed, "sentence")} confirmed, ${new Date(saved).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })}`),
     button("×", remove, { class: "quiet", "aria-label": `Delete the worksheet ${name}` }),
   );
 }
