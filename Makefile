@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 ADAPTERS := .venv-adapters
+HTTP := .venv-http
 # Two processes of tests; those of a file stay together, and share what they have trained.
 TWO := -n 2 --dist loadfile
 
-.PHONY: setup demo test test-all check fix hostile bench adapters docs clean
+.PHONY: setup demo test test-all check fix hostile hostile-http bench adapters docs clean
 
 setup: $(VENV)/.ready
 
@@ -43,6 +44,19 @@ hostile: setup
 	$(BIN)/python -m tests.hostile.campaign --inputs $(N)
 	$(BIN)/python -m tests.hostile.kills --kills $(KILLS)
 
+# Hostile requests to a server; schemathesis has an environment of its own, beside the packages of .venv.
+REQUESTS ?= 50000
+
+hostile-http: setup $(HTTP)/.ready
+	$(HTTP)/bin/python -m tests.hostile.http --requests $(REQUESTS)
+
+$(HTTP)/.ready:
+	$(PYTHON) -m venv $(HTTP)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > \
+		$$($(HTTP)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/shared.pth
+	$(HTTP)/bin/pip install --quiet schemathesis==4.32.5
+	touch $@
+
 bench: setup $(PEERS)/.ready
 	$(BIN)/cpner bench --out bench-out
 	for name in domains sizes; do $(BIN)/python benchmarks/$$name.py --json bench-out/$$name.json || exit 1; done
@@ -71,4 +85,4 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(ADAPTERS) build dist demo-out bench-out
+	rm -rf $(VENV) $(PEERS) $(ADAPTERS) $(HTTP) build dist demo-out bench-out

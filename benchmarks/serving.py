@@ -150,7 +150,7 @@ class Connection:
         try:
             lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
-            data = await reader.readexactly(int(headers["content-length"]))
+            data = await _body(reader, headers)
         except BaseException:
             writer.close()
             self.streams = None
@@ -159,6 +159,17 @@ class Connection:
             writer.close()
             self.streams = None
         return int(lines[0].split()[1]), headers.get("retry-after", ""), data
+
+
+async def _body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
+    """The body of an answer, which comes at once or in chunks."""
+    if headers.get("transfer-encoding") != "chunked":
+        return await reader.readexactly(int(headers["content-length"]))
+    data = b""
+    while size := int(await reader.readline(), 16):
+        data += (await reader.readexactly(size + 2))[:-2]
+    await reader.readline()
+    return data
 
 
 @dataclass(frozen=True)
@@ -325,7 +336,7 @@ def gliner_server(python: Path, store: Path, precision: str, flags: Sequence[str
         command = [str(python), "-m", "gliner.serve", *(f"--{name}={value}" for name, value in options.items()), *flags]
         quiet = {
             "HF_HUB_OFFLINE": "1", "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled",
-            "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120",
+            "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "120", "RAY_worker_niceness": "0",
         }  # fmt: skip
         with open(Path(folder, "log"), "w", encoding="utf-8") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **quiet})

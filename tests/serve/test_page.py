@@ -398,7 +398,7 @@ def test_corrections_are_found_by_another_browser_and_never_lost_to_it(tiny: Any
         other.get_by_role("button", name="Sentence 2 is right").click()
         other.get_by_role("button", name="Sentence 1 is right").click()
         wait_until(lambda: confirmed(1, 0))
-        other.get_by_text("was changed in another browser too").wait_for()
+        other.locator("#problem").get_by_text("was changed in another browser too").wait_for()
 
         other.get_by_role("heading", name="Files").click()
         other.get_by_role("button", name="Start anew").click()
@@ -407,7 +407,7 @@ def test_corrections_are_found_by_another_browser_and_never_lost_to_it(tiny: Any
         other.get_by_role("button", name="Delete the worksheet").first.click()
         other.get_by_role("button", name="Yes").click()
         wait_until(lambda: len(served.client.get("/v1/worksheets").json()["worksheets"]) == 1)
-    assert {path.name for path in store.iterdir()} == {*DOMAINS, ".jobs", ".worksheets"}
+    assert {path.name for path in store.iterdir()} == {*DOMAINS, ".jobs", ".lock", ".worksheets"}
 
 
 @pytest.mark.slow

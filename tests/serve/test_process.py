@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -88,10 +89,33 @@ def test_a_killed_server_goes_on_with_its_job_and_makes_the_same_domain(store: P
         Store(store).load(domain)  # whole
     with process(store) as running:
         wait_until(lambda: running.client.get(f"/v1/jobs/{name}").json()["state"] == "done", PATIENCE)
+        results = [running.client.get(f"/v1/jobs/{one}").json()["result"] for one in (undisturbed, name)]
         reply = running.client.post("/v1/predict", json={"domain": "storm", "text": "Johnson left."})
         assert reply.status_code == 200
 
     assert stored_prefix(store, "storm") == stored_prefix(store, "calm")
+    cards = [Store(store).card(one) for one in ("calm", "storm")]
+    assert cards[0].calibration == cards[1].calibration
+    timeless = [
+        {key: value for key, value in one.items() if key != "seconds"}
+        for one in (*results, *(card.metrics for card in cards))
+    ]
+    assert timeless[0] == timeless[1]
+    assert timeless[2] == timeless[3]
+    first_epochs = [epochs_of(store / ".jobs" / name, run) for run in (0, 1)]
+    assert first_epochs[0] < first_epochs[1]  # it went on, and did not begin again
+
+
+def epochs_of(job: Path, run: int) -> int:
+    """The epoch that a job told first in its first or its second run."""
+    runs: list[list[int]] = []
+    for line in (job / "events.jsonl").read_text("utf-8").splitlines():
+        event = json.loads(line)
+        if event["data"].get("state") == "running":
+            runs.append([])
+        if "epoch" in event["data"]:
+            runs[-1].append(event["data"]["epoch"])
+    return runs[run][0]
 
 
 def processes_of(job_id: str) -> list[str]:
