@@ -405,8 +405,8 @@ def rows_of(figures: Mapping[str, Any], bfloat16: bool) -> list[Row]:
             )
         )
         wrong = [over["refused_without_retry_after"], over["lost"], over["other"]]
-        told = f"{over['refused']:,} refused; {wrong[0]} without Retry-After, {wrong[1]} lost, {wrong[2]} otherwise"
-        rows.append(Row("the rest at three times", told, "0, 0, 0", not any(wrong)))
+        figure = f"{over['refused']:,} refused; {wrong[0]} without Retry-After, {wrong[1]} lost, {wrong[2]} otherwise"
+        rows.append(Row("the rest at three times", figure, "0, 0, 0", not any(wrong)))
         growth = over["mb_end"] - over["mb_settled"]
         rows.append(
             Row(
@@ -418,8 +418,8 @@ def rows_of(figures: Mapping[str, Any], bfloat16: bool) -> list[Row]:
         )
     if churn := figures.get("churn"):
         wrong = [churn["answers_of_no_version"], churn["server_errors"], churn["changes_failed"]]
-        told = f"{churn['changes']:,} changes; {wrong[0]} wrong answers, {wrong[1] + wrong[2]} of 5xx"
-        rows.append(Row("a domain that changes", told, "0 wrong, 0 of 5xx", not any(wrong)))
+        figure = f"{churn['changes']:,} changes; {wrong[0]} wrong answers, {wrong[1] + wrong[2]} of 5xx"
+        rows.append(Row("a domain that changes", figure, "0 wrong, 0 of 5xx", not any(wrong)))
     if beside := figures.get("gliner"):
         times = beside["cpner_full"]["per_second"] / beside["gliner_full"]["per_second"]
         rows.append(Row("sentences a second to GLiNER's server", f"{times:.1f}", "at least 2", times >= 2))

@@ -215,10 +215,10 @@ class Campaign:
             client.put(f"/v1/domains/{name}", content=data, headers={"Content-Type": "application/zip"})
         if client.get("/readyz").status_code != 200 or self.entities() != self.expected:
             self.outcome.faults.append("the server no longer answers as it did")
-        if any("Traceback" in line for line in self.server.told):
-            self.outcome.faults.append("".join(self.server.told)[-3000:])
+        if any("Traceback" in line for line in self.server.log):
+            self.outcome.faults.append("".join(self.server.log)[-3000:])
             print(self.outcome.faults[-1], flush=True)
-            self.server.told.clear()
+            self.server.log.clear()
         self.outcome.megabytes.append(_memory(self.server.popen.pid))
         print(self.outcome.line(), flush=True)
 

@@ -82,12 +82,12 @@ class Process:
 
     def __init__(self, popen: subprocess.Popen[str]) -> None:
         self.popen = popen
-        self.told: list[str] = []
+        self.log: list[str] = []
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
-        wait_until(lambda: any("http://" in line for line in self.told) or popen.poll() is not None, PATIENCE)
-        address = re.search(r"http://\S+?:\d+", "".join(self.told))
-        assert address, self.told
+        wait_until(lambda: any("http://" in line for line in self.log) or popen.poll() is not None, PATIENCE)
+        address = re.search(r"http://\S+?:\d+", "".join(self.log))
+        assert address, self.log
         self.client = httpx.Client(base_url=address[0], timeout=60, trust_env=False)
         wait_until(self._is_ready, PATIENCE)
 
@@ -102,7 +102,7 @@ class Process:
         assert self.popen.stderr is not None
         with self.popen.stderr as lines:
             for line in lines:
-                self.told.append(line)  # at once, as others wait for it
+                self.log.append(line)  # at once, as others wait for it
 
     def _is_ready(self) -> bool:
         try:

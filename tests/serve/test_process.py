@@ -71,8 +71,8 @@ def test_sigterm_lets_requests_in_work_end(store: Path) -> None:
         assert running.popen.wait(60) == 0
 
     assert [reply.status_code for reply in replies] == [200]
-    assert "Traceback" not in "".join(running.told)
-    assert "Johnson" not in "".join(running.told)
+    assert "Traceback" not in "".join(running.log)
+    assert "Johnson" not in "".join(running.log)
 
 
 @pytest.mark.slow

@@ -117,16 +117,24 @@ class Batcher:
         Raises:
             ProblemError: 429, there are too many before them.
         """
-        wait = self.expected_wait()
-        full = self._sentences + len(items) > self.settings.queue
-        if self._sentences and (full or wait > self.settings.max_wait):
-            self.metrics.rejected.labels("queue").inc()
-            message = f"{self._sentences} sentences wait already; come again later"
-            raise overloaded(message, math.ceil(wait), queue=self._sentences)
+        self.check_room(len(items))
         with self._change:
             self._waiting.extend(items)
             self._count(items, +1)
             self._change.notify()
+
+    def check_room(self, count: int) -> None:
+        """Check that so many sentences can be taken.
+
+        Raises:
+            ProblemError: 429, there are too many before them.
+        """
+        wait = self.expected_wait()
+        full = self._sentences + count > self.settings.queue
+        if self._sentences and (full or wait > self.settings.max_wait):
+            self.metrics.rejected.labels("queue").inc()
+            message = f"{self._sentences} sentences wait already; come again later"
+            raise overloaded(message, math.ceil(wait), queue=self._sentences)
 
     async def call(self, work: Callable[[], Result]) -> Result:
         """Do something in the model's thread, after all sentences that came before and before all that come later."""

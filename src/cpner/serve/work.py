@@ -108,6 +108,7 @@ async def find_scored(
     """
     check_count(context, len(texts))
     check_ask(context, ask)
+    context.batcher.check_room(len(texts))  # before any work: a server that is full must refuse cheaply
     items = [make_item(context, text, domain, ask) for text, domain in zip(texts, domains, strict=True)]
     context.batcher.submit(items)
     answers = await wait(request, items)

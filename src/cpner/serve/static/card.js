@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { sameSpan } from "./compare.js";
-import { $, attempt, download, fill, h, plural, tell } from "./dom.js";
+import { $, attempt, button, download, fill, h, plural, tell } from "./dom.js";
 import { state, trained } from "./state.js";
 
 const BINS = 10; // of a reliability curve, each of so many entities at least:
@@ -97,7 +97,6 @@ function curve(title, bins) {
 }
 
 function buttons(name) {
-  const button = (text, action) => h("button", { type: "button", onclick: () => attempt(action) }, text);
   return h(
     "div", { class: "buttons" },
     button("Score on my sentences", () => scoreIt(name)),

@@ -43,6 +43,8 @@ export async function attempt(action) {
   }
 }
 
+export const button = (text, action, props) => h("button", { type: "button", onclick: () => attempt(action), ...props }, text);
+
 export function download(name, data, type = "application/octet-stream") {
   const url = URL.createObjectURL(new Blob([data], { type }));
   h("a", { href: url, download: name }).click();

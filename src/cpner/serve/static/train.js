@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { score } from "./compare.js";
-import { $, attempt, fill, h, plural, tell } from "./dom.js";
+import { $, attempt, button, fill, h, plural, tell } from "./dom.js";
 import { changed, domainRow, state, trained, typeNames } from "./state.js";
 import { countTrained } from "./types.js";
 import { save } from "./worksheets.js";
@@ -147,7 +147,6 @@ function drawTraining() {
   $("#start").disabled = trained().length < LEAST || isOpen();
   if (!training) return;
   const last = training.curve.at(-1);
-  const button = (text, action, style = "") => h("button", { type: "button", class: style, onclick: () => attempt(action) }, text);
   const nodes = [h("p", { class: "state" }, h("b", {}, training.target), ` ${words(last)}`)];
   if (isOpen()) {
     nodes.push(h("progress", { max: last?.total ?? 1, value: last?.done ?? 0, "aria-label": "Training" }));
@@ -157,7 +156,7 @@ function drawTraining() {
   if (training.after) {
     nodes.push(table(), sourceLine());
     nodes.push(
-      h("div", { class: "buttons" }, button("Install", install, "main"), button("Side by side", sideBySide), button("Discard", discard)),
+      h("div", { class: "buttons" }, button("Install", install, { class: "main" }), button("Side by side", sideBySide), button("Discard", discard)),
     );
   }
   if (training.curve.length > 1) nodes.push(chart(training.curve));

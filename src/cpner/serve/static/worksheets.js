@@ -2,7 +2,7 @@
 // other browsers find it. What two browsers change becomes two worksheets.
 
 import * as api from "./api.js";
-import { $, attempt, fill, h, plural, tell } from "./dom.js";
+import { $, attempt, button, fill, h, plural, tell } from "./dom.js";
 import * as store from "./state.js";
 
 const STORED = "cpner:work";
@@ -118,7 +118,6 @@ function worksheetRow({ id, domain, types, confirmed, saved }) {
     await drawWorksheets();
   };
   const name = [domain, types.slice(0, 4).join(", ")].filter(Boolean).join(": ") || "no types";
-  const button = (text, action, props) => h("button", { type: "button", onclick: () => attempt(action), ...props }, text);
   return h(
     "li", {},
     button(name, open, { dir: "auto" }),
