@@ -8,7 +8,7 @@ HTTP := .venv-http
 # Two processes of tests; those of a file stay together, and share what they have trained.
 TWO := -n 2 --dist loadfile
 
-.PHONY: setup demo test test-all check fix hostile hostile-http bench adapters docs clean
+.PHONY: setup demo test test-slow test-all check fix hostile hostile-http bench adapters docs clean
 
 setup: $(VENV)/.ready
 
@@ -23,6 +23,9 @@ demo: setup
 
 test: setup
 	$(BIN)/pytest $(TWO)
+
+test-slow: setup
+	$(BIN)/pytest $(TWO) -m slow
 
 test-all: setup
 	$(BIN)/pytest $(TWO) -m "" --cov --cov-report=term:skip-covered

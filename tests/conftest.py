@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -32,8 +33,8 @@ torch.set_num_threads(1)  # tiny models are faster so, and sums are the same in 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where slow tests are left out, a law is tried on fewer random examples."""
-    settings.load_profile("quick" if config.option.markexpr == "not slow" else "all")
+    """Where slow tests are left out, a law is tried on fewer random examples; not where the variable CI is set."""
+    settings.load_profile("quick" if config.option.markexpr == "not slow" and "CI" not in os.environ else "all")
 
 
 @pytest.fixture(scope="session")

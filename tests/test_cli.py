@@ -77,7 +77,7 @@ def test_one_word_means_one_thing():
                 kinds.setdefault(option.opts[0], set()).add(option.make_metavar(click.Context(command)))
     differing = {name for name, metavars in kinds.items() if len(metavars) > 1}
 
-    choices = {"--types", "--format", "--from", "--target", "--strategy"}  # which are not the same
+    choices = {"--format", "--from", "--target", "--strategy"}  # which are not the same
     assert differing <= {*choices, "--text"}  # a file of texts to learn from; the key of a text in a record
 
 

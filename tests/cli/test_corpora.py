@@ -54,7 +54,7 @@ def test_stats_print_a_table_and_repairs_beside_it():
 def test_types_are_named_by_a_file(write, name, content):
     write(name, content)
 
-    assert json.loads(run("stats", "news", "--json", "--types", name).stdout)["splits"]["test"]["types"] == {
+    assert json.loads(run("stats", "news", "--json", "--names", name).stdout)["splits"]["test"]["types"] == {
         "company": 1
     }
 
@@ -71,7 +71,7 @@ def test_files_of_types_are_checked(write, name, content, message):
     write(name, content)
 
     with pytest.raises(CpnerError, match=message):
-        run("stats", "news", "--types", name)
+        run("stats", "news", "--names", name)
 
 
 @pytest.mark.parametrize("format", ["conll", "jsonl", "tokens"])

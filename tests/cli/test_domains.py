@@ -110,7 +110,8 @@ def test_what_is_no_file_is_not_imported_nor_read(stored, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [("corpora", "stats", "sample:news", "--types"), ("fit", "sample:news", "--domain", "x", "--config")]
+    "command",
+    [("corpora", "stats", "sample:news", "--names"), ("fit", "sample:news", "--domain", "x", "--config")],
 )
 def test_settings_without_end_are_refused(command, tmp_path):
     result = cpner(*command, "/dev/zero", *(["--store", tmp_path] if command[0] == "fit" else []))

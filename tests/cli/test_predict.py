@@ -244,7 +244,7 @@ def test_a_file_of_types_is_no_type(stored, tmp_path):
     result = cpner("predict", TEXT, "--domain", "one", "--store", stored, "--types", tmp_path / "types.toml")
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "predict takes the types themselves" in result.stderr
+    assert "is a file; expected the types themselves" in result.stderr
 
 
 def test_a_line_without_end_is_refused_within_bounds(stored, tmp_path):

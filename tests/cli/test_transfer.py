@@ -67,12 +67,12 @@ def test_an_ensemble_needs_no_sources(corpus, store):
 def test_transfer_needs_no_corpus_where_types_are_named(store):
     arguments = ("--target", "new", "--sources", "one", "--strategy", "zero-label", "--store", store)
 
-    result = cpner("transfer", *arguments, "--type-names", "song,band")
+    result = cpner("transfer", *arguments, "--types", "song,band")
 
     assert result.exit_code == 0, result.stderr
     assert Store(store).card("new").types == ["song", "band"]
     without = cpner("transfer", *arguments)
-    assert (without.exit_code, without.stdout) == (2, "") and "give --type-names, or CORPUS" in without.stderr
+    assert (without.exit_code, without.stdout) == (2, "") and "give --types, or CORPUS" in without.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpner.corpus import Corpus, Sentence, sample_names
+from cpner.corpus.formats import WRITTEN
 from cpner.errors import ConfigError, CorpusError, CpnerError
 from tests.corpus.support import LINE, sentence
 
@@ -189,3 +191,29 @@ def test_entities_that_a_format_has_no_place_for_are_told(tmp_path):
         corpus.write(tmp_path / "out.conll", "conll")
     corpus.write(tmp_path / "out.jsonl", "jsonl")
     assert Corpus.read(tmp_path / "out.jsonl").train == corpus.train
+
+
+def test_what_a_file_would_lose_is_not_written(tmp_path, monkeypatch):
+    corpus = Corpus.from_sentences([Sentence.from_text("Ada left Rome.", [(0, 3, "person")])])
+    place = tmp_path / "train.jsonl"
+    place.write_text("before", "utf-8")
+    whole = WRITTEN["jsonl"]
+
+    for spoil, message in (
+        ('"end": 3', "could not be read again"),
+        ('{"start": 0, "end": 3, "type": "person"}', "lose entities, as 'Ada'"),
+        ("Rome", "lose letters"),
+    ):  # fmt: skip
+        lines = [line.replace(spoil, "") for line in whole.write(corpus.train)]
+        broken = dataclasses.replace(whole, write=lambda sentences, lines=lines: iter(lines))
+        monkeypatch.setitem(WRITTEN, "jsonl", broken)
+        with pytest.raises(CorpusError, match=message):
+            corpus.write(place)
+
+    assert place.read_text("utf-8") == "before"
+    assert list(tmp_path.iterdir()) == [place]
+
+
+def test_an_empty_name_is_told():
+    with pytest.raises(CorpusError, match="the name of the corpus is empty"):
+        Corpus.read("")

@@ -209,7 +209,10 @@ def _print(corpus: Corpus, written: Format) -> None:
     if written.beside:
         raise click.UsageError(f"standard output can't hold the files of {written.name}; name a folder")
     corpus.warn_of_loss(written)
-    for data in written.chunks(next(iter(corpus.splits.values()))):
+    (sentences,) = corpus.splits.values()
+    chunks = list(written.chunks(sentences))
+    written.check(Path(f"train{written.suffix}"), b"".join(chunks), sentences)
+    for data in chunks:
         click.echo(data if written.binary else data.decode(), nl=False)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import click
 
-from cpner.cli.options import FILE, Command, gather, split_names
+from cpner.cli.options import FILE, Command, gather, split_names, split_types
 from cpner.corpus import Corpus
 from cpner.corpus.formats import FORMATS, OVERLAPS, Options
 from cpner.errors import ConfigError, FileError
@@ -50,7 +50,7 @@ class CorpusOptions:
 
 
 types_option = click.option(
-    "--types", "types_file", type=FILE, metavar="FILE", show_default="their codes, as words",
+    "--names", "types_file", type=FILE, metavar="FILE", show_default="their codes, as words",
     help='Words for the types, as TOML or JSON: lines such as ORG = "organization".',
 )  # fmt: skip
 from_option = click.option("--from", "source_format", type=click.Choice(list(FORMATS)),
@@ -88,7 +88,7 @@ def corpus_argument(metavar: str, *, required: bool = True) -> Callable[[Command
 corpus_options = corpus_argument("CORPUS")
 optional_corpus_options = corpus_argument("[CORPUS]", required=False)
 type_names_option = click.option(
-    "--type-names", callback=split_names, metavar="A,B", help="The types in words, where no CORPUS tells them."
+    "--types", "type_names", callback=split_types, metavar="A,B", help="The types in words, where no CORPUS tells them."
 )
 
 

@@ -57,7 +57,7 @@ def dapt(
     if corpus is None and not texts:
         raise click.UsageError("there is no text to learn from: give CORPUS or --text FILE")
     if not types:
-        raise ConfigError("a domain needs types: give CORPUS, whose types they are, or --type-names")
+        raise ConfigError("a domain needs types: give CORPUS, whose types they are, or --types")
     config = DaptConfig.from_flags(steps=steps, seed=seed, lr=lr)
     ner = engine.load(create=True)
     text = chain(lines, read_lines(texts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -34,6 +35,14 @@ def split_names(ctx: click.Context, parameter: click.Parameter, value: str | Non
     if value is not None and not names:
         raise click.BadParameter("expected one or more names, with commas between them", ctx, parameter)
     return tuple(names)
+
+
+def split_types(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Split `a,b` into types; a file is surely meant otherwise."""
+    types = split_names(ctx, parameter, value)
+    if file := next((name for name in types if os.path.isfile(name)), None):
+        raise click.BadParameter(f"{file} is a file; expected the types themselves, as person,city", ctx, parameter)
+    return types
 
 
 def split_sources(
@@ -76,7 +85,7 @@ resume_option = click.option("--resume", is_flag=True, help="Go on from the last
 batch_option = click.option(
     "--batch-size", type=click.IntRange(1, MOST_SENTENCES), default=32, help="Sentences decoded at once."
 )
-types_option = click.option("--types", callback=split_names, metavar="A,B", show_default="those of the domain",
+types_option = click.option("--types", callback=split_types, metavar="A,B", show_default="those of the domain",
                             help="Find these types; without --domain zero-shot.")  # fmt: skip
 beams_option = click.option("--beams", type=click.IntRange(1, MOST_BEAMS), default=1, show_default=True,
                             help="Outputs to search among; 1 is greedy.")  # fmt: skip

@@ -132,8 +132,6 @@ def predict(
         raise click.UsageError("--into names a key of records; tasks of the format label-studio have predictions")
     if domain is None and not types:
         raise click.UsageError("give --domain NAME, or --types A,B to look for types that no prefix was trained for")
-    if file := next((name for name in types if os.path.isfile(name)), None):
-        raise click.UsageError(f"--types {file} is a file; predict takes the types themselves: --types person,city")
     output = None if output == Path("-") else output
     if output and source and output.exists() and output.samefile(source):
         raise click.UsageError(f"{output} is the input, which would be lost: choose another --output")

@@ -34,7 +34,7 @@ Example:
   cpner transfer sample:music --target music --sources news,politics --strategy ensemble --store store
   cpner transfer sample:music --target music --strategy ensemble --members 4 --store store
   cpner transfer sample:music --target music --sources news,art --strategy chain --corpus-of art=data/art --store s
-  cpner transfer --target food --type-names dish,restaurant --sources news --strategy zero-label --store store
+  cpner transfer --target food --types dish,restaurant --sources news --strategy zero-label --store store
 """
 
 
@@ -73,7 +73,7 @@ def transfer(
     if not sources and strategy not in ("none", "ensemble"):
         raise click.UsageError(f"strategy {strategy} needs --sources A,B or --sources auto")
     if strategy == "zero-label" and not type_names and not data.corpus:
-        raise click.UsageError("zero-label needs the types of the target: give --type-names, or CORPUS")
+        raise click.UsageError("zero-label needs the types of the target: give --types, or CORPUS")
     if strategy == "zero-label" and type_names:
         corpus = Corpus(target, {}, types=type_names)
     else:

@@ -211,7 +211,7 @@ class Corpus:
         return {"splits": {split: _statistics(sentences) for split, sentences in self.splits.items()}}
 
     def write(self, path: str | os.PathLike[str], format: str = "jsonl") -> list[Path]:
-        """Write the corpus, each file all or nothing.
+        """Write the corpus, each file all or nothing; what would be written is read again and compared before.
 
         Args:
             path: A folder, which gets a file for each split; or, for a corpus of one split, a file (a name with
@@ -222,7 +222,8 @@ class Corpus:
             The files written.
 
         Raises:
-            CorpusError: Several splits for one file, or a word or a folder that this format can't be written to.
+            CorpusError: Several splits for one file, or a word, an entity or a folder that this format can't be
+                written to.
             ConfigError: No such format.
         """
         written = get_written(format)
@@ -233,8 +234,11 @@ class Corpus:
         for split, file in files.items():
             for ending in (*written.beside, None):
                 place = file if ending is None else file.with_suffix(ending)
+                chunks = list(written.chunks(self.splits[split], ending))
+                if not written.beside:
+                    written.check(place, b"".join(chunks), self.splits[split])
                 with replacing(place) as raw, packing(place, raw) as out:
-                    out.writelines(written.chunks(self.splits[split], ending))
+                    out.writelines(chunks)
                 made.append(place)
         return made
 
@@ -275,6 +279,8 @@ def _has_found_words(sentence: Sentence) -> bool:
 def _find(path: str | os.PathLike[str]) -> tuple[Path, str]:
     """Where a corpus lies, and what to call it."""
     given = os.fspath(path)
+    if not given:
+        raise CorpusError("the name of the corpus is empty; give a folder, a file or sample:NAME")
     if given.startswith(_SAMPLE):
         return find_sample(given.removeprefix(_SAMPLE)), given.removeprefix(_SAMPLE)
     data = os.environ.get("CPNER_DATA")

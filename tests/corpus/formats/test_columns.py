@@ -99,7 +99,7 @@ def test_of_two_columns_of_tags_the_first_is_read_and_the_other_told(write, cont
 
     assert [entity.text for entity in corpus.train[0].entities] == names
     assert corpus.repairs.lines() == [
-        f"Note 1 x: column 4 has tags too: those of column 3 are read (columns chooses) (first: {path}, line 1)"
+        f"Note 1 x: column 4 has tags too: column 3 is read (--columns chooses) (first: {path}, line 1)"
     ]
 
 

@@ -118,7 +118,7 @@ def sentences_of(reading: _Reading, path: Path, options: Options, repairs: Repai
         words = [[word[len(language) :] for word in sentence] for sentence in words]
     if layout.other_tags is not None:
         repairs.note(
-            f"column {layout.other_tags + 1} has tags too: those of column {layout.tag + 1} are read (columns chooses)",
+            f"column {layout.other_tags + 1} has tags too: column {layout.tag + 1} is read (--columns chooses)",
             Place(path, rows[0][0][0]),
         )
     sentences = []
