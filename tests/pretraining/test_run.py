@@ -90,8 +90,8 @@ def test_runs_are_not_mixed_up(prepared_folder: Path, tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="holds a checkpoint already: go on with --resume"):
         run(out, config)
-    with pytest.raises(ConfigError, match=r"another run \(lr, data differ\)"):
-        run(out, replace(config, lr=1.0, data=replace(config.data, drop=0.5)), resume=True)
+    with pytest.raises(ConfigError, match=r"another run \(ramp, data.drop differ\)"):
+        run(out, replace(config, ramp=7, data=replace(config.data, drop=0.5)), resume=True)
     with pytest.raises(ConfigError, match="was made with vocabulary 1000"):
         run(out, replace(config, vocabulary=2000), resume=True)
 
@@ -255,6 +255,19 @@ def test_a_run_may_end_sooner_than_planned(prepared_folder: Path, tmp_path: Path
     rates = [record["lr"] for record in records if "lr" in record]
     assert records[-1]["final"]["step"] == 8
     assert rates[-1] < rates[0]
+
+
+def test_a_run_may_learn_faster_from_smaller_batches(prepared_folder: Path, tmp_path: Path) -> None:
+    out, config = fresh(prepared_folder, tmp_path / "run"), tiny_config(steps=12, save_every=2, log_every=1)
+    with pytest.raises(Stopped):
+        run(out, config, stop=5)
+    half = replace(config.data, batch_pieces=config.data.batch_pieces // 2)
+    run(out, replace(config, lr=2 * config.lr, data=half), resume=True)
+    records = [json.loads(line) for line in (out / "log.jsonl").read_text("utf-8").splitlines()]
+    rates = {record["step"]: record["lr"] for record in records if "lr" in record}
+    pieces = {record["step"]: record["million_pieces"] for record in records if "lr" in record}
+    assert rates[6] > 1.2 * rates[4]
+    assert pieces[12] - pieces[8] < pieces[4]
 
 
 def test_a_teacher_needs_its_text_and_no_other_start(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from cpner.settings import Settings, above, at_least, below, between, merge, one
 _TABLES = tomllib.loads(Path(__file__).with_name("sizes.toml").read_text("utf-8"))
 SIZES: dict[str, dict[str, int]] = _TABLES["sizes"]
 RECIPES: dict[str, dict[str, Any]] = _TABLES["recipes"]  # what a size is trained with where nothing else is said
-_FREE = {  # may change on resuming: a run may end sooner or later, and its machine may be another
-    *("steps", "decay", "minutes", "teacher"),
+_FREE = {  # may change on resuming: a run may end sooner or later, learn faster or slower, and on another machine
+    *("steps", "decay", "minutes", "teacher", "lr", "carried", "data.batch_pieces"),
     *("workers", "compile", "log_every", "save_every", "evaluate_every"),
 }
 
@@ -156,8 +156,13 @@ class PretrainConfig(Settings):
 
     def differences(self, other: PretrainConfig) -> list[str]:
         """The settings that make `other` another run than this."""
-        others = asdict(other)
-        return [name for name, value in asdict(self).items() if value != others[name] and name not in _FREE]
+        others = other._flat()
+        return [name for name, value in self._flat().items() if value != others[name] and name not in _FREE]
+
+    def _flat(self) -> dict[str, Any]:
+        """All settings by their names, those of the data as `data.NAME`."""
+        settings = asdict(self)
+        return settings | {f"data.{name}": value for name, value in settings.pop("data").items()}
 
 
 def _share(start: float | None, end: float, until: float, position: float) -> float:
