@@ -50,6 +50,16 @@ def test_finders_share_a_backbone_and_forget_it_together(settings: dict[str, Any
     assert first.load() is first.load() is not second.load()
 
 
+def test_finders_of_another_precision_have_a_backbone_of_their_own(settings: dict[str, Any]) -> None:
+    plain = Finder(**settings, domain="one", precision="float32")
+    rounded = Finder(**settings, domain="one", precision="bfloat16")
+
+    assert [one.load().backbone.precision for one in (plain, rounded)] == ["float32", "bfloat16"]
+    assert plain.settings()["precision"] == "float32"
+    with pytest.raises(ConfigError, match="precision 'float16' is not known"):
+        Finder(**settings, domain="one", precision="float16").load()
+
+
 def test_types_are_known_without_a_backbone(store: Path) -> None:
     assert Finder("nowhere", store, domain="one").types() == TYPES
     assert Finder("nowhere", types=("city",)).types() == ["city"]

@@ -76,11 +76,14 @@ def test_documents_without_text_have_no_entities(make: Any) -> None:
 
 def test_a_pipeline_in_text_makes_the_same_component(make: Any) -> None:
     pipeline = haystack.Pipeline()
-    pipeline.add_component("ner", make("one", threshold=0.01, types=["person"], batch_size=2, domain_key="topic"))
+    pipeline.add_component(
+        "ner", make("one", threshold=0.01, types=["person"], precision="float32", domain_key="topic")
+    )
 
     loaded = haystack.Pipeline.loads(pipeline.dumps(), allowed_modules=["cpner.*"])
 
     assert loaded.to_dict() == pipeline.to_dict()
+    assert loaded.get_component("ner").finder.load().backbone.precision == "float32"
     before = pipeline.run({"ner": {"documents": documents()}})["ner"]["documents"]
     assert places(loaded.run({"ner": {"documents": documents()}})["ner"]["documents"]) == places(before)
 

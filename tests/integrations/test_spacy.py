@@ -91,6 +91,10 @@ def test_types_alone_are_looked_for_by_the_backbone(ner: CPNER, settings: dict[s
     assert component(nlp).labels == ("GPE", "person")
 
 
+def test_the_precision_is_that_of_the_backbone(settings: dict[str, Any]) -> None:
+    assert component(pipeline(settings, precision="float32")).finder.load().backbone.precision == "float32"
+
+
 def test_labels_come_from_the_card(settings: dict[str, Any]) -> None:
     assert component(pipeline(settings)).labels == ("person", "political party", "location")
     assert component(pipeline(settings, domain="nowhere")).labels == ()

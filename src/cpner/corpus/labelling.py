@@ -43,9 +43,13 @@ class Labelling:
         return next((type for type, name in self.labels.items() if name == label), None)
 
     def regions(self, text: str, entities: Iterable[Entity]) -> list[dict[str, Any]]:
-        """The result of an annotation or prediction: a region for each entity, whose offsets count UTF-16 units."""
+        """The result of an annotation or prediction: a region for each entity, whose offsets count UTF-16 units.
+
+        Each has an `id`: Label Studio counts the regions of a result by it.
+        """
         return [
             {
+                "id": f"{one.start}-{one.end}",
                 "from_name": self.from_name,
                 "to_name": self.to_name,
                 "type": self.kind,

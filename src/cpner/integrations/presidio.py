@@ -22,6 +22,7 @@ class CpnerRecognizer(EntityRecognizer):
         device: None picks CUDA where there is one.
         types: look for these instead of the domain's.
         threshold: least score of a result, in [0, 1].
+        precision: "float32", "bfloat16" or "int8"; None is the fastest there.
         entity_mapping: Presidio's names of types; None for a type leaves it out, and a type that is not in it has
             its own name in capitals.
         supported_language: of the texts, as Presidio names it.
@@ -43,12 +44,15 @@ class CpnerRecognizer(EntityRecognizer):
         device: str | None = None,
         types: Sequence[str] | None = None,
         threshold: float = 0.0,
+        precision: str | None = None,
         entity_mapping: Mapping[str, str | None] | None = None,
         supported_language: str = "en",
         name: str | None = None,
         context: list[str] | None = None,
     ) -> None:
-        self.finder = Finder(backbone, store, device=device, domain=domain, types=types, threshold=threshold)
+        self.finder = Finder(
+            backbone, store, device=device, domain=domain, types=types, threshold=threshold, precision=precision
+        )
         self.entity_mapping = dict(entity_mapping or {})
         names = dict.fromkeys(map(self._name, self.finder.types()))
         super().__init__(

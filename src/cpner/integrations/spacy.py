@@ -280,6 +280,7 @@ class EntityComponent(Pipe):
         "types": None,
         "threshold": 0.0,
         "batch_size": 32,
+        "precision": None,
         "style": "ent",
         "spans_key": "sc",
         "overwrite_ents": False,
@@ -299,6 +300,7 @@ def make_component(
     types: list[str] | None,
     threshold: float,
     batch_size: int,
+    precision: str | None,
     style: str,
     spans_key: str,
     overwrite_ents: bool,
@@ -312,8 +314,9 @@ def make_component(
         ConfigError: a setting is out of its range.
     """
     finder = Finder(
-        backbone, store, device=device, domain=domain, types=types, threshold=threshold, batch_size=batch_size
-    )
+        backbone, store, device=device, domain=domain, types=types, threshold=threshold, batch_size=batch_size,
+        precision=precision,
+    )  # fmt: skip
     return EntityComponent(name, finder, Marking(style, spans_key, overwrite_ents, alignment_mode, labels), scorer)
 
 

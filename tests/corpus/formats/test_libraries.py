@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
+import time
 
+import httpx
 import pytest
 
 from cpner.corpus import Corpus, Sentence
+from cpner.corpus.labelling import read_labelling
 from tests.corpus.support import MARKS, NAMES, TEXT, names
 
 CONFIG = (
     '<View><Labels name="label" toName="text"><Label value="person"/></Labels><Text name="text" value="$text"/></View>'
 )
+LABEL_STUDIO = os.environ.get("CPNER_LABEL_STUDIO")  # the command label-studio of an environment that has it
 SENTENCES = [Sentence.from_text(TEXT, MARKS), Sentence.from_text("So did Bo.")]
 
 
@@ -57,6 +63,81 @@ def test_that_label_studio_loses_labels_in_conll_is_told(corpus, tmp_path):
     read = Corpus.read(next((tmp_path / "out").iterdir()))
     assert names(read) == [("person", "Ida Storm"), ("place", "Lund .")]  # the emoji moved its offsets
     assert read.repairs == {"file of Label Studio's export to CoNLL, which loses labels: its JSON has all": 1}
+
+
+@pytest.fixture
+def label_studio(tmp_path):
+    """A client of Label Studio's own server, with an empty database."""
+    port, token = free_port(), "0123456789abcdef" * 2
+    environment = {
+        **os.environ,
+        "LABEL_STUDIO_BASE_DATA_DIR": str(tmp_path / "data"),
+        "LABEL_STUDIO_USERNAME": "ida@example.org",
+        "LABEL_STUDIO_PASSWORD": "no-secret",
+        "LABEL_STUDIO_USER_TOKEN": token,
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+        "COLLECT_ANALYTICS": "false",
+    }
+    command = [LABEL_STUDIO or "", "start", "--no-browser", "--port", str(port), "--internal-host", "127.0.0.1"]
+    with (
+        (tmp_path / "log").open("w") as log,
+        subprocess.Popen(command, env=environment, stdout=log, stderr=log) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Token {token}"}) as client,
+    ):
+        try:
+            wait_for(client, server)
+            yield client
+        finally:
+            server.terminate()
+
+
+def free_port() -> int:
+    """A port that nobody listens to."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_for(client, server) -> None:
+    """Wait until a server answers; it makes its database first."""
+    while server.poll() is None:
+        try:
+            client.get("/health", timeout=5).raise_for_status()
+            return
+        except httpx.HTTPError:
+            time.sleep(1)
+    raise AssertionError("Label Studio ended")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not LABEL_STUDIO, reason="CPNER_LABEL_STUDIO names no command label-studio of an environment")
+@pytest.mark.parametrize(("tag", "text"), [("Labels", "Text"), ("HyperTextLabels", "HyperText")])
+def test_label_studio_shows_predictions_and_exports_annotations(label_studio, tmp_path, tag, text):
+    config = f"""<View><{tag} name="ner" toName="doc"><Label value="person"/><Label value="place"/></{tag}>
+    <{text} name="doc" value="$text"/></View>"""
+    labelling = read_labelling(config)
+    tasks = [
+        {"data": {"text": s.text}, "predictions": [labelling.prediction(s.text, s.entities, 0.5, "one-1")]}
+        for s in SENTENCES
+    ]
+
+    def call(method: str, route: str, **content):
+        answer = label_studio.request(method, route, timeout=60, **content)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    project = call("POST", "/api/projects", json={"title": "one", "label_config": config})["id"]
+    call("POST", f"/api/projects/{project}/import", json=tasks)
+    shown = call("GET", "/api/tasks", params={"project": project, "fields": "all"})["tasks"]
+    counts = [
+        call("POST", f"/api/tasks/{task['id']}/annotations/", json={"result": task["predictions"][0]["result"]})
+        for task in shown
+    ]
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(call("GET", f"/api/projects/{project}/export", params={"exportType": "JSON"})))
+
+    assert [(task["total_predictions"], task["predictions"][0]["score"]) for task in shown] == [(1, 0.5)] * len(tasks)
+    assert [one["result_count"] for one in counts] == [len(sentence.entities) for sentence in SENTENCES]
+    assert names(Corpus.read(export)) == NAMES
 
 
 def corpus_lines(corpus: Corpus, folder) -> list[str]:
