@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self, overload
 
 from cpner.backbone import EMBEDDED
+from cpner.backbone.known_types import warn_of_unread
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import Prefix
 from cpner.calibration.calibrator import Calibrator
@@ -224,23 +225,22 @@ class Recogniser:
             )
         if free and beams > 1:
             raise ConfigError(f"beams is {beams} with free={free}; expected 1 without the grammar")
+        prompts: dict[str | None, Instructor] = {}
         if types is not None:
             check_types(types, ())
-        asked = [name for name in dict.fromkeys(names) if name is not None]
-        known = self._domains.snapshot(asked)
-        prompts: dict[str | None, Instructor] = {}
-        for name in asked:
-            prompts[name] = known.prompts[name] if types is None else prompt_of(known.cards[name], self.backbone, types)
-        if types is not None:
             prompts[None] = Instructor(self.backbone.vocabulary, types)
+            if None in names:
+                warn_of_unread(self.backbone.known_types, types)
         elif None in names:
             raise ConfigError("neither a domain nor types to look for: name one of them")
+        asked = [name for name in dict.fromkeys(names) if name is not None]
+        known = self._domains.snapshot(asked)
+        for name in asked:
+            prompts[name] = known.prompts[name] if types is None else prompt_of(known.cards[name], self.backbone, types)
         for prompt in prompts.values():
             warn_if_crowded(self.backbone, prompt)
-        splits: dict[str | None, bool] = {
-            name: known.cards[name].by_sentence if by_sentence is None else by_sentence for name in asked
-        }
-        splits[None] = bool(by_sentence)
+        splits: dict[str | None, bool] = {None: bool(by_sentence)}
+        splits |= {name: known.cards[name].by_sentence if by_sentence is None else by_sentence for name in asked}
         tasks = [
             Task(sentence, prompts[name], name, splits[name]) for sentence, name in zip(sentences, names, strict=True)
         ]

@@ -10,6 +10,7 @@ import pytest
 
 from cpner.errors import CorpusError
 from cpner.pretraining.pool import Pool, read_pool
+from cpner.pretraining.renaming import SYNONYMS
 
 
 def test_pool_gives_the_sentences_back(corpus: Path) -> None:
@@ -34,6 +35,17 @@ def test_types_come_from_the_list_or_the_file(corpus: Path) -> None:
 
     assert pool.file_types == [["gene"], ["actor", "athlete", "city", "river"]]
     assert pool.groups == [{}, {"actor": "person", "athlete": "person"}]
+
+
+def test_names_are_types_with_their_synonyms_and_groups_and_no_rare_ones(corpus: Path) -> None:
+    pool = read_pool(corpus / "ner")
+    counts = {name: (pool.spans[:, 2] == i).sum() for i, name in enumerate(pool.types)}
+
+    names = pool.names()
+
+    assert {name for name, count in counts.items() if count >= 10} <= names
+    assert {"person", *SYNONYMS["city"]} <= names
+    assert not pool.part(np.arange(3)).names()
 
 
 def test_part_and_saved_pools_are_equal(corpus: Path, tmp_path: Path) -> None:

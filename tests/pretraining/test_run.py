@@ -233,6 +233,7 @@ def test_taught_run_that_was_stopped_gives_the_same_weights_and_average(prepared
     assert backbone.t5.shape.activation == "gelu" and not backbone.t5.shape.gated
     assert load(str(whole / "backbone"), device="cpu", precision="int8").fingerprint == backbone.fingerprint
     assert (whole / "backbone" / "ranges.json").is_file()
+    assert {"actor", "city", "person"} <= backbone.known_types
 
 
 @pytest.mark.usefixtures("threads")

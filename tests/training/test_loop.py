@@ -248,9 +248,11 @@ def matrices(result: TrainingResult) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in result.reparameterisation.items() if name.endswith("_matrix")}
 
 
-@pytest.mark.parametrize(("copies", "share"), [(1, 0.2), (50, 0.2 * 100 / 250)])
+@pytest.mark.parametrize(
+    ("copies", "share"), [(1, 0.4), (3, 0.2 * 20 / 15), (4, 0.2), (20, 0.2), (50, 0.2 * 100 / 250)]
+)
 def test_a_share_of_what_training_changed_is_taken_back(tiny, copies, share):
-    """Whole up to a hundred sentences, and of more so much less; matrices begin at zero."""
+    """Twice up to ten sentences, whole from 20 to a hundred, and of more so much less; matrices begin at zero."""
     config, train_on = TrainingConfig(epochs=1, min_steps=0, batch_sentences=8), SENTENCES * copies
     assert len(train_on) == 5 * copies
 

@@ -16,6 +16,8 @@ from cpner.backbone import EMBEDDED
 from cpner.backbone.checkpoint import read_shape, read_tokenizer, read_weights
 from cpner.backbone.eight_bit import EightBitT5, multiplies_in_eight_bits
 from cpner.backbone.hardware import bound_kernels, dtype_name, keep_freed_memory, native_dtype
+from cpner.backbone.known_types import FILE as KNOWN_TYPES
+from cpner.backbone.known_types import read_known_types
 from cpner.backbone.queries import mean_queries
 from cpner.backbone.ranges import FILE as RANGES
 from cpner.backbone.ranges import measure_ranges, read_ranges
@@ -35,6 +37,7 @@ _FILES = [
     "spiece.model",
     "special_tokens_map.json",
     "calibration.json",
+    KNOWN_TYPES,
 ]
 
 
@@ -116,6 +119,11 @@ class Backbone:
     def mean_queries(self) -> dict[str, Tensor]:
         """For each kind of attention the mean query of each head, [L, H, D] in float32 on the CPU."""
         return mean_queries(self.t5, self.vocabulary)
+
+    @cached_property
+    def known_types(self) -> frozenset[str]:
+        """Names of types, in lower case, that it was pretrained on; empty where there is no list."""
+        return read_known_types(self.folder)
 
     def embed_types(self, types: list[str]) -> Tensor:
         """[Y, d] the mean embedding LM_w of each type's pieces, in float32 (Eq. 5)."""

@@ -16,9 +16,10 @@ from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Mark, Sentence
 from cpner.errors import CorpusError
 from cpner.files import replacing
-from cpner.pretraining.renaming import GROUP_OF
+from cpner.pretraining.renaming import GROUP_OF, names_of
 from cpner.pretraining.text import Array
 
+_LEAST_MENTIONS = 10  # of a type until its name counts as known
 _COMPLETE = ("few-nerd-66types", "multiconer2-en")  # files that list every type of the groups in `renaming.GROUPS`
 
 
@@ -39,6 +40,13 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.origin)
+
+    def names(self) -> set[str]:
+        """What a backbone knows types by that has read these sentences, in lower case; rare types are left out."""
+        counts = np.bincount(self.spans[:, 2], minlength=len(self.types))
+        read = {type_ for type_, count in zip(self.types, counts, strict=True) if count >= _LEAST_MENTIONS}
+        groups = {group for of_file in self.groups for type_, group in of_file.items() if type_ in read}
+        return names_of(read, groups)
 
     def sentence(self, i: int, change: Callable[[str], str] = str) -> tuple[list[str], list[tuple[int, int, str]]]:
         """Words and typed word spans of sentence i; `change` is applied to each word."""

@@ -56,3 +56,10 @@ def rename(names: Iterable[str], rng: np.random.Generator, rate: float) -> dict[
                 taken.add(other)
                 result[name] = other
     return result
+
+
+def names_of(types: Iterable[str], groups: Iterable[str]) -> set[str]:
+    """All that some types may be called, in lower case: themselves, their synonyms and their coarse groups."""
+    types = list(types)
+    synonyms = (other for type_ in types for other in SYNONYMS.get(type_, ()))
+    return {name.lower() for name in (*types, *synonyms, *groups)}

@@ -24,7 +24,8 @@ from torch.utils.data import DataLoader, Subset
 
 from cpner.backbone.checkpoint import write_backbone
 from cpner.backbone.hardware import keep_freed_memory, native_dtype
-from cpner.backbone.load import load
+from cpner.backbone.known_types import read_known_types, write_known_types
+from cpner.backbone.load import load, locate
 from cpner.backbone.ranges import FILE as RANGES
 from cpner.backbone.ranges import measure_ranges, write_ranges
 from cpner.backbone.shape import T5Shape
@@ -106,6 +107,9 @@ class _Run:
         self.config = config
         self.report = report
         self.per_step = config.accumulation * accelerator.num_processes  # batches of a step
+        self.names = set() if data.pool is None else data.pool.names()
+        if config.start is not None:
+            self.names |= read_known_types(locate(config.start))
         pool, held = data.pool.split(config.held_out, config.seed) if data.pool is not None else (None, None)
         length = config.steps * self.per_step
         teacher = None if config.teacher is None else Teacher.load(config.teacher)
@@ -175,6 +179,8 @@ class _Run:
         folder = self.out / "backbone"
         (folder / RANGES).unlink(missing_ok=True)  # of earlier weights
         write_backbone(self.best, self.out / "tokenizer", folder, window=window)
+        if self.names:
+            write_known_types(self.names, folder)
 
     def _write_ranges(self) -> None:
         """What predicting in 8 bits needs."""

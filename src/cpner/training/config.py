@@ -26,7 +26,7 @@ class TrainingConfig(Settings):
     weight_decay: float = 0.0  # it would pull back to the start of the prefix, and few steps are taken
     clip: float = 1.0  # largest norm of all gradients together
     dropout: float = 0.1  # share of what training added to the start that is left out of a step
-    shrinkage: float = 0.1  # share of what training changed that is taken back; of n > 100 sentences, 100/n of that
+    shrinkage: float = 0.1  # share of what training changed that is taken back; up to 10 sentences twice, over 100 less
     shuffle_options: bool = True  # the order of the types should not matter
     option_dropout: float = 0.1  # share of the types absent from a sentence that are not offered with it
     mention_replacement: float = 0.3  # share of the mentions that become others of their type, anew each epoch
@@ -55,5 +55,10 @@ class TrainingConfig(Settings):
         return max(self.epochs, min(self.max_epochs, math.ceil(self.min_steps / batches)))
 
     def shrink_share_of(self, sentences: int) -> float:
-        """The share of what training changed that is taken back when there are so many sentences to learn from."""
-        return self.shrinkage * min(1.0, 100 / sentences)
+        """The share of what training changed that is taken back when there are so many sentences to learn from.
+
+        It is `shrinkage` from 20 sentences to 100. Of n > 100 it is 100/n of that, of n < 20 it is 20/n of that, but at
+        most twice as much.
+        """
+        times = min(1.0, 100 / sentences) if sentences >= 20 else min(2.0, 20 / sentences)
+        return min(1.0, times * self.shrinkage)

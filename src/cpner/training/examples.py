@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cpner.backbone.known_types import warn_of_unread
 from cpner.backbone.load import Backbone
 from cpner.corpus.ends import are_single
 from cpner.corpus.mentions import replace_mentions
@@ -59,6 +60,7 @@ class Examples:
         for sentence in self.sentences:
             for span in sentence.spans:
                 self.mentions.setdefault(span.type, []).append(sentence.word_texts[span.start : span.end])
+        warn_of_unread(backbone.known_types, [type_ for type_ in types if type_ not in self.mentions])
 
     def _leave_out_endless(self) -> None:
         """Leave out what an entity makes longer than any source may be."""
