@@ -25,9 +25,8 @@ class CpnerRecognizer(EntityRecognizer):
         precision: "float32", "bfloat16" or "int8"; None is the fastest there.
         entity_mapping: Presidio's names of types; None for a type leaves it out, and a type that is not in it has
             its own name in capitals.
-        supported_language: of the texts, as Presidio names it.
-        name: of the recogniser; None for that of the class.
-        context: words that Presidio looks for beside an entity to raise its score.
+        presidio: further arguments of its `EntityRecognizer`: the `supported_language` of the texts, the `name` of the
+            recogniser, and as `context` words beside an entity that raise its score.
 
     Raises:
         UnknownDomainError: there is no such domain.
@@ -46,21 +45,14 @@ class CpnerRecognizer(EntityRecognizer):
         threshold: float = 0.0,
         precision: str | None = None,
         entity_mapping: Mapping[str, str | None] | None = None,
-        supported_language: str = "en",
-        name: str | None = None,
-        context: list[str] | None = None,
+        **presidio: Any,
     ) -> None:
         self.finder = Finder(
             backbone, store, device=device, domain=domain, types=types, threshold=threshold, precision=precision
         )
         self.entity_mapping = dict(entity_mapping or {})
         names = dict.fromkeys(map(self._name, self.finder.types()))
-        super().__init__(
-            supported_entities=[entity for entity in names if entity is not None],
-            name=name,
-            supported_language=supported_language,
-            context=context,
-        )
+        super().__init__(supported_entities=[entity for entity in names if entity is not None], **presidio)
 
     def load(self) -> None:
         """Load the backbone; Presidio calls this when the recogniser is made."""
