@@ -56,3 +56,12 @@ def test_training_in_a_log_is_not_silent(tmp_path):
 
     assert " %  " in result.stdout
     assert "\r" not in result.stdout and "\x1b" not in result.stdout
+
+
+def test_a_line_without_a_message_counts(capsys):
+    moments = iter((0.0, 11.0, 11.0))
+    log = LogProgress(lambda: next(moments))
+
+    log(Progress(1200, 14041, ""))
+
+    assert capsys.readouterr().err == "9 %  1,200 of 14,041\n"

@@ -78,7 +78,7 @@ class LogProgress:
             self._told_at += seconds
             self._told_percent = percent
             share = f"{percent:.0f} %  " if progress.total else ""
-            click.echo(f"{share}{progress.message}", err=True)
+            click.echo(f"{share}{progress.message or f'{progress.done:,} of {progress.total:,}'}", err=True)
 
 
 @contextlib.contextmanager
