@@ -101,7 +101,7 @@ class PretrainConfig(Settings):
     decay: float = 1.0  # last part of the run, over which lr falls as a cosine; before it, lr stays
     average: float = 0.0  # share of the average of the weights that a step keeps; the average is measured and written
     teacher: str | None = None  # folder of a BERT that the encoder starts from and follows, see `carry_over.py`
-    carried: float = 0.4  # learning rate of the encoder and the embedding, relative to lr, if there is a teacher
+    carried: float | None = None  # rate of encoder and embedding, relative to lr; None: 0.25 with a teacher, else 1
     accumulation: int = 1  # batches of one optimiser step
     clip: float = 1.0  # largest norm of all gradients together
     log_every: int = 50  # steps

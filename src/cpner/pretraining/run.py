@@ -49,6 +49,7 @@ from cpner.training.batch import Batch
 Report = Callable[[dict[str, Any]], None]
 _MEASURED = 128  # lines of text, and pieces of each, that scales of a teacher's states are measured on
 _AHEAD = 16  # batches that each worker makes ahead
+_CARRIED = 0.25  # how fast what was carried over from a teacher learns, beside the rest: fast steps would lose it
 
 
 def pretrain(
@@ -127,8 +128,8 @@ class _Run:
         if config.average:
             self.average = AveragedModel(self.t5, multi_avg_fn=get_ema_multi_avg_fn(config.average))  # type: ignore[no-untyped-call]
             self.average.to(accelerator.device)
-        slow = () if teacher is None else ("t5.embedding", "t5.encoder")
-        optimizer = ScaledAdamW(self.model, lr=config.lr, slow=slow, rate=config.carried)
+        rate = config.carried or (1.0 if teacher is None else _CARRIED)
+        optimizer = ScaledAdamW(self.model, lr=config.lr, slow=("t5.embedding", "t5.encoder"), rate=rate)
         self.checkpoint = Checkpoint(out)
         position = Position()
         if self.checkpoint.exists:
