@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cpner.store import Store
-from tests.serve.support import DOMAINS, PATIENCE, job, process, wait_until
+from tests.serve.support import DOMAINS, PATIENCE, Process, job, process, wait_until
 from tests.support import cpner, environment, stored_prefix
 
 LONG = {"epochs": 60, "max_epochs": 60, "min_steps": 0, "save_seconds": 0.01, "batch_sentences": 2}
@@ -83,6 +83,7 @@ def test_a_killed_server_goes_on_with_its_job_and_makes_the_same_domain(store: P
         name = running.client.post("/v1/jobs", json=job("storm", settings=LONG)).json()["id"]
         checkpoints = store / ".jobs" / name / "run"
         wait_until(lambda: list(checkpoints.rglob("checkpoint.safetensors")), PATIENCE)
+        wait_until(lambda: epoch_of(running, name) >= 3, PATIENCE)
     wait_until(lambda: not processes_of(name), 30)  # the training dies with its server
     assert Store(store).names() == sorted([*DOMAINS, "calm"])
     for domain in Store(store):
@@ -104,6 +105,12 @@ def test_a_killed_server_goes_on_with_its_job_and_makes_the_same_domain(store: P
     assert timeless[2] == timeless[3]
     first_epochs = [epochs_of(store / ".jobs" / name, run) for run in (0, 1)]
     assert first_epochs[0] < first_epochs[1]  # it went on, and did not begin again
+
+
+def epoch_of(running: Process, job_id: str) -> int:
+    """The epoch that a job has told last; 0 for none yet."""
+    progress = running.client.get(f"/v1/jobs/{job_id}").json()["progress"] or {}
+    return int(progress.get("epoch", 0))
 
 
 def epochs_of(job: Path, run: int) -> int:
