@@ -213,7 +213,7 @@ precision_option = click.option(
 )
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 1024), callback=_set_threads, expose_value=False, envvar="CPNER_THREADS",
-    show_envvar=True, metavar="N", show_default="one for each core", help="Threads that compute.",
+    show_envvar=True, metavar="N", show_default="one for each core, of a server one less", help="Threads that compute.",
 )  # fmt: skip
 engine_options = gather(
     "engine", Engine, store_option, backbone_option, device_option, precision_option, threads_option

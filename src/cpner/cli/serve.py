@@ -11,6 +11,7 @@ import click
 
 from cpner.cli.options import Engine, engine_options
 from cpner.errors import ConfigError, MissingExtraError
+from cpner.machine import leave_a_core
 from cpner.serve.settings import SIZES, ServeSettings, parse_bytes
 
 LOG_LEVELS = ("warning", "info")
@@ -78,6 +79,7 @@ def serve(engine: Engine, log: str, **settings: Any) -> None:
     checked = ServeSettings(**settings)
     logging.basicConfig(level=log.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel("WARNING")
+    leave_a_core()
     ner = engine.load(create=True)
     run(
         ner,
