@@ -172,6 +172,8 @@ class Recogniser:
             sentences, domain, types=types, batch_size=batch_size, beams=beams, by_sentence=by_sentence,
             calibrated=calibrated, cut=cut,
         )  # fmt: skip
+        if domain is None:
+            warn_of_unread(self.backbone.known_types, types or ())
         entities = [
             [sentence.entity(prediction.span, prediction.score) for prediction in predicted]
             for sentence, predicted in zip(sentences, predictions, strict=True)
@@ -229,8 +231,6 @@ class Recogniser:
         if types is not None:
             check_types(types, ())
             prompts[None] = Instructor(self.backbone.vocabulary, types)
-            if None in names:
-                warn_of_unread(self.backbone.known_types, types)
         elif None in names:
             raise ConfigError("neither a domain nor types to look for: name one of them")
         asked = [name for name in dict.fromkeys(names) if name is not None]

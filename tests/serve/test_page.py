@@ -384,14 +384,14 @@ def test_corrections_are_found_by_another_browser_and_never_lost_to_it(tiny: Any
 
         other = open_page(served.url)
         other.get_by_role("button", name="person", exact=True).click()
-        assert other.locator("#tally").inner_text() == "1 of 2 confirmed"
+        wait_until(lambda: other.locator("#tally").inner_text() == "1 of 2 confirmed")
         assert marks(other, 0) == [("Ada", "person")]
         label(other, 1, "Bob", "person")
         other.keyboard.press("Enter")
         wait_until(lambda: confirmed(2))
         page.reload()
         page.wait_for_selector("html[data-ready]")
-        assert page.locator("#tally").inner_text() == "2 of 2 confirmed"
+        wait_until(lambda: page.locator("#tally").inner_text() == "2 of 2 confirmed")
 
         page.get_by_role("button", name="Sentence 1 is right").click()
         wait_until(lambda: confirmed(1))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cpner.backbone.known_types import warn_of_unread
 from cpner.calibration.assess import assess
 from cpner.cli.console import print_json, print_rich, progress_bar
 from cpner.cli.corpus import CorpusOptions, corpus_options
@@ -80,6 +81,7 @@ def evaluate(
         corpus.splits[split] = spread(corpus.splits[split], count)
     ner = engine.load(domain)
     types = corpus.types if zero_shot else None
+    warn_of_unread(ner.backbone.known_types, types or ())
     if domain is not None and (unknown := set(corpus.types) - set(ner.card(domain).types)):
         click.echo(f"{domain} does not know these types, so it misses them: {', '.join(sorted(unknown))}", err=True)
     others = corpus.with_other_words(split) if words == WORDS[0] else 0

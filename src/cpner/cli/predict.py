@@ -17,6 +17,7 @@ from cpner.annotation.inputs import open_input, read_lines
 from cpner.annotation.tasks import KIND as LABEL_STUDIO
 from cpner.annotation.tasks import Tasks
 from cpner.annotation.texts import KINDS, Keys, Texts
+from cpner.backbone.known_types import warn_of_unread
 from cpner.cli.console import progress_bar
 from cpner.cli.options import (
     Reader,
@@ -172,6 +173,8 @@ def _tag(
         except KeyboardInterrupt as error:
             texts.error = error
             return
+        if domain is None and not done:
+            warn_of_unread(ner.backbone.known_types, settings["types"] or ())
         for (text, record), sentence, answer in zip(batch, sentences, answers, strict=True):
             entities = [sentence.entity(one.span, one.score) for one in answer]
             yield Tagged(text, entities, domain, record, into, answer.score)

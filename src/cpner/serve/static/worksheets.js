@@ -20,7 +20,7 @@ const isCorrected = () => store.state.training || store.state.rows.some((row) =>
 export function setUpWorksheets(given) {
   page = given;
   $("#anew").addEventListener("click", () => attempt(startAnew));
-  addEventListener("pagehide", () => sheet.unsent && keep());
+  addEventListener("pagehide", () => sheet?.unsent && keep()); // a page may be left before it is ready
 }
 
 export function save() {
