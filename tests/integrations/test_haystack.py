@@ -76,9 +76,8 @@ def test_documents_without_text_have_no_entities(make: Any) -> None:
 
 def test_a_pipeline_in_text_makes_the_same_component(make: Any) -> None:
     pipeline = haystack.Pipeline()
-    pipeline.add_component(
-        "ner", make("one", threshold=0.01, types=["person"], precision="float32", domain_key="topic")
-    )
+    extractor = make("one", threshold=0.01, types=["person"], batch_size=2, precision="float32", domain_key="topic")
+    pipeline.add_component("ner", extractor)
 
     loaded = haystack.Pipeline.loads(pipeline.dumps(), allowed_modules=["cpner.*"])
 

@@ -93,7 +93,14 @@ def test_types_alone_are_looked_for_by_the_backbone(ner: CPNER, make: Any) -> No
 
 
 def test_a_dictionary_makes_the_same_recogniser(make: Any) -> None:
-    recognizer = make("one", entity_mapping={"person": "NAME"}, threshold=0.1, precision="float32", name="mine")
+    recognizer = make(
+        "one",
+        entity_mapping={"person": "NAME"},
+        threshold=0.1,
+        precision="float32",
+        supported_language="de",
+        name="mine",
+    )
 
     again = type(recognizer).from_dict(recognizer.to_dict())
 

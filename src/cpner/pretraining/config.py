@@ -162,7 +162,8 @@ class PretrainConfig(Settings):
     def _flat(self) -> dict[str, Any]:
         """All settings by their names, those of the data as `data.NAME`."""
         settings = asdict(self)
-        return settings | {f"data.{name}": value for name, value in settings.pop("data").items()}
+        data = settings.pop("data")
+        return settings | {f"data.{name}": value for name, value in data.items()}
 
 
 def _share(start: float | None, end: float, until: float, position: float) -> float:

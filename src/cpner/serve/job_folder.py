@@ -151,11 +151,9 @@ class JobFolder:
 
 
 def write(path: Path, value: Any) -> None:
-    """Write JSON, or bytes that are JSON, all or nothing."""
-    with replacing(path) as file:
-        file.write(value if isinstance(value, bytes) else msgspec.json.encode(value))
-        file.flush()
-        os.fsync(file.fileno())
+    """Write JSON, all or nothing."""
+    with replacing(path, sync=True) as file:
+        file.write(msgspec.json.encode(value))
 
 
 def _count_lines(path: Path) -> int:

@@ -13,8 +13,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cpner.files import replacing
 from cpner.serve.context import Context, Endpoint
-from cpner.serve.job_folder import write
 from cpner.serve.problems import ProblemError
 from cpner.serve.routes.domains import check_conditions
 from cpner.serve.schema import Worksheet, WorksheetList, WorksheetRow
@@ -98,8 +98,8 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(exist_ok=True)
-    write(path, data)
+    with replacing(path, sync=True) as file:
+        file.write(data)
 
 
 def _version(data: bytes) -> str:
