@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from cpner.pretraining.renaming import GROUP_OF, SYNONYMS, coarsen, rename
+from cpner.pretraining.renaming import GROUP_OF, SYNONYMS, coarsen, plural, rename
 
 FINE = ["actor", "athlete", "city", "gene"]
 GROUPS = {"actor": "person", "athlete": "person", "city": "location"}
@@ -46,6 +47,23 @@ def test_renaming_never_makes_two_of_one() -> None:
 
 def test_a_rate_of_zero_renames_nothing() -> None:
     assert rename(list(SYNONYMS), np.random.default_rng(0), 0.0) == {name: name for name in SYNONYMS}
+
+
+@pytest.mark.parametrize(
+    ("name", "several"),
+    [("city", "cities"), ("day", "days"), ("fictional character", "fictional characters"), ("church", "churches"),
+     ("news", "news"), ("tax", "taxes"), ("GENE", "GENEs")],
+)  # fmt: skip
+def test_plurals(name: str, several: str) -> None:
+    assert plural(name) == several
+
+
+def test_plurals_never_make_two_of_one() -> None:
+    names = ["city", "cities", "band", "bands", "gene"]
+    for seed in range(100):
+        renamed = rename(names, np.random.default_rng(seed), 0.0, 0.5)
+        assert len(set(renamed.values())) == len(names)
+    assert rename(["gene"], np.random.default_rng(0), 0.0, 1.0) == {"gene": "genes"}
 
 
 def test_a_type_has_one_group_and_no_synonym_of_its_own_name() -> None:

@@ -270,7 +270,7 @@ def draw_example(
     called = coarsen(pool.file_types[file], pool.groups[file], rng, merged=config.merged, mixed=config.mixed)
     present = list(dict.fromkeys(called[t] for _, _, t in spans))
     options = _options(present, list(dict.fromkeys(called.values())), config, rng, absent)
-    names = rename(options, rng, config.rename)
+    names = rename(options, rng, config.rename, config.plurals)
     wanted = [Span(a, b, names[called[t]]) for a, b, t in spans if called[t] in names]
     return Sentence.from_words(words, wanted), list(names.values())
 

@@ -38,6 +38,7 @@ class DataConfig(Settings):
     merged: float = 0.2  # probability that a group's types all become the group, see `renaming.coarsen`
     mixed: float = 0.2
     rename: float = 0.2  # probability of a synonym
+    plurals: float = 0.0  # probability that a type's name is in the plural
     lower: float = 0.1  # probability that a sentence is lower-cased, as in spoken queries
     replaced: float = 0.0  # probability that a mention is replaced by another of its type, as training does
     balance: float = 0.7  # a file of n sentences is drawn in proportion to n ** balance
@@ -53,7 +54,7 @@ class DataConfig(Settings):
     ranges: ClassVar = {
         between(0, 1): (
             *("text_share", "text_share_start", "text_until", "drop", "merged", "mixed", "rename", "lower"),
-            *("replaced", "noise", "biased", "distilled", "distilled_start", "distilled_until", "unasked"),
+            *("plurals", "replaced", "noise", "biased", "distilled", "distilled_start", "distilled_until", "unasked"),
         ),
         at_least(0): ("dense", "seed"),
         at_least(1): ("batch_pieces", "max_source", "max_options", "mean_span", "text_pieces", "group"),

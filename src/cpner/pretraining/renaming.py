@@ -1,12 +1,13 @@
 """Names of entity types while pretraining: coarse groups and other words, so that a backbone reads options.
 
-A corpus calls a type by one name; users call it as they like. So types are renamed by a synonym now and then. Or they
-are merged into their coarse group, wholly or in part: all athletes and actors of a sentence become "person".
+A corpus calls a type by one name; users call it as they like. So types are renamed by a synonym or put into the plural
+now and then. Or they are merged into their coarse group, wholly or in part: all athletes and actors of a sentence become "person".
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ _NAMES = json.loads(Path(__file__).with_name("names.json").read_text("utf-8"))
 GROUPS: dict[str, list[str]] = _NAMES["groups"]
 GROUP_OF = {fine: group for group, names in GROUPS.items() for fine in names}
 SYNONYMS: dict[str, list[str]] = _NAMES["synonyms"]
+_HISSING = re.compile(r"(s|x|z|ch|sh)$", re.IGNORECASE)
+_CONSONANT_Y = re.compile(r"(?<=[^aeiou])y$", re.IGNORECASE)
 
 
 def coarsen(
@@ -43,19 +46,36 @@ def coarsen(
     return names
 
 
-def rename(names: Iterable[str], rng: np.random.Generator, rate: float) -> dict[str, str]:
-    """Call some types by a synonym; no two types ever get the same name."""
+def rename(names: Iterable[str], rng: np.random.Generator, rate: float, plurals: float = 0.0) -> dict[str, str]:
+    """Call some types by a synonym, or put them into the plural; no two types ever get the same name.
+
+    Args:
+        names: the types.
+        rng: draws.
+        rate: probability of a synonym, where there is one.
+        plurals: probability of the plural.
+    """
     names = list(names)
     taken = set(names)
     result = {}
     for name in names:
-        result[name] = name
+        other = name
         if name in SYNONYMS and rng.random() < rate:
             other = SYNONYMS[name][rng.integers(len(SYNONYMS[name]))]
-            if other not in taken:
-                taken.add(other)
-                result[name] = other
+        if plurals and rng.random() < plurals:
+            other = plural(other)
+        result[name] = name if other in taken else other
+        taken.add(other)
     return result
+
+
+def plural(name: str) -> str:
+    """The regular plural of a name; a name that ends in "s" stays as it is."""
+    if name[-1:] in "sS":
+        return name
+    if _CONSONANT_Y.search(name):
+        return _CONSONANT_Y.sub("ies", name)
+    return name + ("es" if _HISSING.search(name) else "s")
 
 
 def names_of(types: Iterable[str], groups: Iterable[str]) -> set[str]:
