@@ -23,7 +23,8 @@ from peers import peer_ways
 from cpner.backbone.reparameterisation import Reparameterisation
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig, T5Shape
 from cpner.bench.measure import Call, interleaved, operations, product_rate
-from cpner.training.batch import Batch, cross_entropy
+from cpner.training.batch import Batch
+from cpner.training.loss import cross_entropy
 
 ROWS = 8
 CANDIDATES = 160  # pieces that a row of some types and some thirty words could write

@@ -48,7 +48,7 @@ WAYS = {
     "warm_up: from a file to a stored domain": [
         Step("corpus/formats", "read the file"),
         Step("training/examples", "make sources and targets"),
-        Step("training/batch", "the loss of a batch"),
+        Step("training/loss", "the loss of a batch"),
         Step("training/optimise", "take the steps"),
         Step("training/loop", "choose the best epoch on dev"),
         Step("store/card", "note what it was made from"),

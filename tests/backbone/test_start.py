@@ -12,8 +12,8 @@ from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.backbone.start import quiet_start
 from cpner.corpus import Corpus
 from cpner.training import TrainingConfig
-from cpner.training.batch import cross_entropy
 from cpner.training.examples import Examples
+from cpner.training.loss import cross_entropy
 
 QUIET = PrefixConfig(attentions=ATTENTIONS)
 PLAIN = replace(QUIET, start_logit=0.0)

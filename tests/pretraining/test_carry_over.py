@@ -21,7 +21,7 @@ from cpner.pretraining.config import DataConfig
 from cpner.pretraining.distillation import Distiller, WordBatch
 from cpner.pretraining.prepare import Prepared
 from cpner.pretraining.teacher import Teacher
-from cpner.training.batch import target_logits
+from cpner.training.loss import target_logits
 from tests.pretraining.bert import write_bert
 
 WIDTH, HEAD = 32, 8

@@ -24,8 +24,9 @@ from cpner.instructor import Instructor
 from cpner.progress import Progress
 from cpner.recognition.recognise import Task, recognise
 from cpner.training import TrainingConfig, TrainingResult, train_prefix
-from cpner.training.batch import Batch, cross_entropy
+from cpner.training.batch import Batch
 from cpner.training.examples import Examples
+from cpner.training.loss import cross_entropy
 from tests.support import SENTENCES, SMALL, TYPES, long_sentence
 
 QUICK = TrainingConfig(epochs=4, min_steps=0, lr=0.01, batch_sentences=2)

@@ -32,7 +32,8 @@ from cpner.instructor.grammar import Grammar
 from cpner.machine import describe_machine, versions
 from cpner.progress import Progress, Report, ignore
 from cpner.recognition.recognise import Task, recognise
-from cpner.training.batch import Batch, cross_entropy
+from cpner.training.batch import Batch
+from cpner.training.loss import cross_entropy
 
 TYPES = ["person", "organization", "location", "political party", "chemical compound", "event", "award", "product"]
 TEXT = (

@@ -19,7 +19,7 @@ from cpner.instructor.options import CLOSE, COLON, END
 from cpner.pretraining.batches import Batches, Example, draw_example
 from cpner.pretraining.pool import Pool
 from cpner.recognition.decode import decode
-from cpner.training.batch import target_logits
+from cpner.training.loss import target_logits
 
 
 def held_out_examples(pool: Pool, batches: Batches, count: int = 400) -> list[Example]:

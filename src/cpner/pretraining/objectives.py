@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from cpner.backbone.t5 import T5
 from cpner.pretraining.distillation import Distiller, WordBatch
 from cpner.pretraining.tagging import TaggedBatch, Tagger
-from cpner.training.batch import Batch, cross_entropy
+from cpner.training.batch import Batch
+from cpner.training.loss import cross_entropy
 
 
 class Loss(nn.Module):

@@ -1,7 +1,8 @@
 """Names of entity types while pretraining: coarse groups and other words, so that a backbone reads options.
 
 A corpus calls a type by one name; users call it as they like. So types are renamed by a synonym or put into the plural
-now and then. Or they are merged into their coarse group, wholly or in part: all athletes and actors of a sentence become "person".
+now and then. Or they are merged into their coarse group, wholly or in part: all athletes and actors of a sentence
+become "person".
 """
 
 from __future__ import annotations

@@ -20,8 +20,9 @@ from cpner.corpus.sentence import Sentence
 from cpner.evaluation import evaluate
 from cpner.progress import Progress, Report
 from cpner.recognition.recognise import Task, recognise
-from cpner.training.batch import Batch, cross_entropy
+from cpner.training.batch import Batch
 from cpner.training.examples import Examples
+from cpner.training.loss import cross_entropy
 from cpner.training.optimise import Step, adamw, optimise
 from cpner.training.run_dir import RunDir
 from cpner.training.trainable import Trainable

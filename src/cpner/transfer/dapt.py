@@ -24,8 +24,9 @@ from cpner.instructor import Vocabulary
 from cpner.progress import Progress, Report
 from cpner.settings import Settings, above, at_least, between
 from cpner.training import TrainingResult
-from cpner.training.batch import Batch, cross_entropy
+from cpner.training.batch import Batch
 from cpner.training.loop import Course
+from cpner.training.loss import cross_entropy
 from cpner.training.optimise import Group, Step, adamw, optimise
 from cpner.training.span_corruption import Array, SpanCorruption
 
