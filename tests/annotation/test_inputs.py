@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cpner.annotation.inputs import Inputs, read_lines
+from cpner.annotation.inputs import Inputs
+from cpner.annotation.lines import read_lines
 from cpner.corpus.formats import LONGEST_LINE
 from cpner.errors import CorpusError, FileError
 from tests.annotation.support import TEXTS

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from cpner.annotation.inputs import Inputs
-from cpner.annotation.shards import Parts, Shard, cut, write_shard
-from cpner.annotation.texts import Keys, Text
+from cpner.annotation.outputs import JsonLines
+from cpner.annotation.shards import Parts, Shard, cut
+from cpner.annotation.texts import Keys
+from cpner.annotation.worker import Reply
 from cpner.errors import ConfigError, CpnerError, FileError
 from tests.annotation.support import TEXTS
 
@@ -45,18 +47,6 @@ def test_what_stands_before_a_bad_line_is_cut_into_whole_shards_alone():
     lines = [json.dumps({"text": text}) for text in TEXTS[:3]]
 
     assert [len(shard.rows) for shard in shards_of([*lines, "{"])] == [2]
-
-
-def test_a_shard_is_written_with_the_keys_of_its_records():
-    shard = Shard(0, [Text("Ada left", {"text": "Ada left", "id": 7}), Text("", {})], "0", 0)
-    found = [[(0, 3, "person", 0.5)], []]
-
-    added = [json.loads(line) for line in write_shard(shard, found, "news", Keys()).splitlines()]
-    into = [json.loads(line) for line in write_shard(shard, found, "news", Keys(into="x")).splitlines()]
-
-    entity = {"start": 0, "end": 3, "type": "person", "text": "Ada", "score": 0.5}
-    assert added[0] == {"text": "Ada left", "id": 7, "domain": "news", "entities": [entity]}
-    assert into == [{"text": "Ada left", "id": 7, "x": [entity]}, {"text": "", "x": []}]
 
 
 @pytest.mark.parametrize(
@@ -104,17 +94,18 @@ def test_nothing_is_left_where_nothing_was_done(tmp_path):
 def test_a_joined_file_has_all_rows_or_is_none(tmp_path):
     parts = Parts(tmp_path / "out.jsonl")
     shards = shards_of(TEXTS)
+    output = JsonLines(None, Keys(), parts.out)
     with parts.locked():
         parts.begin(SETTINGS)
         for shard in reversed(shards):
-            parts.put(shard, write_shard(shard, [[] for _ in shard.rows], None, Keys()))
+            parts.put(shard, output.write(shard, Reply([[] for _ in shard.rows], scores=[None] * len(shard.rows))))
         (parts.folder / ".0000000-left.12").touch()
 
         with pytest.raises(CpnerError, match="has 4 rows in place of 5"):
-            parts.join([shard.name for shard in shards], 5, Keys(), arrow=False)
+            parts.join([shard.name for shard in shards], 5, output.join)
         assert not parts.out.exists()
         parts.begin(SETTINGS)
-        parts.join([shard.name for shard in shards], 4, Keys(), arrow=False)
+        parts.join([shard.name for shard in shards], 4, output.join)
 
     assert [json.loads(line)["text"] for line in parts.out.read_text("utf-8").splitlines()] == TEXTS
     assert list(tmp_path.iterdir()) == [parts.out]

@@ -221,10 +221,46 @@ def test_parquet_in_and_out(stored, source, tmp_path):
     assert pq.read_table(tmp_path / "c.parquet")["entities"].to_pylist() == listed
 
 
+@pytest.mark.slow
+def test_tasks_of_label_studio_get_the_predictions_of_predict(stored, tmp_path):
+    tasks = [
+        {"id": 40 + i, "data": {"post": f"💩 {word} left Rome."}, "annotations": []} for i, word in enumerate(WORDS)
+    ]
+    source, config, out = (tmp_path / name for name in ("tasks.json", "config.xml", "out.json"))
+    source.write_text(json.dumps(tasks), encoding="utf-8")
+    config.write_text(
+        '<View><Labels name="ner" toName="body"><Label value="PER"/><Label value="Location" alias="Place"/></Labels>'
+        '<Text name="body" value="$post"/></View>'
+    )
+    more = ("--domain", "one", "--store", stored, "--label-config", config, "--batch-size", 2)
+
+    annotated = cpner("annotate", source, out, *more, "--workers", 1, "--shard-size", 2)
+    predicted = cpner("predict", "--input", source, "--format", "label-studio", *more)
+
+    assert (annotated.exit_code, predicted.exit_code) == (0, 0), annotated.stderr
+    expected = json.loads(predicted.stdout)
+    written = json.loads(out.read_text("utf-8"))
+    assert any(task["predictions"][0]["result"] for task in expected)
+    assert [task["id"] for task in written] == [task["id"] for task in tasks]
+    assert without_scores(written) == without_scores(expected)  # batches differ, and so do the last digits of scores
+    scores = [task["predictions"][0]["score"] for task in written]
+    assert scores == pytest.approx([task["predictions"][0]["score"] for task in expected], abs=1e-3)
+
+
+def without_scores(value: Any) -> Any:
+    """JSON without its keys `score`."""
+    if isinstance(value, dict):
+        return {key: without_scores(inner) for key, inner in value.items() if key != "score"}
+    return [without_scores(inner) for inner in value] if isinstance(value, list) else value
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["in.jsonl", "out.txt", "--domain", "x"], "out.txt must end in .jsonl, .jsonl.gz, .jsonl.xz or .parquet"),
+        (
+            ["in.jsonl", "out.txt", "--domain", "x"],
+            "out.txt must end in .jsonl, .jsonl.gz, .jsonl.xz, .parquet or .json",
+        ),
         (["in.jsonl", "in.jsonl", "--domain", "x"], "in.jsonl is the input, which would be lost"),
         (["in.jsonl", "there.jsonl", "--domain", "x"], "there.jsonl is there already; choose another name or give"),
         ([".", "out.jsonl", "--domain", "x"], "out.jsonl lies in the folder that is read"),
@@ -232,6 +268,10 @@ def test_parquet_in_and_out(stored, source, tmp_path):
         (["none.jsonl", "out.jsonl", "--types", "a"], "none.jsonl: no such file or folder"),
         (["in.jsonl", "out.jsonl", "--domain", "x"], "give --store DIR"),
         (["in.jsonl", "out.jsonl", "--types", "a", "--into", "text"], "where the text stands"),
+        (["in.jsonl", "out.json", "--types", "a", "--into", "x"], "the tasks of a .json have predictions"),
+        (["in.jsonl", "out.jsonl", "--types", "a", "--label-config", "in.jsonl"], "labelling configuration is no XML"),
+        (["-", "out.json", "--types", "a", "--from", "label-studio"], "read from a file, not from standard input"),
+        (["-", "out.jsonl", "--types", "a", "--from", "parquet"], "read from a file, not from standard input"),
         (["in.jsonl", "out.jsonl", "--types", "a", "--review", "9", "--raw-scores"], "leave out --raw-scores"),
         (["in.jsonl", "checked.jsonl", "--types", "a", "--review", "9"], "checked.review.jsonl is there already"),
     ],

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
-import lzma
-import zlib
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
+from cpner.annotation.lines import ENDINGS, KINDS, FileLines, Lines, ending, read_lines
 from cpner.annotation.parquet import ParquetTexts, same_columns
-from cpner.annotation.texts import ENDINGS, KINDS, Keys, Text, Texts, ending
-from cpner.corpus.formats import LONGEST_LINE
-from cpner.errors import CorpusError, FileError
+from cpner.annotation.tasks import KIND as LABEL_STUDIO
+from cpner.annotation.tasks import Tasks
+from cpner.annotation.texts import Keys, Text, Texts
+from cpner.errors import ConfigError, CorpusError, FileError
 
-ALL_KINDS = (*KINDS, "parquet")
+ALL_KINDS = (*KINDS, "parquet", LABEL_STUDIO)
 _ENDINGS = {".txt": "lines", ".text": "lines", ".parquet": "parquet", **ENDINGS}
-_OPENERS: dict[str, Callable[[Any], Any]] = {".gz": gzip.open, ".xz": lzma.open}
-
-
-class _Part(Protocol):
-    """Texts of one file."""
-
-    count: int
-    skipped: int
-    error: BaseException | None
-
-    def __iter__(self) -> Iterator[Text]: ...
 
 
 class Inputs:
@@ -48,6 +35,7 @@ class Inputs:
 
     Raises:
         FileError: There is no such file or folder.
+        ConfigError: Standard input can't be of this kind.
         CorpusError: No file of the folder has an ending that is known.
     """
 
@@ -61,32 +49,32 @@ class Inputs:
         skip: bool = False,
         tell: Callable[[str], object] = lambda message: None,
     ) -> None:
+        if stream is not None and kind not in (None, *KINDS):
+            raise ConfigError(f"{kind} is read from a file, not from standard input")
         self._stream = stream
         self._kind = kind
-        self._keys = keys or Keys()
-        self._skip = skip
-        self._tell = tell
+        self._settings: dict[str, Any] = {"keys": keys, "skip": skip, "tell": tell}
         self.files = [] if stream is not None else _files(path, kind, tell)
         self.size = sum(file.stat().st_size for file in self.files)
         self.error: BaseException | None = None
+        self._parts: list[Texts] = []  # of the files that were begun
         self._before = 0  # bytes of the files that are done
-        self._position: Callable[[], int] = int
-        self._ended: list[_Part] = []
+        self._size = 0  # bytes of the file that is read
 
     @property
     def position(self) -> int:
         """Bytes that were read so far, of `size`."""
-        return self._before + self._position()
+        return self._before + (self._parts[-1].position(self._size) if self._size else 0)
 
     @property
     def count(self) -> int:
-        """Lines and rows that were read so far."""
-        return sum(part.count for part in self._ended)
+        """Lines, rows and tasks that were read so far."""
+        return sum(part.count for part in self._parts)
 
     @property
     def skipped(self) -> int:
-        """Lines and rows that were left out so far."""
-        return sum(part.skipped for part in self._ended)
+        """Lines, rows and tasks that were left out so far."""
+        return sum(part.skipped for part in self._parts)
 
     def all_parquet(self) -> bool:
         """Whether all files are parquet files; their columns can then be kept as they are."""
@@ -105,78 +93,32 @@ class Inputs:
         if arrow:
             same_columns(self.files)
         if self._stream is not None:
-            lines = read_lines(self._stream, "standard input")
-            yield from self._all_of(self._of_lines("standard input", lines), int)
+            name = "standard input"
+            yield from self._all_of(Lines(name, read_lines(self._stream, name), self._kind, **self._settings))
         for file in self.files:
             size = file.stat().st_size
-            if self._kind_of(file) == "parquet":
-                table = ParquetTexts(file, self._keys, arrow=arrow, skip=self._skip, tell=self._tell)
-                yield from self._all_of(table, partial(table.position, size))
-            else:
-                yield from self._of_file(file)
+            yield from self._all_of(self._of_file(file, arrow=arrow), size)
             if self.error is not None:
                 return
-            self._position = int
             self._before += size
 
-    def _of_file(self, file: Path) -> Iterator[Text]:
-        try:
-            raw = file.open("rb")
-        except OSError as error:
-            self.error = FileError(f"can't be read: {error.strerror or error}", path=file)
-            return
-        with raw:
-            lines = read_lines(_unpacked(raw, file), str(file))
-            yield from self._all_of(self._of_lines(str(file), lines), raw.tell if raw.seekable() else int)
+    def _of_file(self, file: Path, *, arrow: bool) -> Texts:
+        kind = self._kind_of(file)
+        if kind == "parquet":
+            return ParquetTexts(file, arrow=arrow, **self._settings)
+        if kind == LABEL_STUDIO:
+            return Tasks(file, **self._settings)
+        return FileLines(file, self._kind, **self._settings)
 
-    def _of_lines(self, name: str, lines: Iterator[bytes]) -> Texts:
-        return Texts(name, lines, self._kind, keys=self._keys, skip=self._skip, tell=self._tell)
-
-    def _all_of(self, part: _Part, position: Callable[[], int]) -> Iterator[Text]:
-        self._position = position
-        self._ended.append(part)
+    def _all_of(self, part: Texts, size: int = 0) -> Iterator[Text]:
+        self._parts.append(part)
+        self._size = size
         yield from part
+        self._size = 0
         self.error = part.error
 
     def _kind_of(self, file: Path) -> str | None:
         return self._kind or _ENDINGS.get(ending(file.name))
-
-
-def open_input(file: Path) -> Iterator[bytes]:
-    """The lines of a file, packed or plain; the file is closed at their end.
-
-    Raises:
-        FileError: It can't be read or unpacked.
-    """
-    with file.open("rb") as raw:
-        yield from read_lines(_unpacked(raw, file), str(file))
-
-
-def read_lines(file: IO[bytes], name: str) -> Iterator[bytes]:
-    """The lines of a stream; of one longer than `LONGEST_LINE` the start, one byte longer than that.
-
-    Raises:
-        FileError: It can't be read or unpacked.
-    """
-    number = 0
-    is_cut = False  # the line before, whose rest belongs to no line
-    while True:
-        try:
-            line = file.readline(LONGEST_LINE + 1)
-        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise FileError(f"can't be read behind line {number}: {reason}", path=name) from error
-        if not line:
-            return
-        if not is_cut:
-            number += 1
-            yield line
-        is_cut = len(line) > LONGEST_LINE and not line.endswith(b"\n")
-
-
-def _unpacked(raw: IO[bytes], file: Path) -> Any:
-    opener = _OPENERS.get(file.suffix.lower())
-    return opener(raw) if opener else raw
 
 
 def _files(path: Path, kind: str | None, tell: Callable[[str], object]) -> list[Path]:

@@ -7,22 +7,20 @@ import contextlib
 import json
 import math
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from cpner.annotation.texts import Keys, Text
+from cpner.annotation.texts import Keys, Text, Texts
 from cpner.corpus.sentence import Entity
-from cpner.errors import CorpusError, CpnerError, FileError, MissingExtraError
+from cpner.errors import CorpusError, FileError, MissingExtraError
 from cpner.files import digest
 from cpner.show.entities import entities_json
 
 _ROWS = 1024  # of a file that are in memory at a time
 GROUP_ROWS = 50_000  # of a row group that is written
 _TAIL = 8  # bytes of a parquet file: the length of what stands before, and a mark
-_SHOWN = 20  # rows left out that are told one by one
 _KINDS = ((bool, "bool"), (int, "int64"), (float, "double"), (str, "string"))
 
 
@@ -34,80 +32,52 @@ class ArrowRow(NamedTuple):
     origin: str
 
 
-class ParquetTexts:
-    """The texts of a parquet file, read once.
-
-    Attributes:
-        count: Rows that were read.
-        skipped: Rows that were left out.
-        error: What ended the reading before its time; whoever reads raises it when all before is written.
+class ParquetTexts(Texts):
+    """The texts of a parquet file.
 
     Args:
         path: The file.
-        keys: Of the column of texts, and of the entities.
         arrow: Give records as rows of Arrow; else as dicts that JSON can hold.
-        skip: Whether rows without a text are left out, and told; else the first ends the reading.
-        tell: Called with a sentence for each of the first rows left out.
+        settings: Those of `Texts`.
     """
 
-    def __init__(
-        self, path: Path, keys: Keys, *, arrow: bool, skip: bool, tell: Callable[[str], object] = lambda message: None
-    ) -> None:
+    def __init__(self, path: Path, *, arrow: bool, **settings: Any) -> None:
+        super().__init__(str(path), **settings)
         self._path = path
-        self._keys = keys
         self._arrow = arrow
-        self._skip = skip
-        self._tell = tell
         self._rows = 0
-        self.count = 0
-        self.skipped = 0
-        self.error: BaseException | None = None
-
-    def __iter__(self) -> Iterator[Text]:
-        try:
-            yield from self._texts()
-        except CpnerError as error:
-            self.error = error
 
     def position(self, size: int) -> int:
         """The share of `size` that was read."""
         return size * self.count // self._rows if self._rows else 0
 
-    def _texts(self) -> Iterator[Text]:
+    def wrong(self, message: str) -> CorpusError:
+        """An error about the row that was read last."""
+        return CorpusError(f"row {self.count}: {message}", path=self.name)
+
+    def _read(self) -> Iterator[Text]:
         with _open(self._path) as file:
             self._rows = file.metadata.num_rows
             self._check(file.schema_arrow)
             origin = _origin(self._path)
             for batch in _batches(file, self._path):
                 records = [ArrowRow(batch, i, origin) for i in range(len(batch))] if self._arrow else _plain(batch)
-                texts = batch.column(batch.schema.get_field_index(self._keys.text)).to_pylist()
+                texts = batch.column(batch.schema.get_field_index(self.keys.text)).to_pylist()
                 for text, record in zip(texts, records, strict=True):
                     self.count += 1
-                    if text is not None:
-                        yield Text(text, record)
-                    elif not self._skip:
-                        raise self._wrong(f"no text under {self._keys.text!r}")
+                    if text is None:
+                        self.leave_out(self.wrong(f"no text under {self.keys.text!r}"))
                     else:
-                        self.skipped += 1
-                        if self.skipped <= _SHOWN:
-                            self._tell(f"left out: {self._wrong('no text')}")
+                        yield Text(text, record)
 
     def _check(self, schema: Any) -> None:
         pa = arrow()
-        if self._keys.text not in schema.names:
-            raise CorpusError(self._keys.missing(schema.names), path=self._path)
-        if clash := self._keys.clash(schema.names):
-            raise CorpusError(clash, path=self._path)
-        twice = [name for name, times in Counter(schema.names).items() if times > 1]
-        if twice:
-            raise CorpusError(f"column {twice[0]!r} is there twice", path=self._path)
-        kind = schema.field(self._keys.text).type
+        if fault := self.keys.fault(schema.names):
+            raise CorpusError(fault, path=self.name)
+        kind = schema.field(self.keys.text).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-            raise CorpusError(f"column {self._keys.text!r} holds {kind}, no texts", path=self._path)
-
-    def _wrong(self, message: str) -> CorpusError:
-        return CorpusError(f"row {self.count}: {message}", path=self._path)
+            raise CorpusError(f"column {self.keys.text!r} holds {kind}, no texts", path=self.name)
 
 
 def arrow() -> Any:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cpner.annotation.shards import ENDINGS, Shard
+from cpner.annotation.outputs import ENDINGS
+from cpner.annotation.shards import Shard
 from cpner.annotation.worker import Reply, entities_of
 from cpner.show.entities import entities_json
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from cpner import __version__
 from cpner.annotation.engine import Engine
 from cpner.annotation.inputs import Inputs
+from cpner.annotation.outputs import JsonLines, LinesToParquet, Output, ParquetRows, PredictedTasks
 from cpner.annotation.review import gather, review_lines, review_path
-from cpner.annotation.shards import Parts, Shard, cut, write_shard
+from cpner.annotation.shards import Parts, Shard, cut
 from cpner.annotation.texts import Keys
 from cpner.annotation.worker import Identity
+from cpner.corpus.labelling import Labelling, model_version
 from cpner.errors import CorpusError, CpnerError
 from cpner.files import replacing
 from cpner.progress import Progress, Report, ignore
 
-SHARD_SIZE = 1000  # texts
 _MINUTE = 60
 _HOUR = 3600
 
@@ -33,6 +35,8 @@ class Plan:
         keys: of the texts in records, and of the entities.
         shard_size: texts of a shard.
         settings: what else results depend on, by name; a run that goes on must have the same.
+        contents: what names those of the domain; None for zero-shot.
+        labelling: how regions of Label Studio are named, where OUT has its tasks.
         review: how many of the least sure texts also go to a file of their own, for people to check; None for none.
     """
 
@@ -40,6 +44,8 @@ class Plan:
     keys: Keys
     shard_size: int
     settings: dict[str, Any]
+    contents: str | None = None
+    labelling: Labelling | None = None
     review: int | None = None
 
 
@@ -83,7 +89,8 @@ def annotate(inputs: Inputs, parts: Parts, engine: Engine, plan: Plan, report: R
     try:
         with parts.locked():
             identity = engine.begin(parts.precision)
-            parts.begin(_manifest(plan, identity, arrow))
+            output = _output(parts.out, plan, identity, arrow=arrow)
+            parts.begin(_manifest(plan, identity, output))
             tally = _Tally(inputs, report)
             shards = tally.missing(cut(inputs, plan.shard_size, arrow=arrow), parts)
             warned: set[str] = set()
@@ -98,7 +105,7 @@ def annotate(inputs: Inputs, parts: Parts, engine: Engine, plan: Plan, report: R
                     lines = review_lines(shard, answer, shard.number * plan.shard_size, plan.review)
                     with replacing(parts.review(shard.name), sync=True) as file:
                         file.write(lines)
-                parts.put(shard, write_shard(shard, answer.entities, plan.domain, plan.keys))
+                parts.put(shard, output.write(shard, answer))
                 tally.add(shard)
             seconds = tally.seconds
             if inputs.error is not None:
@@ -108,21 +115,37 @@ def annotate(inputs: Inputs, parts: Parts, engine: Engine, plan: Plan, report: R
             if plan.review:
                 with replacing(review_path(parts.out), sync=True) as file:
                     file.write(gather([parts.review(name) for name in tally.names], plan.review))
-            parts.join(tally.names, tally.texts, plan.keys, arrow=arrow)
+            parts.join(tally.names, tally.texts, output.join)
     finally:
         engine.close()
     return Summary(tally.texts, tally.annotated, inputs.skipped, inputs.count, seconds)
 
 
-def _manifest(plan: Plan, identity: Identity, arrow: bool) -> dict[str, Any]:
+def _output(out: Path, plan: Plan, identity: Identity, *, arrow: bool) -> Output:
+    """The form that the ending of OUT asks for."""
+    ending = out.suffix.lower()
+    if arrow:
+        return ParquetRows(plan.domain, plan.keys)
+    if ending == ".parquet":
+        return LinesToParquet(plan.domain, plan.keys, out)
+    if ending == ".json":
+        labelling = plan.labelling or Labelling(text_key=plan.keys.text)
+        version = model_version(plan.domain, plan.contents or identity.backbone)
+        return PredictedTasks(plan.domain, plan.keys, out, labelling, version)
+    return JsonLines(plan.domain, plan.keys, out)
+
+
+def _manifest(plan: Plan, identity: Identity, output: Output) -> dict[str, Any]:
     """What a run that goes on must have in common with the one that was stopped."""
     return {
         "domain": plan.domain,
         **plan.settings,
+        "contents of the domain": plan.contents,
+        "labels": plan.labelling and asdict(plan.labelling),
         "review": plan.review,
         "into": plan.keys.into,
         "shard_size": plan.shard_size,
-        "records": "rows of parquet" if arrow else "lines",
+        "records": output.of_shards,
         "backbone": identity.backbone,
         "precision": identity.precision,
         "version": __version__,

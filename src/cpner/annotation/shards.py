@@ -11,21 +11,17 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cpner.annotation.inputs import Inputs
-from cpner.annotation.parquet import ArrowRow, join_parquet, records_to_parquet, write_rows
-from cpner.annotation.texts import Keys, Text
-from cpner.annotation.worker import Found, entities_of
-from cpner.corpus.formats import packing
+from cpner.annotation.parquet import ArrowRow
+from cpner.annotation.texts import Text
 from cpner.errors import ConfigError, CpnerError, FileError
 from cpner.files import replacing, write_text
-from cpner.show.entities import Tagged
 
-ENDINGS = (".jsonl", ".ndjson", ".jsonl.gz", ".jsonl.xz", ".ndjson.gz", ".ndjson.xz", ".parquet")
 _MANIFEST = "manifest.json"
 _JOINED = "joined"
 _LOCK = ".lock"
@@ -43,6 +39,7 @@ _SETTINGS = {
     "shard_size": "--shard-size",
     "into": "--into",
     "records": "--from",
+    "labels": "--label-config",
 }
 
 
@@ -98,18 +95,6 @@ def _shard(number: int, rows: list[Text], size: int) -> Shard:
         part = [record.origin, row.text] if isinstance(record, ArrowRow) else [record, row.text]
         content.update(json.dumps(part, ensure_ascii=False).encode() + b"\n")
     return Shard(number, rows, f"{number:07}-{content.hexdigest()[:16]}", size)
-
-
-def write_shard(shard: Shard, answers: Found, domain: str | None, keys: Keys) -> bytes:
-    """The bytes of a shard's file: a parquet file for rows of Arrow, else lines of JSON."""
-    entities = entities_of(shard.texts, answers)
-    if isinstance(shard.rows[0].record, ArrowRow):
-        return write_rows([row.record for row in shard.rows], entities, domain, keys)
-    lines = [
-        json.dumps(Tagged(row.text, of_text, domain, row.record, keys.into).to_json(), ensure_ascii=False)
-        for row, of_text in zip(shard.rows, entities, strict=True)
-    ]
-    return "".join(f"{line}\n" for line in lines).encode()
 
 
 class Parts:
@@ -203,28 +188,20 @@ class Parts:
         with replacing(self.folder / shard.name, sync=True) as file:
             file.write(data)
 
-    def join(self, names: Sequence[str], rows: int, keys: Keys, *, arrow: bool) -> None:
+    def join(self, names: Sequence[str], rows: int, join: Callable[[Sequence[Path], BinaryIO], int]) -> None:
         """Make OUT of all shards, all or nothing, and remove the folder.
 
         Args:
             names: Of the shards, in order.
             rows: That they have together.
-            keys: Of the entities.
-            arrow: Whether shards are parquet files; else lines of JSON.
+            join: Writes files of shards as one, and gives the number of its rows.
 
         Raises:
             FileError: OUT can't be written.
         """
-        parts = [self.folder / name for name in names]
         joined = self.folder / _JOINED
         with replacing(joined, sync=True) as file:
-            if arrow:
-                count = join_parquet(parts, file)
-            elif self.out.suffix.lower() == ".parquet":
-                count = records_to_parquet(lambda: _lines(parts), keys, file)
-            else:
-                with packing(self.out, file) as packed:
-                    count = sum(packed.write(line) > 0 for line in _lines(parts))
+            count = join([self.folder / name for name in names], file)
         if count != rows:
             raise CpnerError(f"{self.folder} has {count:,} rows in place of {rows:,}: remove it and run anew")
         try:
@@ -234,12 +211,6 @@ class Parts:
         except OSError as error:
             raise FileError(f"can't be written: {error.strerror or error}", path=self.out) from error
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _lines(parts: Iterable[Path]) -> Iterator[bytes]:
-    for part in parts:
-        with part.open("rb") as lines:
-            yield from lines
 
 
 def _shown(value: object) -> str:

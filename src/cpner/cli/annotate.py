@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cpner.annotation.inputs import ALL_KINDS, Inputs
+from cpner.annotation.lines import ending
+from cpner.annotation.tasks import KIND as LABEL_STUDIO
 from cpner.annotation.texts import Keys
 from cpner.cli.console import progress_bar
+from cpner.cli.labelling import asked_types, chosen_labelling, label_config_option
 from cpner.cli.options import (
     Reader,
     backbone_option,
-    batch_option,
     beams_option,
     by_sentence_option,
     device_option,
@@ -35,13 +37,17 @@ from cpner.cli.options import (
 )
 from cpner.cli.scores import ScoreOptions, score_options
 from cpner.errors import ConfigError
+from cpner.settings import MOST_SENTENCES
 
 if TYPE_CHECKING:
     from cpner.annotation.engine import Engine
     from cpner.annotation.worker import Job
 
+BATCH_SIZE = 128  # nobody waits for an answer: a sentence costs three quarters of what it does among 32
+SHARD_SIZE = 4 * BATCH_SIZE
 LEFT_OUT = 3  # exit code where lines were left out
-_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.xz", ".parquet")
+_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.xz", ".parquet", ".json")
+_TASKS = ".json"
 _reader_options = gather("reader", Reader, optional_store_option, backbone_option, device_option, precision_option)
 
 
@@ -52,17 +58,19 @@ _reader_options = gather("reader", Reader, optional_store_option, backbone_optio
 @types_option
 @_reader_options
 @click.option("--from", "kind", type=click.Choice(ALL_KINDS), show_default="found out by its ending and first line",
-              help="What the input has: a text a line, a record of JSON a line, a table with commas, or parquet.",
-              )  # fmt: skip
+              help="What the input has: a text a line, a record of JSON a line, a table with commas, parquet, or "
+              "tasks of Label Studio.")  # fmt: skip
 @text_option
 @into_option
+@label_config_option
 @on_error_option
 @engine_option
 @click.option("--workers", type=click.IntRange(1, 100_000), metavar="N", show_default="one for each core, or each GPU",
               help="Processes that compute, with a thread each.")  # fmt: skip
 @ray_address_option
-@batch_option
-@click.option("--shard-size", type=click.IntRange(1, 1_000_000), default=1000,
+@click.option("--batch-size", type=click.IntRange(1, MOST_SENTENCES), default=BATCH_SIZE,
+              help="Sentences decoded at once.")  # fmt: skip
+@click.option("--shard-size", type=click.IntRange(1, 1_000_000), default=SHARD_SIZE,
               help="Texts that a worker gets at once; a run that is killed loses at most these of each worker.",
               )  # fmt: skip
 @by_sentence_option
@@ -81,6 +89,7 @@ def annotate(
     kind: str | None,
     text_key: str,
     into: str | None,
+    label_config: Path | None,
     on_error: str,
     engine: str,
     workers: int | None,
@@ -99,6 +108,9 @@ def annotate(
     .xz, a folder of such files, or - for standard input. OUT ends in .jsonl, .jsonl.gz, .jsonl.xz or .parquet. Other
     keys and columns stay. Memory does not grow with IN.
 
+    An OUT that ends in .json has tasks with predictions, to be imported into Label Studio. An IN that ends in .json is
+    then taken as tasks that it exported.
+
     A run that was stopped goes on when the same command is given again: what is done waits in OUT.parts. OUT appears
     when all is done, and is the same whatever the engine, the workers and the stops. Exit code 3 says that lines were
     left out.
@@ -109,17 +121,26 @@ def annotate(
       cpner annotate tables found.parquet --text body --into found --domain news --store store --workers 8
       cpner annotate posts.csv found.jsonl --text body --types person,city --on-error skip
       cpner annotate posts.jsonl found.jsonl --domain news --store store --review 100
+      cpner annotate tasks.json predictions.json --domain films --store store
       cpner annotate posts.parquet found.parquet --domain news --store store --engine ray
     """
-    if domain is None and not types:
+    labelling = chosen_labelling(label_config, text_key, types)
+    if domain is None and not (types or labelling.labels):
         raise click.UsageError("give --domain NAME, or --types A,B to look for types that no prefix was trained for")
     if review and scores.raw_scores:
         raise click.UsageError("--review goes by calibrated scores: leave out --raw-scores")
+    if out.name.lower().endswith(_TASKS):
+        if into is not None:
+            raise click.UsageError("--into names a key of records; the tasks of a .json have predictions")
+        if kind is None and ending(source.name) == _TASKS:
+            kind = LABEL_STUDIO
+    elif label_config is not None:
+        raise click.UsageError("--label-config is for an OUT that ends in .json, with tasks of Label Studio")
     _check_places(source, out, overwrite)
     if review and not overwrite:
         _check_review(out)
     tell = partial(click.echo, err=True)
-    keys = Keys(text_key, into)
+    keys = Keys(labelling.text_key, into)
     stream = sys.stdin.buffer if str(source) == "-" else None
     inputs = Inputs(source, stream, kind=kind, keys=keys, skip=on_error == "skip", tell=tell)
     backbone = reader.find(domain)
@@ -130,6 +151,8 @@ def annotate(
     from cpner.annotation.worker import Job
 
     cut = scores.cut
+    archive, contents, learnt = (None, None, None) if domain is None else _take(reader, domain)
+    types = asked_types(labelling, types, learnt)
     settings: dict[str, Any] = {
         "types": list(types) or None,
         "batch_size": batch_size,
@@ -137,8 +160,7 @@ def annotate(
         "by_sentence": by_sentence,
     }
     settings |= {"calibrated": not scores.raw_scores, "cut": cut and asdict(cut)}
-    archive, digest = (None, None) if domain is None else _take(reader, domain)
-    plan = Plan(domain, keys, shard_size, {**settings, "contents of the domain": digest}, review)
+    plan = Plan(domain, keys, shard_size, settings, contents, labelling if label_config else None, review)
     job = Job(backbone, domain, archive, {**settings, "cut": cut}, reader.device, reader.precision)
     parts = Parts(out)
     with progress_bar() as progress:
@@ -180,8 +202,8 @@ def _check_review(out: Path) -> None:
         raise click.UsageError(f"{path} is there already; move it away or give --overwrite")
 
 
-def _take(reader: Reader, domain: str) -> tuple[bytes, str]:
-    """A domain as it is now, for all workers, and what names its contents."""
+def _take(reader: Reader, domain: str) -> tuple[bytes, str, list[str]]:
+    """A domain as it is now, for all workers, what names its contents, and its types."""
     if reader.store is None:
         raise ConfigError(f"no store to take {domain!r} from")
     store = open_store(reader.store)
@@ -189,7 +211,7 @@ def _take(reader: Reader, domain: str) -> tuple[bytes, str]:
     with tempfile.TemporaryDirectory(prefix="cpner-") as folder:
         archive = Path(folder, "domain.zip")
         store.export(domain, archive)
-        return archive.read_bytes(), digest[:16]
+        return archive.read_bytes(), digest[:16], store.card(domain).types
 
 
 def _engine(name: str, job: Job, workers: int | None, ray_address: str | None) -> Engine:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cpner.annotation.inputs import open_input, read_lines
+from cpner.annotation.lines import KINDS, FileLines, Lines, read_lines
 from cpner.annotation.tasks import KIND as LABEL_STUDIO
 from cpner.annotation.tasks import Tasks
-from cpner.annotation.texts import KINDS, Keys, Texts
+from cpner.annotation.texts import Keys, Texts
 from cpner.backbone.known_types import warn_of_unread
 from cpner.cli.console import progress_bar
+from cpner.cli.labelling import asked_types, chosen_labelling, label_config_option
 from cpner.cli.options import (
     Reader,
     batch_option,
@@ -34,9 +35,8 @@ from cpner.cli.options import (
 from cpner.cli.scores import ScoreOptions, score_options
 from cpner.corpus.checks import sentence_of
 from cpner.corpus.formats import unpacked_name
-from cpner.corpus.labelling import Labelling, read_labelling
-from cpner.errors import ConfigError
-from cpner.files import read_small, replacing
+from cpner.corpus.labelling import model_version
+from cpner.files import replacing
 from cpner.progress import Progress, Report
 from cpner.show.entities import FORMATS, Tagged, render
 from cpner.show.label_studio import predicted_tasks
@@ -44,7 +44,6 @@ from cpner.show.label_studio import predicted_tasks
 if TYPE_CHECKING:
     from cpner.ner import CPNER
 
-_TEXT = "text"  # the key of texts, if no other is named
 LEFT_OUT = 3  # exit code where lines were left out
 _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "conll", ".html": "html", ".htm": "html"}
 
@@ -77,9 +76,7 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               show_default="standard output", help="Where to write.")  # fmt: skip
-@click.option("--label-config", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
-              help="The labelling configuration of a project in Label Studio, whose labels are the types to look for.",
-              )  # fmt: skip
+@label_config_option
 @batch_option
 @by_sentence_option
 @beams_option
@@ -124,14 +121,12 @@ def predict(
       cpner predict --domain news --store store --input texts.txt --least-precision 0.9
       cpner predict --domain news --store store --input tasks.json --format label-studio --output predictions.json
     """
-    labelling = Labelling(text_key=text_key)
-    if label_config is not None:
-        labelling = _labelling(label_config, text_key, types, format)
-        text_key = labelling.text_key
-        types = types or labelling.types
+    if label_config is not None and format != LABEL_STUDIO:
+        raise click.UsageError("--label-config is of --format label-studio")
+    labelling = chosen_labelling(label_config, text_key, types)
     if format == LABEL_STUDIO and into is not None:
         raise click.UsageError("--into names a key of records; tasks of the format label-studio have predictions")
-    if domain is None and not types:
+    if domain is None and not (types or labelling.labels):
         raise click.UsageError("give --domain NAME, or --types A,B to look for types that no prefix was trained for")
     output = None if output == Path("-") else output
     if output and source and output.exists() and output.samefile(source):
@@ -139,11 +134,10 @@ def predict(
     cut = scores.cut
     if kind is None and format == LABEL_STUDIO and source and unpacked_name(source).endswith(".json"):
         kind = LABEL_STUDIO
-    texts = _open(text, source, kind, Keys(text_key, into), on_error == "skip")
+    texts = _open(text, source, kind, Keys(labelling.text_key, into), on_error == "skip")
     format = format or _format(output)
     ner = engine.load(domain)
-    if label_config is not None and domain and set(types) == set(ner.card(domain).types):
-        types = ()  # in the order that the domain learnt
+    types = asked_types(labelling, types, ner.card(domain).types if domain else None)
     shown = list(types) or (ner.card(domain).types if domain else [])
     on_screen = output is None and sys.stdout.isatty()
     title = f"Entities of {domain}" if domain else "Entities"
@@ -161,7 +155,7 @@ def predict(
 
 
 def _tag(
-    ner: CPNER, texts: Texts | Tasks, domain: str | None, size: int, progress: Report, into: str | None, **settings: Any
+    ner: CPNER, texts: Texts, domain: str | None, size: int, progress: Report, into: str | None, **settings: Any
 ) -> Iterator[Tagged]:
     """The entities of texts, batch by batch; Ctrl-C ends them and is kept, so that what was done can be written."""
     rest = iter(texts)
@@ -182,7 +176,7 @@ def _tag(
         progress(Progress(done, 0, f"{done:,} texts"))
 
 
-def _open(text: str | None, source: Path | None, kind: str | None, keys: Keys, skip: bool) -> Texts | Tasks:
+def _open(text: str | None, source: Path | None, kind: str | None, keys: Keys, skip: bool) -> Texts:
     settings: dict[str, Any] = {"keys": keys, "skip": skip, "tell": partial(click.echo, err=True)}
     if text is not None and source is not None:
         raise click.UsageError("give a TEXT or --input, not both")
@@ -195,39 +189,24 @@ def _open(text: str | None, source: Path | None, kind: str | None, keys: Keys, s
     if text is not None and text != "-":
         if os.path.isfile(text):  # unlike Path's, never raises: a text may be longer than names can be
             click.echo(f"{text!r} is taken as the text; to read the file of this name, --input {text}", err=True)
-        return Texts("TEXT", [text.encode("utf-8", "surrogateescape")], "lines", keys=keys)
+        return Lines("TEXT", [text.encode("utf-8", "surrogateescape")], "lines", keys=keys)
     if text is None and source is None and (sys.stdin is None or sys.stdin.isatty()):
         raise click.UsageError("nothing to read; give a TEXT, --input FILE, or lines on standard input")
     if source is None or str(source) == "-":
-        return Texts("standard input", read_lines(sys.stdin.buffer, "standard input"), kind, **settings)
+        return Lines("standard input", read_lines(sys.stdin.buffer, "standard input"), kind, **settings)
     with source.open("rb"):  # a file that can't be opened is told before the model is loaded
         pass
-    return Texts(str(source), open_input(source), kind, **settings)
-
-
-def _labelling(file: Path, text_key: str, types: tuple[str, ...], format: str | None) -> Labelling:
-    """The labelling configuration of a file, if it suits the other options."""
-    if format != LABEL_STUDIO:
-        raise click.UsageError("--label-config is of --format label-studio")
-    try:
-        labelling = read_labelling(read_small(file))
-    except ConfigError as error:
-        raise ConfigError(f"{file}: {error}") from error
-    if text_key not in (_TEXT, labelling.text_key):
-        raise click.UsageError(f"--text {text_key} is not what {file} labels: ${labelling.text_key}")
-    if unknown := [type for type in types if type not in labelling.labels]:
-        raise click.UsageError(f"{file} has no label for {unknown[0]!r}; it has {', '.join(labelling.types)}")
-    return labelling
+    return FileLines(source, kind, **settings)
 
 
 def _version(engine: Reader, ner: CPNER, domain: str | None) -> str:
-    """Names the model in Label Studio; changes with every training, as that of the server."""
+    """Names the model in Label Studio."""
     if domain is None or engine.store is None:
-        return f"zero-shot-{ner.backbone.fingerprint}"
-    return f"{domain}-{open_store(engine.store).digest(domain)[:16]}"
+        return model_version(None, ner.backbone.fingerprint)
+    return model_version(domain, open_store(engine.store).digest(domain))
 
 
-def _end(texts: Texts | Tasks) -> None:
+def _end(texts: Texts) -> None:
     """Raise what ended the reading, or tell what was left out and exit with `LEFT_OUT`."""
     if texts.error is not None:
         raise texts.error

@@ -77,6 +77,16 @@ class Labelling:
         return {"model_version": version, **given, "result": self.regions(text, entities)}
 
 
+def model_version(domain: str | None, contents: str) -> str:
+    """Names a model in Label Studio, so that each training has a name of its own.
+
+    Args:
+        domain: None for zero-shot.
+        contents: what names those of the domain, or of the backbone without one; its first 16 signs are taken.
+    """
+    return f"{domain or 'zero-shot'}-{contents[:16]}"
+
+
 def read_labelling(config: str) -> Labelling:
     """Read a labelling configuration.
 

@@ -23,10 +23,15 @@ def predicted_tasks(tagged: Iterable[Tagged], labelling: Labelling, version: str
     """
     before = "["
     for one in tagged:
-        prediction = labelling.prediction(one.text, one.entities, one.score, version)
-        yield before + json.dumps({**_task(one, labelling.text_key), "predictions": [prediction]}, ensure_ascii=False)
+        yield before + json.dumps(predicted_task(one, labelling, version), ensure_ascii=False)
         before = ",\n"
     yield "[]\n" if before == "[" else "]\n"
+
+
+def predicted_task(tagged: Tagged, labelling: Labelling, version: str) -> dict[str, Any]:
+    """A task with a prediction, of a text whose record is a task or becomes the data of one."""
+    prediction = labelling.prediction(tagged.text, tagged.entities, tagged.score, version)
+    return {**_task(tagged, labelling.text_key), "predictions": [prediction]}
 
 
 def _task(one: Tagged, key: str) -> dict[str, Any]:

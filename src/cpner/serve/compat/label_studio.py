@@ -14,6 +14,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cpner.corpus.labelling import model_version
 from cpner.serve import work
 from cpner.serve.compat.annotations import Annotations
 from cpner.serve.compat.labelling import labelling_of
@@ -168,7 +169,7 @@ def _domain(context: Context, project: str) -> str | None:
 
 def _version(context: Context, domain: str | None) -> str:
     """Changes with every training, so that Label Studio asks again."""
-    return f"zero-shot-{context.engine.fingerprint}" if domain is None else f"{domain}-{context.engine.version(domain)}"
+    return model_version(domain, context.engine.fingerprint if domain is None else context.engine.version(domain))
 
 
 _ROOT = "/label-studio"
