@@ -17,7 +17,8 @@ def test_self_train_puts_one_prefix_in_the_place_of_an_ensemble(corpus, store, t
         "self-train", corpus, "--text", text, "--domain", "one", "--store", store, "--epochs", 2, "--least-score", 0
     )
 
-    assert (result.exit_code, result.stderr) == (0, "Learnt from 3 of 3 lines without labels\n")
+    assert result.exit_code == 0
+    assert result.stderr.endswith("Learnt from 3 of 3 lines without labels\n")  # on a slow machine after its progress
     card = Store(store).card("one")
     assert (card.strategy, card.members, card.prefix["length"]) == ("self-training", [], length)
     assert card.metrics["pseudo_labelled"] == 3

@@ -154,7 +154,7 @@ def test_checkpointing_keeps_less_and_gives_the_same_gradients(tiny):
 def learn_by_heart(tiny: Backbone, shrinkage: float) -> TrainingResult:
     prefix = PrefixConfig(10, ATTENTIONS, start_scale=0.1)
     config = TrainingConfig(
-        **dict(epochs=60, min_steps=0, lr=1.0, clip=10.0, eval_every=20, shuffle_options=False),
+        **dict(epochs=60, min_steps=0, lr=0.5, clip=10.0, eval_every=20, shuffle_options=False),
         **dict(dropout=0.0, option_dropout=0.0, mention_replacement=0.0, shrinkage=shrinkage),
     )
     return train_prefix(
@@ -271,8 +271,8 @@ def test_a_share_of_what_training_changed_is_taken_back(tiny, copies, share):
 
 
 def test_dev_f1_is_of_the_prefix_that_is_given(tiny):
-    """Were it of what training reached, or that given, they would differ: 80 and 67 here."""
-    result = learn_by_heart(tiny, shrinkage=0.1)
+    """Were it of what training reached, or that given, they would differ: 100 and 57 here."""
+    result = learn_by_heart(tiny, shrinkage=0.2)
 
     tasks = [Task(sentence, Instructor(tiny.vocabulary, TYPES), "") for sentence in SENTENCES[:2]]
     prefixes = {"": result.prefix.to(torch.bfloat16)}
