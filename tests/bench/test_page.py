@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pytest
+
 from cpner.bench import Bench
 from cpner.bench.page import lines, page
 
 
+@pytest.mark.slow
 def test_page_shows_every_figure_and_three_plots(measured: Bench) -> None:
     shown = page(measured)
 

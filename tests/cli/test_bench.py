@@ -10,6 +10,7 @@ from cpner.bench import measure as bench
 from cpner.cli import main
 
 
+@pytest.mark.slow
 def test_command_prints_and_writes(tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "LENGTHS", (10,))
     command = ["bench", "--backbone", str(tiny_folder), "--rounds", "1", "--out", str(tmp_path / "out")]

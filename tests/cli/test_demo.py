@@ -53,6 +53,7 @@ def test_every_variant_is_measured(record):
         assert sum(variant["sources"].values()) == pytest.approx(1 if variant["sources"] else 0)
 
 
+@pytest.mark.slow
 def test_all_variants_have_the_same_number_of_steps(record, out):
     steps = {}
     for variant in record["variants"]:
@@ -64,6 +65,7 @@ def test_all_variants_have_the_same_number_of_steps(record, out):
     assert all(len(counts) == 1 for counts in steps.values()), steps
 
 
+@pytest.mark.slow
 def test_weights_of_all_pairs_sum_to_one(record):
     likeness = record["likeness"]
 
@@ -73,6 +75,7 @@ def test_weights_of_all_pairs_sum_to_one(record):
         assert sum(value for value in row if value is not None) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_the_one_source_is_the_most_similar(record):
     likeness = record["likeness"]
     row = likeness["weights"][likeness["names"].index("politics")]
@@ -82,11 +85,13 @@ def test_the_one_source_is_the_most_similar(record):
     assert list(single["sources"]) == [nearest[1]]
 
 
+@pytest.mark.slow
 def test_the_domains_are_stored_to_be_used(printed, out, tiny_folder):
     assert set(sample_names()) < set(Store(out / "store").names())
     assert cpner("predict", "Ada left Rome.", "--domain", "politics", "--store", out / "store").exit_code == 0
 
 
+@pytest.mark.slow
 def test_the_report_is_self_contained_and_says_what_was_measured(printed, out, record):
     page = (out / "report.html").read_text("utf-8")
 
@@ -98,6 +103,7 @@ def test_the_report_is_self_contained_and_says_what_was_measured(printed, out, r
         assert f"<th>{name}</th>" in page
 
 
+@pytest.mark.slow
 def test_pictures_and_summary(printed, out):
     for picture in ("likeness.png", "f1.png"):
         assert (out / picture).read_bytes().startswith(b"\x89PNG")

@@ -211,6 +211,7 @@ def taught_config(teacher: Path, **values: Any) -> PretrainConfig:
 
 
 @pytest.mark.usefixtures("threads")
+@pytest.mark.slow
 def test_taught_run_that_was_stopped_gives_the_same_weights_and_average(prepared_folder: Path, tmp_path: Path) -> None:
     config = taught_config(write_bert(tmp_path / "bert", ["rome"]), steps=8, log_every=1, save_every=2)
     whole = fresh(prepared_folder, tmp_path / "whole")
