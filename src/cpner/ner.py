@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from cpner.alternatives import Alternatives
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.shape import PrefixConfig
 from cpner.calibrating import with_calibrator
@@ -14,7 +15,6 @@ from cpner.corpus.checks import check_corpus, sentence_of
 from cpner.corpus.sampling import spread
 from cpner.errors import ConfigError, TrainingError
 from cpner.progress import Report
-from cpner.recogniser import Recogniser
 from cpner.store import DomainCard, StoredDomain
 from cpner.store.card import VOTES
 from cpner.store.domains import Sources
@@ -28,7 +28,7 @@ from cpner.transfer.self_training import pseudo_label
 from cpner.transfer.strategies import STRATEGIES, Job, Plan, check_strategy, collaborate
 
 
-class CPNER(Recogniser):
+class CPNER(Alternatives):
     """A named-entity recogniser for any number of domains.
 
     A domain changes once, when its training has ended: who predicts meanwhile gets answers of what it was before.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self, overload
@@ -11,25 +11,20 @@ from cpner.backbone import EMBEDDED
 from cpner.backbone.known_types import warn_of_unread
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.prefix import Prefix
-from cpner.calibration.calibrator import Calibrator
 from cpner.calibration.defaults import Defaults
 from cpner.calibration.thresholds import Cut
 from cpner.corpus import Corpus
-from cpner.corpus.checks import check_corpus, sentence_of
+from cpner.corpus.checks import check_corpus
 from cpner.corpus.sentence import Answer, Entity, Sentence
 from cpner.corpus.words import WORDS
 from cpner.errors import ConfigError, CorpusError
 from cpner.evaluation import Evaluation, evaluate
-from cpner.instructor import Instructor
 from cpner.progress import Report
+from cpner.query import Names, Query, sentences_of
 from cpner.recognition.beam import beam_search
-from cpner.recognition.recognise import Task, recognise, warn_if_crowded
-from cpner.settings import MOST_BEAMS, MOST_SENTENCES, check_count
+from cpner.settings import MOST_BEAMS, check_count
 from cpner.store import DomainCard
-from cpner.store.domains import Domains, prompt_of
-from cpner.training import check_types
-
-Names = str | None | Sequence[str | None]
+from cpner.store.domains import Domains
 
 
 class Recogniser:
@@ -160,14 +155,7 @@ class Recogniser:
             CorpusError: a text is no Unicode.
             PrefixMismatchError: the domain was made for another backbone.
         """
-        if not isinstance(text, Iterable):
-            raise ConfigError(f"predict takes a text or a list of texts; got {text!r}")
-        texts = [text] if isinstance(text, str) else list(text)
-        odd = [one for one in texts if not isinstance(one, str)]
-        if odd or (isinstance(text, str) and not isinstance(domain, str | None)):
-            wrong = odd[0] if odd else domain
-            raise ConfigError(f"predict takes a text and a domain, or lists of them; got {wrong!r}")
-        sentences = [sentence_of(text) for text in texts]
+        sentences = sentences_of(text, domain)
         predictions = self.recognise(
             sentences, domain, types=types, batch_size=batch_size, beams=beams, by_sentence=by_sentence,
             calibrated=calibrated, cut=cut,
@@ -218,61 +206,17 @@ class Recogniser:
                 can't be promised.
             PrefixMismatchError: the domain was made for another backbone.
         """
-        names = [domain] * len(sentences) if domain is None or isinstance(domain, str) else list(domain)
-        check_count("batch_size", batch_size, MOST_SENTENCES)
         check_count("beams", beams, MOST_BEAMS)
-        if len(names) != len(sentences):
-            raise ConfigError(
-                f"{len(names)} domains for {len(sentences)} texts; expected one domain for all or one for each"
-            )
         if free and beams > 1:
             raise ConfigError(f"beams is {beams} with free={free}; expected 1 without the grammar")
-        prompts: dict[str | None, Instructor] = {}
-        if types is not None:
-            check_types(types, ())
-            prompts[None] = Instructor(self.backbone.vocabulary, types)
-        elif None in names:
-            raise ConfigError("neither a domain nor types to look for: name one of them")
-        asked = [name for name in dict.fromkeys(names) if name is not None]
-        known = self._domains.snapshot(asked)
-        for name in asked:
-            prompts[name] = known.prompts[name] if types is None else prompt_of(known.cards[name], self.backbone, types)
-        for prompt in prompts.values():
-            warn_if_crowded(self.backbone, prompt)
-        splits: dict[str | None, bool] = {None: bool(by_sentence)}
-        splits |= {name: known.cards[name].by_sentence if by_sentence is None else by_sentence for name in asked}
-        tasks = [
-            Task(sentence, prompts[name], name, splits[name]) for sentence, name in zip(sentences, names, strict=True)
-        ]
         search = None if beams == 1 else partial(beam_search, beams=beams)
-        calibrators = {
-            name: self._calibrator(None if name is None else known.cards[name], types) for name in dict.fromkeys(names)
-        }
-        limits = {name: (cut or Cut()).least(one.thresholds, one.entities) for name, one in calibrators.items()}
-        answers = recognise(
-            self.backbone, tasks, known.bank,
-            cards=known.cards, batch_size=batch_size, free=free, search=search, progress=progress,
-        )  # fmt: skip
-        if calibrated and not free:
-            pairs = zip(tasks, answers, strict=True)
-            answers = [calibrators[task.domain].apply(task.sentence, answer) for task, answer in pairs]
-        if cut is not None:
-            for task, answer in zip(tasks, answers, strict=True):
-                least, by_type = limits[task.domain]
-                answer[:] = [one for one in answer if one.score >= by_type.get(one.span.type, least)]
-        return answers
+        query = Query(domain, types, batch_size, search, free, by_sentence, calibrated, cut, progress)
+        return query.answers(sentences, self.backbone, self._domains, self.calibration)
 
     @cached_property
     def calibration(self) -> Defaults:
         """The calibrators that come with the backbone."""
         return Defaults.read(self.backbone.folder, self.backbone.fingerprint)
-
-    def _calibrator(self, card: DomainCard | None, types: Sequence[str] | None) -> Calibrator:
-        """A domain's calibrator for its types; the backbone's where it has none, and for other types."""
-        if card is None:
-            return self.calibration.zero_shot
-        knows = types is None or set(types) <= set(card.types)
-        return (card.calibrator if knows else None) or self.calibration.trained
 
     def evaluate(
         self,

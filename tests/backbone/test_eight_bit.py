@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from cpner import CPNER, Corpus
+from cpner import CPNER, Corpus, TrainingConfig
 from cpner.backbone.attention import attend
 from cpner.backbone.eight_bit import EightBitLinear, EightBitT5, attend_moved, attend_on_grids, multiplies_in_eight_bits
 from cpner.backbone.load import Backbone, load
 from cpner.backbone.ranges import Range, measure_ranges
+from cpner.calibration.assess import assess
 
 pytestmark = pytest.mark.skipif(not multiplies_in_eight_bits(), reason="FBGEMM is for x86")
 
@@ -114,8 +116,6 @@ def test_it_finds_what_floats_find(mini: CPNER) -> None:
 
 
 def test_a_domain_trains_in_floats_and_predicts_in_eight_bits(mini: CPNER) -> None:
-    from cpner import TrainingConfig
-
     corpus = Corpus.read("sample:news")
     small = Corpus("small", {"train": corpus.splits["train"][:4]}, types=corpus.types)
     mini.warm_up("small", small, config=TrainingConfig(max_epochs=1))
@@ -123,3 +123,29 @@ def test_a_domain_trains_in_floats_and_predicts_in_eight_bits(mini: CPNER) -> No
 
     assert mini.backbone.precision == "int8"
     assert all(0 <= entity.score <= 1 for entity in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("domain", [None, "politics"])
+def test_a_calibrator_of_floats_holds_in_eight_bits(mini: CPNER, tmp_path: Path, domain: str | None) -> None:
+    corpus = Corpus.read("sample:politics")
+    floats = CPNER(load("cpner-mini", device="cpu", precision="float32"), tmp_path)
+    if domain:
+        few = Corpus("few", {"train": corpus.train[:20], "dev": corpus.dev[:40]}, types=corpus.types)
+        floats.warm_up(domain, few, TrainingConfig(epochs=4, min_steps=0, eval_every=4))
+        floats.save()
+    test = corpus.test[:80]
+    scores = []
+    errors = []
+    for ner in (floats, CPNER(mini.backbone, tmp_path)):
+        answers = ner.recognise(test, domain, types=corpus.types)
+        scores.append({(i, one.span): one.score for i, answer in enumerate(answers) for one in answer})
+        assessed = assess(test, answers).calibrated
+        assert assessed is not None
+        errors.append(assessed.ece)
+    both = scores[0].keys() & scores[1].keys()
+    differences = [abs(scores[0][entity] - scores[1][entity]) for entity in both]
+
+    assert len(both) > 40 and len(both) > 0.9 * max(map(len, scores))
+    assert sum(differences) / len(differences) < 0.02
+    assert errors[0] == pytest.approx(errors[1], abs=0.03)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -42,6 +43,22 @@ def test_spans_stay_and_raw_scores_stay_reachable():
     assert [one.span for one in scored] == [one.span for one in answer]
     assert scored[0].raw == seen.raw != scored[0].score
     assert scored.score is not None and 0 < scored.score <= scored[0].score
+
+
+@pytest.mark.parametrize("end", [-3.0, -0.01])
+def test_further_readings_are_less_likely_and_all_sum_to_one_at_most(end):
+    sentence = Sentence.from_words(["Ada", "slept"])
+    seen = evidence(0.0, 0.0, -0.001)
+    first = Answer([Prediction(Span(0, 1, "person"), seen.raw, seen)], end, log=math.log(0.5))
+    first.others = (Answer(log=math.log(0.3)), Answer(first, end, log=math.log(0.15)))
+
+    scored = plain().apply(sentence, first)
+
+    scores = [scored.score, *(other.score for other in scored.others)]
+    assert scores == sorted(scores, reverse=True) and sum(scores) <= 1
+    assert scores[0] == plain().apply(sentence, Answer(first, end)).score
+    assert scores[1] / scores[2] == pytest.approx(2)
+    assert scored.others[1][0].score == scored[0].score != scored[0].raw
 
 
 def test_what_nothing_was_seen_of_keeps_its_score():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import socket
 import zipfile
@@ -17,6 +18,69 @@ def test_predict_searches_with_beams(stored):
 
     assert [result.exit_code for result in results] == [0, 0]
     assert {json.loads(result.stdout)["text"] for result in results} == {TEXT}
+
+
+def test_the_best_readings_come_with_their_probabilities(stored):
+    options = ("predict", "--domain", "one", "--store", stored, "--best", 3)
+
+    result = cpner(*options, "--format", "jsonl", TEXT)
+    table = cpner(*options, "--format", "table", TEXT)
+
+    record = json.loads(result.stdout)
+    readings = record["readings"]
+    assert (result.exit_code, table.exit_code, len(readings)) == (0, 0, 3)
+    assert readings[0]["entities"] == record["entities"]
+    probabilities = [reading["probability"] for reading in readings]
+    assert probabilities == sorted(probabilities, reverse=True) and sum(probabilities) <= 1
+    spans = [[(e["start"], e["end"], e["type"]) for e in reading["entities"]] for reading in readings]
+    assert all(a != b for a, b in itertools.combinations(spans, 2))
+    assert all(f"{probability:.2f}" in table.stdout for probability in probabilities)
+
+
+def test_type_sets_have_the_entities_of_predict(stored):
+    options = ("predict", "--domain", "one", "--store", stored, "--format")
+
+    plain = json.loads(cpner(*options, "jsonl", TEXT).stdout)
+    result = cpner(*options, "jsonl", "--type-sets", 0.9, TEXT)
+    table = cpner(*options, "table", "--type-sets", 0.9, TEXT)
+
+    entities = json.loads(result.stdout)["entities"]
+    shares = [entity.pop("types") for entity in entities]
+    assert entities == plain["entities"] and entities
+    assert all(sum(row.values()) >= 0.899 and set(row) <= {"person", "location"} for row in shares)
+    name, share = next(iter(shares[0].items()))
+    assert f"{name} {share:.2f}" in table.stdout
+
+
+def test_passes_ask_for_parts_of_the_types(stored):
+    options = ("predict", "--domain", "one", "--store", stored, "--format", "jsonl")
+
+    result = cpner(*options, "--passes", 2, TEXT)
+    parts = [json.loads(cpner(*options, "--types", name, TEXT).stdout)["entities"] for name in ("person", "location")]
+
+    entities = json.loads(result.stdout)["entities"]
+    assert sorted(entities, key=str) == sorted(itertools.chain(*parts), key=str)
+    assert entities == sorted(entities, key=lambda entity: (entity["start"], -entity["end"])) != []
+
+
+@pytest.mark.parametrize("what", [("--best", 3), ("--type-sets", 0.9), ("--passes", 2)])
+@pytest.mark.parametrize("more", [("--format", "conll"), ("--threshold", "0.5"), ("--output", "found.html")])
+def test_what_else_is_meant_is_whole_and_has_a_place(stored, what, more):
+    result = cpner("predict", "--domain", "one", "--store", stored, *what, *more, TEXT)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--best, --type-sets, --passes are of jsonl and table" in result.stderr
+
+
+def test_readings_never_take_the_place_of_a_record_s_key(stored, tmp_path):
+    source = tmp_path / "texts.jsonl"
+    source.write_text(json.dumps({"text": TEXT, "readings": 3}), "utf-8")
+    options = ("predict", "--domain", "one", "--store", stored, "--input", source)
+
+    refused = cpner(*options, "--best", 2)
+
+    assert refused.exit_code == 2 and "readings" in refused.stderr
+    assert json.loads(cpner(*options).stdout)["readings"] == 3
 
 
 def test_predict_prints_one_line_for_each_input(stored, tmp_path):
@@ -168,7 +232,7 @@ def test_a_lack_of_memory_is_one_line(stored, monkeypatch, error):
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("cpner.recogniser.recognise", fail)
+    monkeypatch.setattr("cpner.query.recognise", fail)
 
     result = cpner("predict", TEXT, "--domain", "one", "--store", stored)
 

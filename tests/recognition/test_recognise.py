@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from cpner.corpus.words import split_words
 from cpner.errors import ConfigError
 from cpner.instructor import Instructor
 from cpner.progress import Progress
+from cpner.recognition.beam import beam_search
 from cpner.recognition.decode import decode
 from cpner.recognition.recognise import Task, recognise, room
 from tests.support import SENTENCES, TYPES, long_sentence
@@ -162,3 +164,16 @@ def test_long_sources_are_decoded_fewer_at_once(tiny, prefixes):
     assert 1024 < pieces < 2048
     assert done[0] == 32 * 1024**2 // pieces**2 < 32
     assert done[-1] == 40
+
+
+def test_a_long_text_has_readings_too(tiny, prefixes):
+    long = task(tiny, long_sentence(), "a")
+    search = partial(beam_search, beams=6, readings=3)
+
+    [answer] = recognise(tiny, [long], prefixes, search=search)
+
+    readings = [answer, *answer.others]
+    spans = [[one.span for one in reading] for reading in readings]
+    assert 1 < len(spans) <= 3 and all(a != b for a, b in itertools.combinations(spans, 2))
+    assert [reading.log for reading in readings] == sorted([reading.log for reading in readings], reverse=True)
+    assert all(a.end <= b.start for row in spans for a, b in itertools.pairwise(row))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cpner.errors import ConfigError, CorpusError, CpnerError
+from cpner.show.entities import READINGS
 
 TEXT = "text"  # the key of texts, if no other is named
 _ADDED = ("domain", "entities")
@@ -22,6 +23,7 @@ class Keys:
     Attributes:
         text: The key of the text; of a table the name of its column.
         into: The key that gets the entities; None adds the keys domain and entities.
+        readings: Whether the key readings is added too.
 
     Raises:
         ConfigError: The entities would take the place of the text.
@@ -29,6 +31,7 @@ class Keys:
 
     text: str = TEXT
     into: str | None = None
+    readings: bool = False
 
     def __post_init__(self) -> None:
         if self.text in self.added:
@@ -39,7 +42,8 @@ class Keys:
     @property
     def added(self) -> tuple[str, ...]:
         """The keys that a record gets."""
-        return _ADDED if self.into is None else (self.into,)
+        entities = _ADDED if self.into is None else (self.into,)
+        return (*entities, READINGS) if self.readings else entities
 
     def clash(self, names: Iterable[str]) -> str | None:
         """What is wrong with a record that has these keys already; None if nothing is."""
@@ -47,7 +51,8 @@ class Keys:
         if not taken:
             return None
         keys = " and ".join(map(repr, taken))
-        return f"has {keys} already, which the result would replace: name a new key for the entities with --into KEY"
+        way_out = "leave out --best" if READINGS in taken else "name a new key for the entities with --into KEY"
+        return f"has {keys} already, which the result would replace: {way_out}"
 
     def fault(self, columns: Sequence[str]) -> str | None:
         """What is wrong with a table that has these columns; None if nothing is."""

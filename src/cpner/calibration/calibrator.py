@@ -17,6 +17,7 @@ from cpner.errors import StoreError, shorten
 VERSION = 1  # of the features: the weights of another version are not read
 KINDS = ("default", "temperature", "logistic", "isotonic")
 _DIGITS = 4
+_SMALL = 1e-12
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,23 @@ class Calibrator:
     bins: tuple[tuple[int, float, float], ...] = ()
 
     def apply(self, sentence: Sentence, answer: Answer) -> Answer:
-        """The same entities with calibrated scores, and the probability that they are right and all."""
-        scored = Answer(map(self._scored, answer), answer.end, 1.0)
+        """The same entities with calibrated scores, and the probability that they are right and all.
+
+        Further readings of the sentence share what is left. Their probabilities are as large to that of the first as
+        they were written, unless there is too little left.
+        """
+        scored = Answer(map(self._scored, answer), answer.end, 1.0, answer.log)
         if not sentence.words:
             return scored
         whole = _sigmoid(_dot(self.sentence, sentence_features(scored, len(sentence.words))))
         scored.score = min([whole, *(one.score for one in scored)])  # no sentence is surer than its entities
+        if answer.others:
+            written = math.exp(answer.log)
+            share = min(scored.score / max(written, _SMALL), (1 - scored.score) / max(1 - written, _SMALL))
+            scored.others = tuple(
+                Answer(map(self._scored, other), other.end, min(1.0, share * math.exp(other.log)), other.log)
+                for other in answer.others
+            )
         return scored
 
     def probability(self, evidence: Evidence) -> float:
@@ -60,7 +72,7 @@ class Calibrator:
     def _scored(self, prediction: Prediction) -> Prediction:
         if prediction.evidence is None:
             return prediction
-        return Prediction(prediction.span, self.probability(prediction.evidence), prediction.evidence)
+        return prediction._replace(score=self.probability(prediction.evidence))
 
     def to_json(self) -> dict[str, Any]:
         """A table that a card can hold, of a few hundred bytes."""

@@ -24,11 +24,13 @@ class Defaults:
         zero_shot: where no prefix was trained.
         trained: for a domain that has none of its own, and what its own is drawn to.
         fitted: whether they were fitted for these weights; if not, scores rise with the raw ones and say no more.
+        facts: what they were fitted on, and the like, by name.
     """
 
     zero_shot: Calibrator = field(default_factory=plain)
     trained: Calibrator = field(default_factory=plain)
     fitted: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path | None, fingerprint: str) -> Defaults:
@@ -47,17 +49,19 @@ class Defaults:
         if not isinstance(table, Mapping) or not all(isinstance(table.get(name), Mapping) for name in _NAMES):
             raise StoreError(f"{path} is damaged: expected the tables {' and '.join(_NAMES)}")
         calibrators = [Calibrator.from_json(table[name]) for name in _NAMES]
-        if table.get("backbone_fingerprint") != fingerprint or calibrators[0] is None or calibrators[1] is None:
+        if table.get(_FINGERPRINT) != fingerprint or calibrators[0] is None or calibrators[1] is None:
             return cls()
-        return cls(calibrators[0], calibrators[1], True)
+        facts = {name: value for name, value in table.items() if name not in (_FINGERPRINT, *_NAMES)}
+        return cls(calibrators[0], calibrators[1], True, facts)
 
-    def write(self, folder: Path, fingerprint: str, facts: Mapping[str, Any]) -> Path:
-        """Write them beside a backbone's weights; `facts` tell what they were fitted on."""
+    def write(self, folder: Path, fingerprint: str) -> Path:
+        """Write them beside a backbone's weights."""
         tables = {"zero_shot": self.zero_shot.to_json(), "trained": self.trained.to_json()}
         path = folder / FILE
         with replacing(path) as file:
-            file.write(json.dumps({"backbone_fingerprint": fingerprint, **tables, **facts}, indent=1).encode() + b"\n")
+            file.write(json.dumps({_FINGERPRINT: fingerprint, **tables, **self.facts}, indent=1).encode() + b"\n")
         return path
 
 
+_FINGERPRINT = "backbone_fingerprint"
 _NAMES = ("zero_shot", "trained")

@@ -23,8 +23,8 @@ _FOLDS = 5
 _LEAST_BIN = 10  # entities of a bin on the card: the share that is right of fewer says little
 _SHIFT = 2.0  # strength of the prior: one over the variance of the intercept
 _SCALE = 20.0  # of the factor of the default's logit, and of the slopes
-ALONE = 1e5  # strength that leaves the raw score's order: weights of parts differ from domain to domain
-_WEAK = 0.02  # of what the defaults are fitted with, where there is nothing to begin at
+_TIGHT = 300.0  # of the parts' weights in the defaults: they carry over to other domains, less than the whole does
+_WEAK = 0.02  # of the whole's weight there, and of the shift
 
 
 def plain() -> Calibrator:
@@ -111,12 +111,11 @@ def fit(sentences: Sequence[Sentence], answers: Sequence[Answer], default: Calib
     return _with_sentence(fitted, held, apart, np.full(len(SENTENCE), 2.0))
 
 
-def fit_default(sets: Sequence[tuple[Sequence[Sentence], Sequence[Answer]]], tight: float = ALONE) -> Calibrator:
+def fit_default(sets: Sequence[tuple[Sequence[Sentence], Sequence[Answer]]]) -> Calibrator:
     """Fit a backbone's default on predictions in many domains, each of which counts as much as another.
 
     Args:
         sets: for each domain labelled sentences, and what was recognised in them.
-        tight: how strongly all weights but those of the intercept and the whole are drawn to 0: one over a variance.
     """
     helds = [Held.of(*pair) for pair in sets]
     share = np.concatenate([np.full(len(held.y), 1 / max(1, len(held.y))) for held in helds])
@@ -125,8 +124,8 @@ def fit_default(sets: Sequence[tuple[Sequence[Sentence], Sequence[Answer]]], tig
     y = np.concatenate([held.y for held in helds])
     start = plain()
     unseen = np.isin(ENTITY, ("agreement", "mass"))  # one prefix and greedy search show neither
-    loose = np.isin(ENTITY, ("intercept", "whole"))  # the others differ from domain to domain
-    fixed = np.where(unseen, 1e6, np.where(loose, _WEAK, tight))
+    loose = np.isin(ENTITY, ("intercept", "whole"))
+    fixed = np.where(unseen, 1e6, np.where(loose, _WEAK, _TIGHT))
     weights = fit_logistic(x, y, np.array(start.weights), fixed, share)
     sentences = sum(len(held.sentences) for held in helds)
     fitted = replace(start, weights=tuple(weights.tolist()), entities=len(y), sentences=sentences)

@@ -38,6 +38,7 @@ from cpner.corpus.formats import unpacked_name
 from cpner.corpus.labelling import model_version
 from cpner.files import replacing
 from cpner.progress import Progress, Report
+from cpner.settings import MOST_BEAMS
 from cpner.show.entities import FORMATS, Tagged, render
 from cpner.show.label_studio import predicted_tasks
 
@@ -80,6 +81,13 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
 @batch_option
 @by_sentence_option
 @beams_option
+@click.option("--best", type=click.IntRange(1, MOST_BEAMS // 2), metavar="N", show_default="the entities alone",
+              help="Also tell the N likeliest ways to read a text, each with its probability.")  # fmt: skip
+@click.option("--type-sets", "reach", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
+              show_default="the type alone", help="Also tell the types of an entity that make up SHARE together.",
+              )  # fmt: skip
+@click.option("--passes", type=click.IntRange(2, MOST_BEAMS), metavar="N", show_default="all types at once",
+              help="Ask for an Nth of the types at a time: finds more, and entities may overlap.")  # fmt: skip
 @score_options
 def predict(
     text: str | None,
@@ -92,6 +100,9 @@ def predict(
     batch_size: int,
     by_sentence: bool | None,
     beams: int,
+    best: int | None,
+    reach: float | None,
+    passes: int | None,
     kind: str | None,
     text_key: str,
     into: str | None,
@@ -119,6 +130,9 @@ def predict(
       cpner predict --domain news --store store --input posts.csv --text body --into found --output found.jsonl
       cat texts.txt | cpner predict --types person,city --format table
       cpner predict --domain news --store store --input texts.txt --least-precision 0.9
+      cpner predict --domain news --store store --best 3 "Ada Lovelace met Charles Babbage in London."
+      cpner predict --domain news --store store --type-sets 0.9 --input texts.txt
+      cpner predict --types person,politician,city,country --passes 2 --input texts.txt
       cpner predict --domain news --store store --input tasks.json --format label-studio --output predictions.json
     """
     if label_config is not None and format != LABEL_STUDIO:
@@ -134,16 +148,29 @@ def predict(
     cut = scores.cut
     if kind is None and format == LABEL_STUDIO and source and unpacked_name(source).endswith(".json"):
         kind = LABEL_STUDIO
-    texts = _open(text, source, kind, Keys(labelling.text_key, into), on_error == "skip")
     format = format or _format(output)
+    more: dict[str, Any] = {
+        name: value for name, value in (("best", best), ("reach", reach), ("passes", passes)) if value
+    }
+    if len(more) > 1:
+        raise click.UsageError("give one of --best, --type-sets and --passes")
+    if more and (cut or format not in ("jsonl", "table")):
+        raise click.UsageError(
+            "--best, --type-sets, --passes are of jsonl and table, and leave nothing out for its score"
+        )
+    if beams > 1 and (reach or passes):
+        raise click.UsageError("--type-sets and --passes search greedily: leave out --beams")
+    texts = _open(text, source, kind, Keys(labelling.text_key, into, bool(best)), on_error == "skip")
     ner = engine.load(domain)
     types = asked_types(labelling, types, ner.card(domain).types if domain else None)
     shown = list(types) or (ner.card(domain).types if domain else [])
     on_screen = output is None and sys.stdout.isatty()
     title = f"Entities of {domain}" if domain else "Entities"
     with _out(output) as write, progress_bar(hidden=on_screen) as progress:
-        settings: dict[str, Any] = {"types": list(types) or None, "beams": beams, "by_sentence": by_sentence}
-        settings |= {"calibrated": not scores.raw_scores, "cut": cut}
+        settings: dict[str, Any] = {"types": list(types) or None, "by_sentence": by_sentence}
+        settings |= {"calibrated": not scores.raw_scores, **(more or {"cut": cut})}
+        if beams > 1:
+            settings["beams"] = beams
         tagged = _tag(ner, texts, domain, batch_size, progress, into, **settings)
         if format == LABEL_STUDIO:
             pieces = predicted_tasks(tagged, labelling, _version(engine, ner, domain))
@@ -162,18 +189,35 @@ def _tag(
     done = 0
     while batch := list(itertools.islice(rest, size)):
         try:
-            sentences = [sentence_of(text) for text, _ in batch]
-            answers = ner.recognise(sentences, domain, batch_size=size, **settings)
+            results = _find(ner, [text for text, _ in batch], domain, batch_size=size, **settings)
         except KeyboardInterrupt as error:
             texts.error = error
             return
-        if domain is None and not done:
+        if domain is None and not done and "cut" in settings:  # what else is meant warns by itself
             warn_of_unread(ner.backbone.known_types, settings["types"] or ())
-        for (text, record), sentence, answer in zip(batch, sentences, answers, strict=True):
-            entities = [sentence.entity(one.span, one.score) for one in answer]
-            yield Tagged(text, entities, domain, record, into, answer.score)
+        for (_, record), tagged in zip(batch, results, strict=True):
+            yield tagged._replace(record=record, into=into)
         done += len(batch)
         progress(Progress(done, 0, f"{done:,} texts"))
+
+
+def _find(ner: CPNER, texts: list[str], domain: str | None, **settings: Any) -> list[Tagged]:
+    """The entities of each text; or its readings (`best`), their types (`reach`), or those of several passes."""
+    if "best" in settings:
+        rows = zip(texts, ner.readings(texts, domain, **settings), strict=True)
+        return [Tagged(text, best[0].entities, domain, score=best[0].probability, readings=best) for text, best in rows]
+    if "reach" in settings:
+        sets = zip(texts, ner.type_sets(texts, domain, **settings), strict=True)
+        return [Tagged(text, [e for e, _ in row], domain, types=[shares for _, shares in row]) for text, row in sets]
+    if "passes" in settings:
+        passes = zip(texts, ner.overlapping(texts, domain, **settings), strict=True)
+        return [Tagged(text, entities, domain) for text, entities in passes]
+    sentences = [sentence_of(text) for text in texts]
+    answers = ner.recognise(sentences, domain, **settings)
+    return [
+        Tagged(sentence.text, [sentence.entity(one.span, one.score) for one in answer], domain, score=answer.score)
+        for sentence, answer in zip(sentences, answers, strict=True)
+    ]
 
 
 def _open(text: str | None, source: Path | None, kind: str | None, keys: Keys, skip: bool) -> Texts:

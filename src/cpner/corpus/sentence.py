@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -42,11 +43,13 @@ class Prediction(NamedTuple):
         span: its words.
         score: in [0, 1]. A recogniser gives the calibrated probability that it is right, a search the raw one.
         evidence: what the search saw; None where it saw nothing, as without the grammar.
+        shares: how plausible each type is for the span, the most plausible first; none unless they are asked for.
     """
 
     span: Span
     score: float
     evidence: Evidence | None = None
+    shares: tuple[tuple[str, float], ...] = ()
 
     @property
     def raw(self) -> float:
@@ -60,14 +63,49 @@ class Answer(list[Prediction]):
     Attributes:
         end: log-probability of having written no further entity, in nats, at most 0.
         score: calibrated probability that the sentence is right as a whole, in [0, 1]; None before calibration.
+        log: log-probability of all that was written, in nats, at most 0; 0 where beam search did not write it.
+        others: the next best readings of the sentence, the likeliest first; none unless they are asked for.
     """
 
-    __slots__ = ("end", "score")
+    __slots__ = ("end", "log", "others", "score")
 
-    def __init__(self, predictions: Iterable[Prediction] = (), end: float = 0.0, score: float | None = None) -> None:
+    def __init__(
+        self,
+        predictions: Iterable[Prediction] = (),
+        end: float = 0.0,
+        score: float | None = None,
+        log: float = 0.0,
+        others: tuple[Answer, ...] = (),
+    ) -> None:
         super().__init__(predictions)
         self.end = end
         self.score = score
+        self.log = log
+        self.others = others
+
+
+class Reading(NamedTuple):
+    """One way to read a text: its entities, all of them.
+
+    Attributes:
+        entities: ascending, without overlap.
+        probability: of being right as a whole, in [0, 1].
+    """
+
+    entities: list[Entity]
+    probability: float
+
+
+class TypeSet(NamedTuple):
+    """An entity and the types that are plausible for it.
+
+    Attributes:
+        entity: as it was found.
+        shares: how plausible each of the types is, in [0, 1], the most plausible first.
+    """
+
+    entity: Entity
+    shares: dict[str, float]
 
 
 class Sentence:
@@ -214,6 +252,21 @@ def _check_ascending(pairs: Sequence[tuple[int, int]], limit: int, noun: str) ->
         if not previous <= start < end <= limit:
             raise CorpusError(f"{noun} ({start}, {end}) overlaps another, is empty, or lies outside 0..{limit}")
         previous = end
+
+
+def reading_of(sentence: Sentence, answer: Answer) -> Reading:
+    """An answer with its entities in characters; uncalibrated, its probability is that of having been written."""
+    entities = [sentence.entity(one.span, one.score) for one in answer]
+    return Reading(entities, math.exp(answer.log) if answer.score is None else answer.score)
+
+
+def type_set_of(sentence: Sentence, prediction: Prediction, reach: float) -> TypeSet:
+    """An entity with the fewest types whose shares sum to at least `reach`; with all if none do."""
+    shares: dict[str, float] = {}
+    for type_, share in prediction.shares:
+        if sum(shares.values()) < reach:
+            shares[type_] = share
+    return TypeSet(sentence.entity(prediction.span, prediction.score), shares)
 
 
 def utf16(text: str, entities: Iterable[Entity]) -> list[Entity]:

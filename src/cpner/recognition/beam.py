@@ -1,7 +1,7 @@
 """Beam search under the grammar: the most probable of several outputs that are written side by side (Eq. 1).
 
 Reading: outputs are compared by their probability as a whole, without a reward for length. As no piece can make an
-output more probable, the search of a sentence ends when its best output does.
+output more probable, the search of a sentence ends when its best output does; that for several readings, when all do.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from cpner.instructor.grammar import DONE, LIST, Grammar, State, word_span
 from cpner.instructor.options import CLOSE, OPEN
 from cpner.recognition.cache import Cache, keep_rows
 from cpner.recognition.decode import check_number, lay_out
+from cpner.recognition.readings import ranked
 from cpner.recognition.trail import Trail
 
 
@@ -59,7 +60,7 @@ class Output(NamedTuple):
 
 @torch.inference_mode()
 def beam_search(
-    backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None, *, beams: int
+    backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None, *, beams: int, readings: int = 1
 ) -> list[Answer]:
     """Recognise the entities of a batch by beam search under the grammar.
 
@@ -67,10 +68,11 @@ def beam_search(
         sources: B sentences with their options.
         prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
         beams: outputs that each sentence keeps, k; one is greedy search.
+        readings: how many readings of a sentence to tell, at most k.
 
     Returns:
         For each source its entities, ascending, without overlap, with raw scores. The evidence of each tells which
-        share of the outputs' probability holds it.
+        share of the outputs' probability holds it. Further readings are the answer's `others`.
 
     Raises:
         BackboneError: what the model computes is not finite.
@@ -113,23 +115,28 @@ def beam_search(
                 parents.append(row * beams + parent)
                 outputs[i].append(before[parent].longer(sources[i], grammars[i], piece, log, total))
         cache.turn(parents)
-        stay = [row for row, i in enumerate(going) if not outputs[i][0].done]
+        stay = [row for row, i in enumerate(going) if not all(one.done for one in _told(outputs[i], readings))]
         if len(stay) < len(going):
             cache.keep([row * beams + k for row in stay for k in range(beams)])
             weights = keep_rows(weights, stay)
             going = [going[row] for row in stay]
-    return [_answer(best_first) for best_first in outputs]
+    return [ranked([_answer(output, row) for output in _told(row, readings)], readings) for row in outputs]
 
 
-def _answer(outputs: Sequence[Output]) -> Answer:
-    """The best output, its entities with the share of all outputs' probability that holds them."""
-    shares = [math.exp(output.total - outputs[0].total) for output in outputs]
-    answer = Answer(end=outputs[0].end)
-    for prediction in sorted(outputs[0].predictions, key=lambda prediction: prediction.span):
+def _told(outputs: Sequence[Output], readings: int) -> Sequence[Output]:
+    """The outputs that a sentence waits for: the best one, and for several readings all that are possible."""
+    return outputs[:1] if readings == 1 else [output for output in outputs if output.total > -math.inf]
+
+
+def _answer(output: Output, outputs: Sequence[Output]) -> Answer:
+    """The entities of an output, each with the share of all outputs' probability that holds it."""
+    shares = [math.exp(other.total - outputs[0].total) for other in outputs]
+    answer = Answer(end=output.end, log=min(0.0, output.total))
+    for prediction in sorted(output.predictions, key=lambda prediction: prediction.span):
         holding = sum(
             share
-            for share, output in zip(shares, outputs, strict=True)
-            if any(other.span == prediction.span for other in output.predictions)
+            for share, other in zip(shares, outputs, strict=True)
+            if any(one.span == prediction.span for one in other.predictions)
         )
         evidence = prediction.evidence and prediction.evidence._replace(mass=min(1.0, holding / sum(shares)))
         answer.append(prediction._replace(evidence=evidence))

@@ -22,6 +22,7 @@ from cpner.errors import ConfigError
 from cpner.instructor import Instructor, Source
 from cpner.progress import Progress, Report
 from cpner.recognition.decode import decode, decode_freely
+from cpner.recognition.readings import combined, ranked
 from cpner.recognition.vote import vote
 from cpner.recognition.windows import Window, choose, cut, cut_at_ends, part
 
@@ -247,9 +248,20 @@ def _freely(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None
 
 
 def _merge(task: Task, windows: Sequence[Window], answers: Sequence[Answer]) -> Answer:
-    """One list of entities in the words of the sentence, of those of each window in its own words."""
+    """The entities of windows as those of the sentence; where windows have several readings, the sentence has too."""
     if len(windows) == 1:
         return answers[0]
+    best = max((1 + len(answer.others) for answer in answers), default=1)
+    joined = []
+    for log, readings in combined(answers, best):
+        answer = _join(task, windows, readings)
+        answer.log = log
+        joined.append(answer)
+    return ranked(joined, best)
+
+
+def _join(task: Task, windows: Sequence[Window], answers: Sequence[Answer]) -> Answer:
+    """One list of entities in the words of the sentence, of those of each window in its own words."""
     moved = [
         [one._replace(span=_moved(one.span, window.start)) for one in answer]
         for window, answer in zip(windows, answers, strict=True)

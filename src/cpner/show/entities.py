@@ -14,11 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.corpus.formats import conll
-from cpner.corpus.sentence import Entity, Sentence
+from cpner.corpus.sentence import Entity, Reading, Sentence
 from cpner.errors import ConfigError, did_you_mean
 from cpner.show.pages import stream_page
 
 FORMATS = ("jsonl", "conll", "table", "html")
+READINGS = "readings"  # the key of a record that gets the best ways to read its text
 _HUES = (205, 22, 140, 290, 65, 0, 180, 260, 45, 325, 95, 230)  # neighbours in a list of types differ clearly
 
 
@@ -26,7 +27,9 @@ class Tagged(NamedTuple):
     """A text, its entities, the domain that they were looked for in (None: zero-shot), and the record it came in.
 
     `into` is the key of the record that gets the entities; None adds the keys domain and entities. `score` is the
-    probability that the entities are right and none is missing; None if that is not known.
+    probability that the entities are right and none is missing; None if that is not known. `readings` are the best ways
+    to read the text, of which the entities are the first. `types` has for each entity the shares of its plausible
+    types. Both are empty where they were not asked for.
     """
 
     text: str
@@ -35,14 +38,24 @@ class Tagged(NamedTuple):
     record: Mapping[str, Any] = {}
     into: str | None = None
     score: float | None = None
+    readings: Sequence[Reading] = ()
+    types: Sequence[Mapping[str, float]] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The record that `predict --format jsonl` prints, with the keys it came with."""
-        record = self.record or {"text": self.text}
+        record = dict(self.record or {"text": self.text})
+        if self.into is None:
+            record["domain"] = self.domain
         entities = entities_json(self.entities)
-        if self.into is not None:
-            return {**record, self.into: entities}
-        return {**record, "domain": self.domain, "entities": entities}
+        for entity, shares in zip(entities, self.types, strict=False):
+            entity["types"] = {type_: round(share, 4) for type_, share in shares.items()}
+        record[self.into or "entities"] = entities
+        if self.readings:
+            record[READINGS] = [
+                {"probability": round(reading.probability, 4), "entities": entities_json(reading.entities)}
+                for reading in self.readings
+            ]
+        return record
 
     def to_sentence(self) -> Sentence:
         """The words of the text, cut where entities begin and end."""
@@ -160,12 +173,17 @@ def _tables(tagged: Iterable[Tagged], palette: Palette, colour: bool) -> Iterato
     console = Console(force_terminal=colour, width=None if colour else 200, highlight=False)
     for text in tagged:
         table = Table.grid(padding=(0, 2))
-        for entity in text.entities:
-            score = "" if entity.score is None else f"{entity.score:.2f}"
-            where = Text(f"{entity.start}-{entity.end}", style="dim")
-            table.add_row("", Text(entity.type, palette.style(entity.type)), Text(entity.text), where, score)
+        for reading in text.readings or [Reading(list(text.entities), 1.0)]:
+            if text.readings:
+                table.add_row(Text(f"{reading.probability:.2f}", style="bold"), *[] if reading.entities else ["none"])
+            for entity, shares in zip(reading.entities, text.types or repeat({}), strict=False):
+                score = "" if entity.score is None else f"{entity.score:.2f}"
+                where = Text(f"{entity.start}-{entity.end}", style="dim")
+                type_ = Text(entity.type, palette.style(entity.type))
+                or_else = " or ".join(f"{name} {share:.2f}" for name, share in shares.items())
+                table.add_row("", type_, Text(entity.text), where, score, Text(or_else))
         with console.capture() as capture:
             console.print(terminal_text(text, palette), soft_wrap=True)
-            if text.entities:
+            if table.rows:
                 console.print(table)
         yield capture.get()
