@@ -1,12 +1,13 @@
 # docker build --tag cpner . && docker run --rm -p 127.0.0.1:8000:8000 -v cpner-store:/store \
 #   -e CPNER_READ_KEY=... -e CPNER_ADMIN_KEY=... --read-only --tmpfs /tmp cpner
+# torch for processors alone comes from its own index, which lacks the versions of other packages that we pin
 FROM python:3.12-slim AS build
 WORKDIR /src
 COPY constraints.txt pyproject.toml README.md LICENSE ./
 COPY src src
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --constraint constraints.txt \
-        --index-url https://download.pytorch.org/whl/cpu torch \
+        --index-url https://download.pytorch.org/whl/cpu --extra-index-url https://pypi.org/simple torch \
     && /venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[server]"
 
 FROM python:3.12-slim

@@ -9,8 +9,7 @@ import pytest
 
 from cpner.corpus import Corpus
 from cpner.errors import CorpusError
-from tests.corpus.formats.test_uima import ENTITY, xmi
-from tests.corpus.support import MARKS, NAMES, TEXT, names
+from tests.corpus.support import ENTITY, MARKS, NAMES, TEXT, names, xmi
 
 LINE = json.dumps({"text": TEXT, "label": MARKS})
 OTHER = json.dumps({"text": TEXT, "label": []})

@@ -6,9 +6,8 @@ import pytest
 
 from cpner.corpus import Corpus
 from cpner.errors import CorpusError
-from tests.corpus.support import NAMES, TEXT, UTF16, names
+from tests.corpus.support import ENTITY, NAMES, TEXT, UTF16, names, xmi
 
-ENTITY = "de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity"
 SENTENCE = "de.tudarmstadt.ukp.dkpro.core.api.segmentation.type.Sentence"
 MORE = f"{TEXT}\r\nSo did Bo."
 
@@ -22,14 +21,6 @@ def cas(marks=UTF16, layer: str = ENTITY, text: str = MORE, feature: str = "valu
     ]:
         structures.append({"%ID": len(structures) + 1, "%TYPE": layer_, "@sofa": 1, "begin": start, "end": end, **more})
     return json.dumps({"%TYPES": {}, "%FEATURE_STRUCTURES": structures, "%VIEWS": {}})
-
-
-def xmi(inside: str, text: str = "Ida left.") -> str:
-    return (
-        '<?xml version="1.0"?><xmi:XMI xmlns:xmi="http://www.omg.org/XMI" xmlns:cas="http:///uima/cas.ecore" '
-        'xmlns:ner="http:///de/tudarmstadt/ukp/dkpro/core/api/ner/type.ecore" xmi:version="2.0">'
-        f'{inside}<cas:Sofa xmi:id="1" sofaNum="1" sofaString="{text}"/></xmi:XMI>'
-    )
 
 
 @pytest.mark.parametrize(("layer", "feature"), [(ENTITY, "value"), ("webanno.custom.Names", "label")])
