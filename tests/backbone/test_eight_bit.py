@@ -149,3 +149,12 @@ def test_a_calibrator_of_floats_holds_in_eight_bits(mini: CPNER, tmp_path: Path,
     assert len(both) > 40 and len(both) > 0.9 * max(map(len, scores))
     assert sum(differences) / len(differences) < 0.02
     assert errors[0] == pytest.approx(errors[1], abs=0.03)
+
+
+def test_types_are_compared_in_eight_bits_too(mini: CPNER) -> None:
+    text = "She moved from Paris to London in 1990."
+    types = ["city", "country", "person"]
+    (found,) = mini.type_sets([text], types=types, reach=0.9)
+
+    assert [one.entity for one in found] == mini.predict(text, types=types) != []
+    assert all(0.9 <= sum(one.shares.values()) <= 1 + 1e-6 for one in found)
