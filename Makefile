@@ -5,10 +5,17 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 ADAPTERS := .venv-adapters
 HTTP := .venv-http
+RAY := .venv-ray
 # Two processes of tests; those of a file stay together, and share what they have trained.
 TWO := -n 2 --dist loadfile
 
-.PHONY: setup demo test test-slow test-all check fix hostile hostile-http bench adapters docs clean
+# Puts what .venv has, cpner among it, behind the packages of another environment.
+define share
+$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" > \
+	$$($(1)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/shared.pth
+endef
+
+.PHONY: setup demo test test-slow test-all check fix hostile hostile-http bench adapters ray docs clean
 
 setup: $(VENV)/.ready
 
@@ -47,7 +54,7 @@ hostile: setup
 	$(BIN)/python -m tests.hostile.campaign --inputs $(N)
 	$(BIN)/python -m tests.hostile.kills --kills $(KILLS)
 
-# Hostile requests to a server; schemathesis has an environment of its own, beside the packages of .venv.
+# Hostile requests to a server; schemathesis has an environment of its own.
 REQUESTS ?= 50000
 
 hostile-http: setup $(HTTP)/.ready
@@ -55,8 +62,7 @@ hostile-http: setup $(HTTP)/.ready
 
 $(HTTP)/.ready:
 	$(PYTHON) -m venv $(HTTP)
-	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > \
-		$$($(HTTP)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/shared.pth
+	$(call share,$(HTTP))
 	$(HTTP)/bin/pip install --quiet schemathesis==4.32.5
 	touch $@
 
@@ -78,9 +84,19 @@ adapters: setup $(ADAPTERS)/.ready
 
 $(ADAPTERS)/.ready: tests/store/adapters.txt
 	$(PYTHON) -m venv $(ADAPTERS)
-	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > \
-		$$($(ADAPTERS)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/shared.pth
+	$(call share,$(ADAPTERS))
 	$(ADAPTERS)/bin/pip install --quiet --no-deps --requirement $<
+	touch $@
+
+# Ray is large, and so are its demands; the tests that need it have an environment beside .venv.
+ray: setup $(RAY)/.ready
+	$(RAY)/bin/python -m pytest -m "" tests/cli/test_annotate.py tests/experiments/paper/test_grid.py \
+		tests/serve/test_on_ray.py -k "cluster or replicas"
+
+$(RAY)/.ready: constraints.txt
+	$(PYTHON) -m venv $(RAY)
+	$(call share,$(RAY))
+	$(RAY)/bin/pip install --quiet --constraint constraints.txt "ray[serve]"
 	touch $@
 
 docs: setup
@@ -88,4 +104,4 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(ADAPTERS) $(HTTP) build dist demo-out bench-out
+	rm -rf $(VENV) $(PEERS) $(ADAPTERS) $(HTTP) $(RAY) build dist demo-out bench-out
