@@ -100,7 +100,6 @@ $(RAY)/.ready: constraints.txt
 	touch $@
 
 docs: setup
-	$(BIN)/pip install --quiet --constraint constraints.txt --group docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
