@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,16 @@ def test_written_files_keep_links_modes_and_pipes(tmp_path):
     write_text(pipe, ["through"])
     assert os.read(reader, 99) == b"through\n" and pipe.is_fifo()
     os.close(reader)
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a folder of files under /dev")
+def test_a_file_in_memory_is_replaced_like_any_other():
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        path = Path(folder, "out.txt")
+        write_text(path, ["a long line of the old file"])
+        write_text(path, ["new"])
+
+        assert path.read_text("utf-8") == "new\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

@@ -92,8 +92,9 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[BinaryIO]:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether a path is a device, a pipe or a name such as /dev/stdout, whose target may have no name of its own."""
-    return path.is_relative_to("/dev") or (path.exists() and not path.is_file() and not path.is_dir())
+    """Whether a path is a device, a pipe or a name of an open file, whose target may have no name of its own."""
+    is_open_file = path.is_relative_to("/dev/fd") or str(path) in ("/dev/stdin", "/dev/stdout", "/dev/stderr")
+    return is_open_file or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 @contextlib.contextmanager

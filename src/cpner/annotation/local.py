@@ -16,7 +16,7 @@ from cpner.errors import CpnerError
 from cpner.machine import deaf_to_interrupts, end_with_parent, set_threads
 
 _MOST_ENDS = 2  # of workers over one shard
-_spawn = get_context("spawn")  # a forked process can't use CUDA, nor torch's threads
+PROCESSES = get_context("spawn")  # a forked process can't use CUDA, nor torch's threads
 
 
 class LocalEngine:
@@ -122,8 +122,8 @@ class _Worker:
     """A process, and the pipe to it."""
 
     def __init__(self, job: Job) -> None:
-        self.connection, theirs = _spawn.Pipe()
-        self.process = _spawn.Process(target=_work, args=(theirs, job), daemon=True)
+        self.connection, theirs = PROCESSES.Pipe()
+        self.process = PROCESSES.Process(target=_work, args=(theirs, job), daemon=True)
         with deaf_to_interrupts():
             self.process.start()
         theirs.close()  # so that the pipe ends with the process
