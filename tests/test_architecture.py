@@ -17,7 +17,7 @@ TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "src"
 LAYERS = [  # lowest first; packages and modules of one layer don't know each other
     {"__init__"},  # the version and the public names, which load late
-    {"errors", "progress"},
+    {"errors", "progress", "stopping"},
     {"files", "settings", "machine", "cluster"},
     {"corpus"},
     {"evaluation"},

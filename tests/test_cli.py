@@ -11,6 +11,7 @@ import pytest
 
 from cpner import __version__
 from cpner.cli import COMMANDS, main
+from cpner.cli.options import PathType, PlaceType
 from tests.support import cpner, shell
 
 
@@ -78,7 +79,30 @@ def test_one_word_means_one_thing():
     differing = {name for name, metavars in kinds.items() if len(metavars) > 1}
 
     choices = {"--format", "--from", "--target", "--strategy"}  # which are not the same
-    assert differing <= {*choices, "--text"}  # a file of texts to learn from; the key of a text in a record
+    assert differing <= choices
+
+
+def test_an_empty_path_is_refused_by_every_option_and_argument():
+    seen = 0
+    for name, command in commands(main):
+        for parameter in command.params:
+            assert type(parameter.type) is not click.Path, f"{name} {parameter.name}"
+            if isinstance(parameter.type, PathType | PlaceType):
+                seen += 1
+                with pytest.raises(click.BadParameter, match="is empty; expected a path"):
+                    parameter.type_cast_value(click.Context(command), ("",) if parameter.multiple else "")
+
+    assert seen > 40
+    result = cpner("predict", "Ada left.", "--domain", "one", "--store", "")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "'--store'" in result.stderr and "is empty; expected a path" in result.stderr
+
+
+def test_the_old_name_of_the_key_of_a_text_is_refused_with_the_new_one():
+    result = cpner("annotate", "in.csv", "out.jsonl", "--text", "body")
+
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "--text-key" in result.stderr
 
 
 def test_help_names_every_command_and_loads_none_of_them():

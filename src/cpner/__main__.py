@@ -9,6 +9,8 @@ import sys
 from functools import partial
 from types import CodeType, FrameType
 
+from cpner.stopping import way_on
+
 _INTERRUPTED = 130  # as a shell reports a process that SIGINT ended
 _SHOW_CURSOR = b"\r\x1b[K\x1b[?25h"  # a bar of progress hides it
 
@@ -52,8 +54,9 @@ def _tell_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
 
 
 def _stop(*_: object) -> None:
+    told = f"cpner: stopped.{''.join(map(way_on, sys.argv[1:2]))}\n"
     with contextlib.suppress(OSError):
-        os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + b"cpner: stopped.\n")
+        os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + told.encode())
     with contextlib.suppress(Exception):  # closed, full, or in the middle of a write
         sys.stdout.flush()
     os._exit(_INTERRUPTED)

@@ -34,7 +34,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def words(source: object, out: Path, store: Path, *more: object) -> list[str]:
-    options = ("--domain", "one", "--store", store, "--text", "body", "--shard-size", 8, *more)
+    options = ("--domain", "one", "--store", store, "--text-key", "body", "--shard-size", 8, *more)
     return [str(word) for word in ("annotate", source, out, *options)]
 
 

@@ -347,7 +347,7 @@ def test_tables_and_packed_files_are_read(stored, tmp_path):
     table = tmp_path / "in.csv.gz"
     table.write_bytes(gzip.compress(b'id,body\n7,"Ada left Rome, at last."\n'))
 
-    result = cpner("predict", "--domain", "one", "--store", stored, "--input", table, "--text", "body")
+    result = cpner("predict", "--domain", "one", "--store", stored, "--input", table, "--text-key", "body")
 
     record = json.loads(result.stdout)
     assert list(record) == ["id", "body", "domain", "entities"]
@@ -426,7 +426,7 @@ def test_predict_makes_tasks_of_lines(stored):
     [
         (("--format", "jsonl"), "is of --format label-studio"),
         (("--format", "label-studio", "--types", "river"), "has no label for 'river'; it has person, location"),
-        (("--format", "label-studio", "--text", "body"), "is not what"),
+        (("--format", "label-studio", "--text-key", "body"), "is not what"),
         (("--format", "label-studio", "--into", "found"), "--into"),
         (("--format", "label-studio", "--from", "label-studio"), "--input tasks.json"),
     ],

@@ -117,6 +117,16 @@ def test_interrupt_while_a_module_loads_never_becomes_an_exception(module, after
     assert (result.returncode, result.stderr) == (130, "cpner: stopped.\n")
 
 
+def test_a_training_that_is_stopped_while_a_module_loads_tells_how_it_goes_on(tmp_path):
+    script = INTERRUPTED.format(module="torch._opaque_base", after="torch")
+    words = ("warm-up", "sample:news", "--domain", "news", "--store", tmp_path / "store")
+
+    result = subprocess.run([sys.executable, "-c", script, *words], env=environment(), capture_output=True, text=True)
+
+    hint = "Run the same command with --resume to go on from the last checkpoint."
+    assert (result.returncode, result.stderr) == (130, f"cpner: stopped. {hint}\n")
+
+
 def test_interrupt_that_an_exception_would_not_pass_ends_the_process():
     script = (
         "import os, signal, cpner.__main__\n"

@@ -51,7 +51,9 @@ class Tally:
     def fail(self, kind: str, where: str) -> None:
         """Count what broke a law."""
         self.failures[kind] += 1
-        self.first.setdefault(kind, where)
+        if kind not in self.first:
+            self.first[kind] = where
+            print(f"{kind}: {where}", flush=True)
 
     def line(self) -> str:
         """All of it in a line."""

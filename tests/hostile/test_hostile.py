@@ -71,7 +71,9 @@ def killer(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["warm-up", "transfer", "fit", "self-train", "save", "import", "export", "convert", "annotate"])
+@pytest.mark.parametrize(
+    "name", ["warm-up", "transfer", "fit", "self-train", "save", "import", "export", "convert", "annotate"]
+)
 def test_a_command_killed_and_run_again_gives_what_it_gives_undisturbed(killer, name):
     tally = Tally()
     killer.reference(name)

@@ -15,6 +15,7 @@ from cpner import __version__
 from cpner.cli import streams
 from cpner.errors import CpnerError, did_you_mean, shorten_values, status_of
 from cpner.machine import rest_threads
+from cpner.stopping import way_on
 
 # Command `a-b` is the object `a_b` of the module `cpner.cli.a_b`. The summaries stand here: help loads no module.
 COMMANDS = {
@@ -47,7 +48,6 @@ COMMANDS = {
 }
 _HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # new in click 8.2; its message is the whole help
 _NAMES = [name for section in COMMANDS.values() for name in section]
-_GOING_ON = ("annotate", "reproduce")  # by themselves
 USAGE = 2
 INTERRUPTED = 130  # as a shell reports a process that SIGINT ended
 
@@ -97,7 +97,7 @@ class Main(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise Interrupted(_way_on(self.get_command(ctx, ctx.invoked_subcommand or ""))) from error
+            raise Interrupted(way_on(ctx.invoked_subcommand or "")) from error
 
     def main(
         self,
@@ -145,15 +145,6 @@ def _show_defaults(command: click.Command) -> None:
     for option in command.params:
         if isinstance(option, click.Option) and not (option.required or option.is_flag or option.show_default):
             option.show_default = "none" if option.to_info_dict()["default"] is None else True
-
-
-def _way_on(command: click.Command | None) -> str:
-    """How a command that was stopped goes on from there; empty if it can't."""
-    if command is not None and command.name in _GOING_ON:
-        return " Run the same command to go on from there."
-    if any(parameter.name == "resume" for parameter in getattr(command, "params", ())):
-        return " Run the same command with --resume to go on from the last checkpoint."
-    return ""
 
 
 def _is_expected(error: Exception) -> bool:

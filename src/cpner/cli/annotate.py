@@ -19,6 +19,8 @@ from cpner.annotation.texts import Keys
 from cpner.cli.console import progress_bar
 from cpner.cli.labelling import asked_types, chosen_labelling, label_config_option
 from cpner.cli.options import (
+    NEW_FILE,
+    PathType,
     Reader,
     backbone_option,
     beams_option,
@@ -32,7 +34,7 @@ from cpner.cli.options import (
     optional_store_option,
     precision_option,
     ray_address_option,
-    text_option,
+    text_key_option,
     types_option,
 )
 from cpner.cli.scores import ScoreOptions, score_options
@@ -52,15 +54,15 @@ _reader_options = gather("reader", Reader, optional_store_option, backbone_optio
 
 
 @click.command()
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path, allow_dash=True))
-@click.argument("out", metavar="OUT", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("source", metavar="IN", type=PathType(allow_dash=True))
+@click.argument("out", metavar="OUT", type=NEW_FILE)
 @click.option("--domain", metavar="NAME", help="The stored domain whose entities to find.")
 @types_option
 @_reader_options
 @click.option("--from", "kind", type=click.Choice(ALL_KINDS), show_default="found out by its ending and first line",
               help="What the input has: a text a line, a record of JSON a line, a table with commas, parquet, or "
               "tasks of Label Studio.")  # fmt: skip
-@text_option
+@text_key_option
 @into_option
 @label_config_option
 @on_error_option
@@ -118,8 +120,8 @@ def annotate(
     \b
     Example:
       cpner annotate posts.jsonl.gz found.jsonl --domain news --store store
-      cpner annotate tables found.parquet --text body --into found --domain news --store store --workers 8
-      cpner annotate posts.csv found.jsonl --text body --types person,city --on-error skip
+      cpner annotate tables found.parquet --text-key body --into found --domain news --store store --workers 8
+      cpner annotate posts.csv found.jsonl --text-key body --types person,city --on-error skip
       cpner annotate posts.jsonl found.jsonl --domain news --store store --review 100
       cpner annotate tasks.json predictions.json --domain films --store store
       cpner annotate posts.parquet found.parquet --domain news --store store --engine ray

@@ -10,7 +10,7 @@ import click
 
 from cpner.backbone import EMBEDDED
 from cpner.cli.console import print_json, print_rich, progress_bar
-from cpner.cli.options import NEW_FOLDER, device_option, json_option, precision_option, threads_option
+from cpner.cli.options import NEW_FOLDER, PLACE, device_option, json_option, precision_option, threads_option
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--backbone", default=EMBEDDED, envvar="CPNER_BACKBONE", show_envvar=True,
+@click.option("--backbone", type=PLACE, default=EMBEDDED, envvar="CPNER_BACKBONE", show_envvar=True,
               metavar="NAME", help=f"{EMBEDDED}, a folder, or a T5 of the Hugging Face hub.")  # fmt: skip
 @device_option
 @precision_option

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cpner.cli.console import print_json, print_rich, progress_bar
 from cpner.cli.corpus import CorpusOptions, corpus_options
-from cpner.cli.options import NEW_FOLDER, json_option
+from cpner.cli.options import NEW_FOLDER, PathType, json_option
 from cpner.corpus import Corpus, sample_names
 from cpner.corpus.fetch import fetch as fetch_datasets
 from cpner.corpus.formats import FORMATS, WRITTEN, Format, get_written, unpacked_name
@@ -126,7 +126,7 @@ def stats(data: CorpusOptions, as_json: bool) -> None:
 
 @corpora.command()
 @corpus_options
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=PathType())
 @format_option
 def convert(data: CorpusOptions, out: Path, format: str | None) -> None:
     """Write CORPUS to OUT in another format.
@@ -144,7 +144,7 @@ def convert(data: CorpusOptions, out: Path, format: str | None) -> None:
 
 @corpora.command()
 @corpus_options
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=PathType())
 @click.option("--shots", type=click.IntRange(min=1), metavar="K", help="Take K sentences for each type.")
 @click.option("--count", type=click.IntRange(min=1), metavar="N", help="Take N sentences in all.")
 @click.option("--seed", type=int, default=0, metavar="N", help="Which sample; the same seed gives the same.")

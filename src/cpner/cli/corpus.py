@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import click
 
-from cpner.cli.options import FILE, Command, gather, split_names, split_types
+from cpner.cli.options import FILE, PLACE, Command, gather, split_names, split_types
 from cpner.corpus import Corpus
 from cpner.corpus.formats import FORMATS, OVERLAPS, Options
 from cpner.errors import ConfigError, FileError
@@ -75,7 +75,7 @@ def corpus_argument(metavar: str, *, required: bool = True) -> Callable[[Command
     return gather(
         "data",
         CorpusOptions,
-        click.argument("corpus", metavar=metavar, required=required),
+        click.argument("corpus", type=PLACE, metavar=metavar, required=required),
         types_option,
         from_option,
         snap_option,

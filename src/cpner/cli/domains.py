@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cpner.cli.console import print_json, print_rich
-from cpner.cli.options import Reader, backbone_option, json_option, open_store, split_types, store_option
+from cpner.cli.options import PathType, Reader, backbone_option, json_option, open_store, split_types, store_option
 from cpner.errors import CpnerError
 from cpner.show.entities import size_text
 from cpner.show.tables import text_table
@@ -98,7 +98,7 @@ def remove(names: tuple[str, ...], store: Path) -> None:
 
 @domains.command()
 @click.argument("name")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=PathType())
 @click.option("--as", "library", type=click.Choice(["zip", *LIBRARIES]), default="zip",
               help="A file of cpner's own, or a folder that another library reads.")  # fmt: skip
 @store_option
@@ -124,7 +124,7 @@ def export(name: str, out: Path, library: str, store: Path, overwrite: bool) -> 
 
 
 @domains.command("import")
-@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", type=PathType(exists=True))
 @click.option("--name", metavar="NAME", help="Store it under this name; default: its own.")
 @click.option("--types", callback=split_types, metavar="A,B", show_default="those that cpner wrote beside it",
               help="What a prefix of another library finds.")  # fmt: skip

@@ -10,7 +10,7 @@ from cpner.backbone.known_types import warn_of_unread
 from cpner.calibration.assess import assess
 from cpner.cli.console import print_json, print_rich, progress_bar
 from cpner.cli.corpus import CorpusOptions, corpus_options
-from cpner.cli.options import Reader, batch_option, by_sentence_option, json_option, reader_options
+from cpner.cli.options import NEW_FILE, Reader, batch_option, by_sentence_option, json_option, reader_options
 from cpner.cli.scores import ScoreOptions, score_options
 from cpner.corpus.sampling import spread
 from cpner.corpus.splits import SPLITS
@@ -35,12 +35,12 @@ from cpner.show.tables import calibration_tables, report
 @click.option("--free", is_flag=True, help="Generate without the grammar, to see what it is worth.")
 @by_sentence_option
 @batch_option
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png", help="Draw the scores.")
+@click.option("--plot", type=NEW_FILE, metavar="FILE.png", help="Draw the scores.")
 @score_options
 @click.option("--calibration", is_flag=True, help="Also tell whether scores are probabilities, and what thresholds do.")
 @click.option("--calibrator", metavar="NAME", show_default="that of the domain",
               help="With --calibration: the stored domain whose calibrator to use.")  # fmt: skip
-@click.option("--reliability", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png",
+@click.option("--reliability", type=NEW_FILE, metavar="FILE.png",
               help="With --calibration: draw scores against what is right.")  # fmt: skip
 @json_option
 def evaluate(

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from cpner.annotation.texts import TEXT
+from cpner.cli.options import FILE
 from cpner.corpus.labelling import Labelling, read_labelling
 from cpner.errors import ConfigError
 from cpner.files import read_small
 
 label_config_option = click.option(
-    "--label-config", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
+    "--label-config", type=FILE, metavar="FILE",
     help="The labelling configuration of a project in Label Studio, whose labels are the types to look for.",
 )  # fmt: skip
 
@@ -31,7 +32,7 @@ def chosen_labelling(file: Path | None, text_key: str, types: tuple[str, ...]) -
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from error
     if text_key not in (TEXT, labelling.text_key):
-        raise click.UsageError(f"--text {text_key} is not what {file} labels: ${labelling.text_key}")
+        raise click.UsageError(f"--text-key {text_key} is not what {file} labels: ${labelling.text_key}")
     if unknown := [type for type in types if type not in labelling.labels]:
         raise click.UsageError(f"{file} has no label for {unknown[0]!r}; it has {', '.join(labelling.types)}")
     return labelling

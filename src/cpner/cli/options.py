@@ -23,10 +23,43 @@ if TYPE_CHECKING:
     from cpner.store import Store
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-NEW_FOLDER = click.Path(path_type=Path, file_okay=False)
-NEW_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class PathType(click.Path):
+    """The type of all options and arguments that are paths; their values are `Path`s.
+
+    An empty one is refused: it comes from a variable that is not set, and would mean the folder one is in.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check a path."""
+        return super().convert(_not_empty(value, param, ctx), param, ctx)
+
+
+class PlaceType(click.ParamType):
+    """The type of what is a path or a name, as `sample:news`; an empty one is refused."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check a place."""
+        return _not_empty(value, param, ctx)
+
+
+def _not_empty(value: Any, parameter: click.Parameter | None, ctx: click.Context | None) -> Any:
+    if not os.fspath(value).strip():
+        raise click.BadParameter("is empty; expected a path", ctx, parameter)
+    return value
+
+
+FILE = PathType(exists=True, dir_okay=False)
+FOLDER = PathType(exists=True, file_okay=False)
+NEW_FOLDER = PathType(file_okay=False)
+NEW_FILE = PathType(dir_okay=False)
+PLACE = PlaceType()
 
 
 def split_names(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -89,7 +122,7 @@ types_option = click.option("--types", callback=split_types, metavar="A,B", show
                             help="Find these types; without --domain zero-shot.")  # fmt: skip
 beams_option = click.option("--beams", type=click.IntRange(1, MOST_BEAMS), default=1, show_default=True,
                             help="Outputs to search among; 1 is greedy.")  # fmt: skip
-text_option = click.option("--text", "text_key", default="text", metavar="KEY",
+text_key_option = click.option("--text-key", default="text", metavar="KEY",
                            help="The key or column of a record that holds its text.")  # fmt: skip
 into_option = click.option("--into", metavar="KEY", show_default="keys domain and entities are added",
                            help="The new key of a record that gets the entities.")  # fmt: skip
@@ -197,7 +230,7 @@ def _set_threads(ctx: click.Context, parameter: click.Parameter, value: int | No
         set_threads(value)
 
 
-backbone_option = click.option("--backbone", metavar="NAME", envvar="CPNER_BACKBONE", show_envvar=True,
+backbone_option = click.option("--backbone", type=PLACE, metavar="NAME", envvar="CPNER_BACKBONE", show_envvar=True,
                                show_default=f"the stored domains' or {EMBEDDED}",
                                help=f"{EMBEDDED}, a folder, or a T5 of the Hugging Face hub.")  # fmt: skip
 device_option = click.option(

@@ -21,6 +21,8 @@ from cpner.backbone.known_types import warn_of_unread
 from cpner.cli.console import progress_bar
 from cpner.cli.labelling import asked_types, chosen_labelling, label_config_option
 from cpner.cli.options import (
+    NEW_FILE,
+    PathType,
     Reader,
     batch_option,
     beams_option,
@@ -29,7 +31,7 @@ from cpner.cli.options import (
     on_error_option,
     open_store,
     reader_options,
-    text_option,
+    text_key_option,
     types_option,
 )
 from cpner.cli.scores import ScoreOptions, score_options
@@ -57,7 +59,7 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
 @click.option(
     "--input",
     "source",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    type=PathType(dir_okay=False, allow_dash=True),
     metavar="FILE|-",
     show_default="standard input if there is no TEXT",
     help="Texts, one a line, or records with a text, also as .gz or .xz; - is standard input.",
@@ -66,7 +68,7 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
               show_default="found out by its ending and first line",
               help="What the input has: a text a line, a record of JSON a line, a table with commas, or tasks of Label "
               "Studio.")  # fmt: skip
-@text_option
+@text_key_option
 @into_option
 @on_error_option
 @click.option(
@@ -75,7 +77,7 @@ _SUFFIXES = {".jsonl": "jsonl", ".json": "jsonl", ".conll": "conll", ".bio": "co
     show_default="by the ending of --output; else table on a terminal, jsonl elsewhere",
     help="How entities are written.",
 )
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+@click.option("--output", type=NEW_FILE, metavar="FILE",
               show_default="standard output", help="Where to write.")  # fmt: skip
 @label_config_option
 @batch_option
@@ -127,7 +129,7 @@ def predict(
     Example:
       cpner predict --domain news --store store "Ada Lovelace met Charles Babbage in London."
       cpner predict --domain news --store store --input texts.txt --output entities.jsonl
-      cpner predict --domain news --store store --input posts.csv --text body --into found --output found.jsonl
+      cpner predict --domain news --store store --input posts.csv --text-key body --into found --output found.jsonl
       cat texts.txt | cpner predict --types person,city --format table
       cpner predict --domain news --store store --input texts.txt --least-precision 0.9
       cpner predict --domain news --store store --best 3 "Ada Lovelace met Charles Babbage in London."

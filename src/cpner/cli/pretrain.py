@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cpner.cli.console import print_json, progress_bar
-from cpner.cli.options import FILE, FOLDER, NEW_FOLDER, json_option, resume_option, threads_option
+from cpner.cli.options import FILE, FOLDER, NEW_FOLDER, PLACE, json_option, resume_option, threads_option
 from cpner.progress import Progress
 
 if TYPE_CHECKING:
@@ -50,9 +50,13 @@ def _parse_share(ctx: click.Context, parameter: click.Parameter, value: str | No
 @click.option("--out", type=NEW_FOLDER, required=True, metavar="DIR", help="Folder of the run.")
 @click.option("--size", metavar="NAME", show_default="cpu", help="tiny, cpu, taught or full; with its recipe.")
 @click.option(
-    "--start", metavar="NAME", show_default="new weights", help="Go on from this backbone: a folder, or cpner-mini."
+    "--start",
+    type=PLACE,
+    metavar="NAME",
+    show_default="new weights",
+    help="Go on from this backbone: a folder, or cpner-mini.",
 )
-@click.option("--teacher", metavar="DIR", show_default="none",
+@click.option("--teacher", type=PLACE, metavar="DIR", show_default="none",
               help="Start the encoder from a BERT in this folder, and follow it; with --size taught.")  # fmt: skip
 @click.option("--shape", callback=_parse_shape, metavar="NAME=N,...", show_default=_OF_SIZE,
               help="Sizes that differ: encoder_layers=6,...")  # fmt: skip

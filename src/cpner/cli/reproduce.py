@@ -13,6 +13,7 @@ from cpner.backbone import EMBEDDED
 from cpner.cli.console import print_json, report_line
 from cpner.cli.options import (
     NEW_FILE,
+    PathType,
     device_option,
     engine_option,
     gather,
@@ -52,9 +53,9 @@ _budget_options = gather(
 
 @click.command()
 @click.argument("experiment", type=click.Choice([*EXPERIMENTS, "own", "report"]))
-@click.option("--data", type=click.Path(path_type=Path), envvar="CPNER_DATA", show_envvar=True,
+@click.option("--data", type=PathType(), envvar="CPNER_DATA", show_envvar=True,
               metavar="DIR", help="Folder of the public datasets.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), default="results",
+@click.option("--out", type=PathType(), default="results",
               metavar="DIR", help="Results: EXPERIMENT.json, pictures, and each cell in cells/.")  # fmt: skip
 @click.option("--page", type=NEW_FILE, default="docs/results.md",
               help="What `report` writes; the pictures lie in a folder beside it.")  # fmt: skip
