@@ -109,3 +109,29 @@ def test_a_joined_file_has_all_rows_or_is_none(tmp_path):
 
     assert [json.loads(line)["text"] for line in parts.out.read_text("utf-8").splitlines()] == TEXTS
     assert list(tmp_path.iterdir()) == [parts.out]
+
+
+def test_a_file_that_is_there_stays_unless_it_is_what_the_parts_become(tmp_path):
+    shards = shards_of(TEXTS)
+    out = tmp_path / "out.jsonl"
+    for before, overwrite in ((None, False), ("same", False), ("other", True)):
+        parts = Parts(out, overwrite=overwrite)
+        if before == "other":
+            out.write_text("mine", "utf-8")
+        with parts.locked():
+            fill_and_join(parts, shards)
+        assert out.read_text("utf-8").count("\n") == len(TEXTS) and not parts.folder.exists()
+
+    out.write_text("mine", "utf-8")
+    parts = Parts(out, overwrite=False)
+    with parts.locked(), pytest.raises(FileError, match="is there already, with another content"):
+        fill_and_join(parts, shards)
+    assert out.read_text("utf-8") == "mine" and all(map(parts.has, shards))
+
+
+def fill_and_join(parts, shards):
+    """Make OUT of shards without entities."""
+    parts.begin(SETTINGS)
+    for shard in shards:
+        parts.put(shard, write_shard(shard, [[] for _ in shard.rows], None, Keys()))
+    parts.join([shard.name for shard in shards], len(TEXTS), Keys(), arrow=False)

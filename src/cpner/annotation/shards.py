@@ -7,6 +7,7 @@ however the input is read, from a pipe too; where the input has changed, its sha
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import hashlib
 import json
 import os
@@ -102,9 +103,11 @@ class Parts:
 
     Args:
         out: The file that they become. The folder of a link's target holds them.
+        overwrite: Whether OUT may be there with another content.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, *, overwrite: bool = True) -> None:
+        self._overwrite = overwrite
         self.out = Path(os.path.realpath(out))
         self.folder = self.out.with_name(f"{self.out.name}.parts")
 
@@ -197,13 +200,17 @@ class Parts:
             join: Writes files of shards as one, and gives the number of its rows.
 
         Raises:
-            FileError: OUT can't be written.
+            FileError: OUT can't be written, or is another file that must stay.
         """
         joined = self.folder / _JOINED
         with replacing(joined, sync=True) as file:
             count = join([self.folder / name for name in names], file)
         if count != rows:
             raise CpnerError(f"{self.folder} has {count:,} rows in place of {rows:,}: remove it and run anew")
+        if not self._overwrite and self.out.exists() and not filecmp.cmp(joined, self.out, shallow=False):
+            raise FileError(
+                "is there already, with another content; choose another name or give --overwrite", path=self.out
+            )
         try:
             if self.out.exists():
                 os.chmod(joined, self.out.stat().st_mode & 0o777)

@@ -164,7 +164,7 @@ def annotate(
     settings |= {"calibrated": not scores.raw_scores, "cut": cut and asdict(cut)}
     plan = Plan(domain, keys, shard_size, settings, contents, labelling if label_config else None, review)
     job = Job(backbone, domain, archive, {**settings, "cut": cut}, reader.device, reader.precision)
-    parts = Parts(out)
+    parts = Parts(out, overwrite=overwrite)
     with progress_bar() as progress:
         summary = run(inputs, parts, _engine(engine, job, workers, ray_address), plan, progress)
     pace = f", {summary.annotated / summary.seconds:,.1f} a second" if summary.annotated else ""
@@ -189,7 +189,7 @@ def _check_places(source: Path, out: Path, overwrite: bool) -> None:
             raise click.UsageError(f"{out} is the input, which would be lost: choose another OUT")
         if source.is_dir() and Path(os.path.realpath(out)).is_relative_to(os.path.realpath(source)):
             raise click.UsageError(f"{out} lies in the folder that is read: choose an OUT elsewhere")
-    if out.exists() and not overwrite:
+    if out.exists() and not overwrite and not _is_begun(out):
         raise click.UsageError(f"{out} is there already; choose another name or give --overwrite")
 
 
@@ -198,10 +198,16 @@ def _check_review(out: Path) -> None:
     from cpner.annotation.review import review_path
     from cpner.annotation.shards import Parts
 
-    parts = Parts(out)
-    path = review_path(parts.out)
-    if path.exists() and not parts.folder.exists():
+    path = review_path(Parts(out).out)
+    if path.exists() and not _is_begun(out):
         raise click.UsageError(f"{path} is there already; move it away or give --overwrite")
+
+
+def _is_begun(out: Path) -> bool:
+    """Whether a run that was stopped goes on, perhaps only to delete its parts."""
+    from cpner.annotation.shards import Parts
+
+    return Parts(out).folder.exists()
 
 
 def _take(reader: Reader, domain: str) -> tuple[bytes, str, list[str]]:
