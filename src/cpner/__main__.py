@@ -54,9 +54,9 @@ def _tell_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
 
 
 def _stop(*_: object) -> None:
-    told = f"cpner: stopped.{''.join(map(way_on, sys.argv[1:2]))}\n"
+    message = f"cpner: stopped.{''.join(map(way_on, sys.argv[1:2]))}\n"
     with contextlib.suppress(OSError):
-        os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + told.encode())
+        os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + message.encode())
     with contextlib.suppress(Exception):  # closed, full, or in the middle of a write
         sys.stdout.flush()
     os._exit(_INTERRUPTED)

@@ -131,7 +131,8 @@ def test_a_file_that_is_there_stays_unless_it_is_what_the_parts_become(tmp_path)
 
 def fill_and_join(parts, shards):
     """Make OUT of shards without entities."""
+    output = JsonLines(None, Keys(), parts.out)
     parts.begin(SETTINGS)
     for shard in shards:
-        parts.put(shard, write_shard(shard, [[] for _ in shard.rows], None, Keys()))
-    parts.join([shard.name for shard in shards], len(TEXTS), Keys(), arrow=False)
+        parts.put(shard, output.write(shard, Reply([[] for _ in shard.rows], scores=[None] * len(shard.rows))))
+    parts.join([shard.name for shard in shards], len(TEXTS), output.join)

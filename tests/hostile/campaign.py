@@ -1,7 +1,7 @@
 """Hostile inputs in great number: `python -m tests.hostile.campaign --inputs 200000`.
 
 Each input has a seed of its own. An input that breaks a law is told with target and seed, and `--only TARGET:SEED` runs
-it again. The laws: no traceback, no more than five seconds of computing, bounded memory, and no entity lost without a
+it again. The laws: no traceback, no more than five seconds of computing (seen twice), bounded memory, and no entity lost without a
 word.
 """
 
@@ -27,7 +27,7 @@ _queued_before = 0.0  # what `_queued_seconds` was when the input began
 
 
 class HangError(BaseException):
-    """An input took too long; no `except Exception` may hide it."""
+    """An input took too long; the message says of what. No `except Exception` may hide it."""
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Outcome:
     inputs: int = 0
     accepted: int = 0
     tracebacks: int = 0
+    repeated: int = 0
     hangs: int = 0
     losses: int = 0
     start_mb: float = 0.0
@@ -47,7 +48,8 @@ class Outcome:
     def line(self) -> str:
         """All of it in a line."""
         return (
-            f"{self.inputs:,} inputs ({self.accepted:,} accepted), {self.tracebacks} tracebacks, {self.hangs} hangs, "
+            f"{self.inputs:,} inputs ({self.accepted:,} accepted), {self.tracebacks} tracebacks, {self.hangs} hangs "
+            f"({self.repeated} slow once), "
             f"{self.losses} silent losses, peak {self.peak_mb:,.0f} MB ({self.start_mb:,.0f} MB before the first)"
         )
 
@@ -71,10 +73,14 @@ def campaign(inputs: int, seed: int = 0, *, report: float = 0.0) -> Outcome:
         for number in range(seed, seed + inputs):
             name = _target(targets, number)
             try:
-                _attack(targets, name, number)
-            except HangError:
+                try:
+                    _attack(targets, name, number)
+                except HangError:
+                    outcome.repeated += 1  # what a busy machine has slowed down is fast the second time
+                    _attack(targets, name, number)
+            except HangError as error:
                 outcome.hangs += 1
-                _note(outcome, f"{name}:{number}", f"hang in {name}")
+                _note(outcome, f"{name}:{number}", f"hang in {name}: {error}")
             except LossError as error:
                 outcome.losses += 1
                 _note(outcome, f"{name}:{number}", f"loss: {error}")
@@ -114,7 +120,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     if number == signal.SIGALRM and _queued_seconds() - _queued_before > WALL_SECONDS / 4:
         signal.setitimer(signal.ITIMER_REAL, WALL_SECONDS)  # it waited for a core, not for ever
     else:
-        raise HangError
+        raise HangError(f"{WALL_SECONDS} s of waiting" if number == signal.SIGALRM else f"{CPU_SECONDS} s of computing")
 
 
 def _queued_seconds() -> float:
