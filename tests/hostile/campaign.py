@@ -1,8 +1,8 @@
 """Hostile inputs in great number: `python -m tests.hostile.campaign --inputs 200000`.
 
 Each input has a seed of its own. An input that breaks a law is told with target and seed, and `--only TARGET:SEED` runs
-it again. The laws: no traceback, no more than five seconds of computing (seen twice), bounded memory, and no entity lost
-without a word.
+it again. The laws: no traceback, no more than five seconds of computing (seen twice), bounded memory, and no entity
+lost without a word.
 """
 
 from __future__ import annotations
