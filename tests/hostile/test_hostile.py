@@ -17,7 +17,7 @@ from tests.hostile.kills import Killer, Tally
 from tests.hostile.mutate import spoil_bytes, spoil_json
 
 MOST_MB = 300  # what a run of a few hundred inputs may add
-KINDS = [None, True, 5, 10**30, 1.5, "x", "9" * 5000, [], [5], [[]], {}, {"a": 5}]
+KINDS = [None, True, 5, 10**30, 1.5, float("inf"), "x", "9" * 5000, [], [5], [[]], {}, {"a": 5}]
 RICHER = {  # than the examples of the formats
     "azure": {"assets": {"documents": [{"location": "vane.txt", "dataset": "Train", "entities": []}]}},
     "bioc": {

@@ -39,14 +39,12 @@ class PathType(click.Path):
         return super().convert(_not_empty(value, param, ctx), param, ctx)
 
 
-class PlaceType(click.ParamType):
+class PlaceType(click.types.StringParamType):
     """The type of what is a path or a name, as `sample:news`; an empty one is refused."""
-
-    name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Check a place."""
-        return _not_empty(value, param, ctx)
+        return super().convert(_not_empty(value, param, ctx), param, ctx)
 
 
 def _not_empty(value: Any, parameter: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from cpner.corpus.formats._file import File
-from cpner.corpus.formats._offsets import Labelled, RawMark, from_utf16
+from cpner.corpus.formats._offsets import Labelled, RawMark, from_utf16, whole_number
 from cpner.corpus.formats._options import Options
 from cpner.corpus.formats._records import Record, check_unicode, only_record
 from cpner.corpus.formats._sentences import at_least_one, cut, sentences_of_texts
@@ -102,10 +102,9 @@ def _text(texts: Sequence[tuple[Any, Any]], place: Place) -> tuple[str, Any]:
 
 
 def _annotation(layer: str, values: Record, place: Place) -> _Annotation:
-    try:
-        start, end = (int(values[key]) for key in ("begin", "end"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise place.error(f"an annotation of {layer[:60]!r} has no whole numbers as 'begin' and 'end'") from error
+    start, end = (whole_number(values.get(key)) for key in ("begin", "end"))
+    if start is None or end is None:
+        raise place.error(f"an annotation of {layer[:60]!r} has no whole numbers as 'begin' and 'end'")
     return _Annotation(layer, start, end, values)
 
 
