@@ -1,13 +1,13 @@
-"""Do few sentences ever hurt? Zero-shot beside prefixes of few sentences, and remedies, on the seven public sets.
+"""Do few sentences ever hurt, or a source? Zero-shot beside domains of few sentences, on the seven public sets.
 
-A cell trains `--members` prefixes from one start with a seed each. "fit" is the first of them, "half" lies half way
-between the start and it, "soup" is the average of all, and "vote" the ensemble of all. With `--source NAME` "source" is
-a fit that collaborates with that set's prefix. Cells that `--out` holds are not run again.
+"fit" is a warm-up on the sample. With --members, "soup" is the average of as many warm-ups of one start, a seed each,
+and "vote" the ensemble of them. With --source, "zero-label" is that source without a sentence, and "source" a fit with
+it.
+Samples that --out holds are not run again; those of other settings or weights are kept beside them.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import time
@@ -15,23 +15,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import torch
 
 from cpner import CPNER, Corpus, TrainingConfig
 from cpner.backbone.bank import PrefixBank
 from cpner.backbone.load import load_in_floats
 from cpner.backbone.prefix import Prefix, mix, together
-from cpner.backbone.shape import PrefixConfig
-from cpner.backbone.start import quiet_start
+from cpner.cli.console import report_line
 from cpner.corpus import Sentence
 from cpner.corpus.sampling import spread
 from cpner.evaluation import evaluate
+from cpner.files import write_text
 from cpner.instructor import Instructor
+from cpner.progress import Progress
 from cpner.recognition.recognise import Task, recognise
 from cpner.show.tables import markdown_table
 
 SETS = ("mit_restaurant", "mit_movie", "ai", "literature", "politics", "science", "music")  # quick ones first
 SOURCE_SENTENCES = 500
+Record = dict[str, Any]
 
 
 class Vote(NamedTuple):
@@ -39,6 +42,56 @@ class Vote(NamedTuple):
 
     members: Sequence[str]
     vote: str = "probabilities"
+
+
+class Bench(NamedTuple):
+    """What all samples share: the recogniser, which sentences are scored, and how many trainings vote."""
+
+    ner: CPNER
+    split: str
+    sentences: int
+    members: int
+    source: str | None
+
+    def run(self, corpus: Corpus, count: int, seed: int, zero_shot: float | None) -> Record:
+        """F1 of each way for one sample, and the seconds of a warm-up.
+
+        Args:
+            zero_shot: the set's, where it is known.
+        """
+        held = looked_at(corpus, self.split, self.sentences)
+        few = learnt_from(corpus, self.split, count, seed)
+        fits: list[Prefix] = []
+        started = time.perf_counter()
+        for member in range(self.members):
+            fits.append(self.ner.warm_up("fit", few, TrainingConfig(seed=self.members * seed + member)).prefix)
+            if member == 0:
+                seconds = time.perf_counter() - started
+        prefixes: dict[str, Prefix | None] = {} if zero_shot is not None else {"zero-shot": None}
+        prefixes["fit"] = fits[0]
+        if self.members > 1:
+            prefixes |= {"soup": mix(fits, [1 / self.members] * self.members), "vote": together(fits)}
+        if self.source:
+            unlabelled = Corpus(corpus.name, {}, types=corpus.types)
+            label_free = self.ner.transfer("fit", [self.source], unlabelled, strategy="zero-label")
+            with_source = self.ner.fit("fit", few, [self.source], TrainingConfig(seed=self.members * seed))
+            prefixes |= {"zero-label": label_free.prefix, "source": with_source.prefix}
+        scores = self.score(corpus.types, held, prefixes)
+        return {"f1": {"zero-shot": zero_shot, **scores}, "seconds": round(seconds, 1)}
+
+    def score(
+        self, types: Sequence[str], sentences: Sequence[Sentence], prefixes: Mapping[str, Prefix | None]
+    ) -> dict[str, float]:
+        """Strict F1 with each of the prefixes, as it would be stored, or with none."""
+        backbone = self.ner.backbone
+        stored = {way: prefix.to(torch.bfloat16) for way, prefix in prefixes.items() if prefix is not None}
+        bank = PrefixBank(stored, device=backbone.device, dtype=backbone.dtype)
+        cards = {"vote": Vote([str(member) for member in range(self.members)])} if "vote" in stored else {}
+        prompt = Instructor(backbone.vocabulary, types)
+        tasks = [Task(sentence, prompt, way if way in stored else None) for way in prefixes for sentence in sentences]
+        answers = iter(recognise(backbone, tasks, bank, cards=cards))
+        found = {way: [next(answers) for _ in sentences] for way in prefixes}
+        return {way: round(float(evaluate(sentences, rows, types).f1), 2) for way, rows in found.items()}
 
 
 def looked_at(corpus: Corpus, split: str, count: int) -> list[Sentence]:
@@ -56,102 +109,86 @@ def learnt_from(corpus: Corpus, split: str, count: int, seed: int) -> Corpus:
     return few.sample(count=min(count, len(train)), seed=seed)
 
 
-def cell(
-    ner: CPNER, corpus: Corpus, sentences: Sequence[Sentence], few: Corpus, seed: int, members: int, source: str | None
-) -> dict[str, Any]:
-    """F1 of each way for one sample, and the seconds of its first training."""
-    fits: list[Prefix] = []
-    started = time.perf_counter()
-    for member in range(members):
-        fits.append(ner.warm_up("fit", few, TrainingConfig(seed=members * seed + member)).prefix)
-        if member == 0:
-            seconds = time.perf_counter() - started
-    prefixes = {"fit": fits[0], "half": mix([quiet_start(ner.backbone, PrefixConfig()), fits[0]], [0.5, 0.5])}
-    if members > 1:
-        prefixes |= {"soup": mix(fits, [1 / members] * members), "vote": together(fits)}
-    if source:
-        prefixes["source"] = ner.fit("fit", few, [source], TrainingConfig(seed=members * seed)).prefix
-    bank = {name: prefix.to(torch.bfloat16) for name, prefix in prefixes.items()}
-    f1 = {name: score(ner, corpus, sentences, bank, name, members) for name in bank}
-    return {"f1": f1, "seconds": round(seconds, 1)}
+def read(path: Path) -> list[Record]:
+    """The samples that were run before, of any settings."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
 
 
-def score(
-    ner: CPNER,
-    corpus: Corpus,
-    sentences: Sequence[Sentence],
-    prefixes: Mapping[str, Prefix],
-    way: str | None,
-    members: int,
-) -> float:
-    """Strict F1 with one of the prefixes, or with none."""
-    backbone = ner.backbone
-    bank = PrefixBank(prefixes, device=backbone.device, dtype=backbone.dtype)
-    prompt = Instructor(backbone.vocabulary, corpus.types)
-    cards = {"vote": Vote([str(member) for member in range(members)])} if way == "vote" else {}
-    answers = recognise(backbone, [Task(sentence, prompt, way) for sentence in sentences], bank, cards=cards)
-    return round(float(evaluate(sentences, answers, corpus.types).f1), 2)
-
-
-def rows(records: Iterable[Mapping[str, Any]]) -> list[list[str]]:
-    """For each size and set the mean of seeds by way, and for each size the mean of sets."""
-    cells: dict[int, dict[str, dict[str, list[float]]]] = {}
+def summary(records: Iterable[Record]) -> list[Record]:
+    """For each size and set the mean F1 of each way, and how many samples are at or above zero-shot."""
+    groups: dict[tuple[int, str], list[dict[str, float]]] = {}
     for record in records:
-        ways = cells.setdefault(record["count"], {}).setdefault(record["set"], {})
-        for way, f1 in record["f1"].items():
-            ways.setdefault(way, []).append(f1)
-    head = list(dict.fromkeys(way for sets in cells.values() for ways in sets.values() for way in ways))
-    table = [["sentences", "set", "seeds", *head]]
-    for count, sets in sorted(cells.items()):
-        means = {name: {way: statistics.mean(f1) for way, f1 in ways.items()} for name, ways in sets.items()}
-        for name, mean in means.items():
-            table.append([str(count), name, str(len(sets[name]["fit"])), *(f"{mean[way]:.1f}" for way in head)])
-        whole = [f"{statistics.mean(mean[way] for mean in means.values()):.1f}" for way in head]
-        table.append([str(count), "mean", "", *whole])
-    return table
+        groups.setdefault((record["count"], record["set"]), []).append(record["f1"])
+    return [
+        {
+            "sentences": count,
+            "set": name,
+            "samples": len(samples),
+            "f1": {way: round(statistics.mean(f1[way] for f1 in samples), 2) for way in samples[0]},
+            "fit at or above zero-shot": sum(f1["fit"] >= f1["zero-shot"] for f1 in samples),
+        }
+        for (count, name), samples in sorted(groups.items())
+    ]
 
 
-def main() -> None:
-    """Measure what `--out` lacks, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the public sets")
-    parser.add_argument("--backbone", default="cpner-mini")
-    parser.add_argument("--out", type=Path, required=True, help="file of cells, a line each")
-    parser.add_argument("--sets", nargs="+", default=SETS)
-    parser.add_argument("--counts", nargs="+", type=int, default=[10, 50])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--members", type=int, default=4)
-    parser.add_argument("--source", help="a set to collaborate with, such as conll2003")
-    parser.add_argument("--split", choices=["test", "dev"], default="test")
-    parser.add_argument("--sentences", type=int, default=250, help="that are scored")
-    options = parser.parse_args()
-    ner = CPNER(load_in_floats(options.backbone, None))
-    identity = {"backbone": ner.backbone.fingerprint, "members": options.members, "source": options.source}
-    identity |= {"split": options.split, "sentences": options.sentences}
-    lines = options.out.read_text("utf-8").splitlines() if options.out.exists() else []
-    records = [record for line in lines if identity.items() <= (record := json.loads(line)).items()]
-    known = {(record["set"], record["count"], record["seed"]) for record in records}
-    if options.source:
-        news = Corpus.read(options.data / options.source)
+def table(rows: Sequence[Record]) -> list[str]:
+    """The summary in Markdown, with the mean of the sets of each size."""
+    ways = list(rows[0]["f1"])
+    body = []
+    for size in dict.fromkeys(row["sentences"] for row in rows):
+        of_size = [row for row in rows if row["sentences"] == size]
+        for row in of_size:
+            share = f"{row['fit at or above zero-shot']} of {row['samples']}"
+            body.append((size, row["set"], share, *(f"{row['f1'][way]:.1f}" for way in ways)))
+        means = (statistics.mean(row["f1"][way] for row in of_size) for way in ways)
+        body.append((size, "mean", "", *(f"{mean:.1f}" for mean in means)))
+    return markdown_table(("sentences", "set", "fit at or above zero-shot", *ways), body)
+
+
+@click.command(help=__doc__)
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="The public datasets.")
+@click.option("--backbone", default="cpner-mini", show_default=True, help="Name or folder.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("few-shot.jsonl"), show_default=True,
+              help="File of samples, a line each.")  # fmt: skip
+@click.option("--sets", "names", default=",".join(SETS), show_default=True, help="Sets, with commas between.")
+@click.option("--counts", default="10,50", show_default=True, help="Sizes of samples, with commas between.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Samples of each size.")
+@click.option("--members", type=click.IntRange(1), default=1, show_default=True, help="Trainings of a soup and a vote.")
+@click.option("--source", help="A set to learn from first, such as conll2003.")
+@click.option("--split", type=click.Choice(["test", "dev"]), default="test", show_default=True)
+@click.option("--sentences", type=click.IntRange(1), default=250, show_default=True, help="That are scored.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write the summary to this file.")
+def main(
+    data: Path, backbone: str, out: Path, names: str, counts: str, seeds: int, members: int, source: str | None,
+    split: str, sentences: int, json_path: Path | None,
+) -> None:  # fmt: skip
+    """Run what `--out` lacks, and print the table."""
+    ner = CPNER(load_in_floats(backbone, None))
+    bench = Bench(ner, split, sentences, members, source)
+    identity = {"backbone": ner.backbone.fingerprint, "settings": TrainingConfig().written()}
+    identity |= {"members": members, "source": source, "split": split, "sentences": sentences}
+    known = read(out)
+    records = [record for record in known if identity.items() <= record.items()]
+    done = {(record["set"], record["count"], record["seed"]) for record in records}
+    todo = [
+        (name, int(count), seed) for seed in range(seeds) for count in counts.split(",") for name in names.split(",")
+    ]
+    todo = [cell for cell in todo if cell not in done]
+    if source and todo:
+        news = Corpus.read(data / source)
         few = Corpus(news.name, {"train": spread(news.train, SOURCE_SENTENCES)}, types=news.types)
-        ner.warm_up(options.source, few, TrainingConfig(epochs=3))
-    for seed in range(options.seeds):
-        for count in options.counts:
-            for name in options.sets:
-                if (name, count, seed) in known:
-                    continue
-                corpus = Corpus.read(options.data / name)
-                sentences = looked_at(corpus, options.split, options.sentences)
-                few = learnt_from(corpus, options.split, count, seed)
-                zero = score(ner, corpus, sentences, {}, None, 0)
-                record = cell(ner, corpus, sentences, few, seed, options.members, options.source)
-                record["f1"] = {"zero-shot": zero, **record["f1"]}
-                records.append({**identity, "set": name, "count": count, "seed": seed, **record})
-                with options.out.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(records[-1]) + "\n")
-                print(name, count, seed, record, flush=True)
-    head, *body = rows(records) if records else [[]]
-    print("\n".join(markdown_table(head, body)))
+        ner.warm_up(source, few, TrainingConfig(epochs=3))
+    for number, (name, count, seed) in enumerate(todo, 1):
+        zero_shot = next((record["f1"]["zero-shot"] for record in records if record["set"] == name), None)
+        record = bench.run(Corpus.read(data / name), count, seed, zero_shot)
+        records.append({**identity, "set": name, "count": count, "seed": seed, **record})
+        known.append(records[-1])
+        write_text(out, map(json.dumps, known))
+        report_line(Progress(number, len(todo), f"{count} of {name}, seed {seed}: {record['f1']}"))
+    rows = summary(records)
+    click.echo("\n".join(table(rows)))
+    if json_path:
+        write_text(json_path, [json.dumps({**identity, "rows": rows}, indent=1)])
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from cpner.ner import CPNER
 from cpner.training import TrainingConfig
 from tests.support import QUICK, SENTENCES, SMALL, TYPES, copy_of, corpus, long_sentence, make_backbone
 
+HALF = Mixing(share=0.5)
 TEXTS = ["Johnson joined the Whigs in Baltimore.", "Ada Lovelace left  for\nRome", "", "Joseph met Joseph", " \n\t"]
 
 
@@ -193,7 +194,7 @@ def test_collaboration_replaces_the_target_and_needs_no_source_afterwards(tiny, 
     before = fingerprint(ner.prefix("news"))
     ner.predict(TEXTS, "news")
 
-    ner.transfer("news", sources, corpus(), QUICK, mixing=Mixing(space=space))
+    ner.transfer("news", sources, corpus(), QUICK, mixing=Mixing(space=space, share=0.5))
 
     card = ner.card("news")
     assert card.strategy == "collaborate" and list(card.sources) == sources
@@ -206,7 +207,7 @@ def test_collaboration_replaces_the_target_and_needs_no_source_afterwards(tiny, 
 
 def test_parameters_survive_the_store_where_asked_for(tiny, tmp_path: Path):
     ner = warmed_up(tiny)
-    mixing = Mixing(space="parameters")
+    mixing = Mixing(space="parameters", share=0.5)
     ner.save(tmp_path / "with", domains=["news", "music"], reparameterisation=True)
     ner.save(tmp_path / "without", domains=["news", "music"])
 
@@ -221,19 +222,21 @@ def test_parameters_survive_the_store_where_asked_for(tiny, tmp_path: Path):
 def test_fit_is_warm_up_selection_and_collaboration(trained, tiny, tmp_path: Path):
     whole, parts = copy_of(trained), copy_of(trained)
 
-    fitted = whole.fit("new", corpus(first=1), ["news", "music"], QUICK, prefix=SMALL, run=Run(tmp_path))
+    fitted = whole.fit("new", corpus(first=1), ["news", "music"], QUICK, prefix=SMALL, mixing=HALF, run=Run(tmp_path))
     parts.warm_up("new", corpus(first=1), QUICK, prefix=SMALL)
-    apart = parts.transfer("new", ["news", "music"], corpus(first=1), QUICK)
+    apart = parts.transfer("new", ["news", "music"], corpus(first=1), QUICK, mixing=HALF)
 
     assert fingerprint(fitted.prefix) == fingerprint(apart.prefix)
     assert whole.card("new").sources == parts.card("new").sources
     assert {path.name for path in tmp_path.iterdir()} == {"warm-up", "collaborate"}
-    again = whole.fit("new", corpus(first=1), ["news", "music"], QUICK, prefix=SMALL, run=Run(tmp_path, resume=True))
+    again = whole.fit(
+        "new", corpus(first=1), ["news", "music"], QUICK, prefix=SMALL, mixing=HALF, run=Run(tmp_path, resume=True)
+    )
     assert fingerprint(again.prefix) == fingerprint(fitted.prefix)
 
 
 def test_fit_takes_the_shape_of_the_first_source_that_is_named(ner):
-    ner.fit("new", corpus(), ["news", "music"], QUICK)
+    ner.fit("new", corpus(), ["news", "music"], QUICK, mixing=HALF)
     ner.fit("alone", corpus(), (), QUICK)
 
     assert ner.card("new").prefix == config_dict(SMALL)
@@ -247,7 +250,7 @@ def test_fit_refuses_sources_that_make_no_sense_before_it_asks_for_their_shape(n
 
 
 def test_fit_with_auto_takes_all_others_that_fit(ner):
-    ner.fit("new", corpus(), "auto", QUICK, prefix=SMALL)
+    ner.fit("new", corpus(), "auto", QUICK, prefix=SMALL, mixing=HALF)
 
     assert list(ner.card("new").sources) == ["music", "news"]  # "longer" has five positions
 
@@ -260,7 +263,7 @@ def test_fit_with_auto_tells_of_domains_that_all_have_another_shape(ner):
 def test_auto_names_the_sources_of_a_selection_and_of_every_strategy(ner):
     assert ner.select("news", "auto").sources == ("music",)  # "longer" has five positions
 
-    ner.transfer("news", "auto", corpus(), QUICK)
+    ner.transfer("news", "auto", corpus(), QUICK, mixing=HALF)
 
     assert list(ner.card("news").sources) == ["music"]
 

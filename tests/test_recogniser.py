@@ -190,7 +190,7 @@ def learnt(tiny: Any, texts: list[str], dev: list[Sentence] | None = None) -> CP
         for text in texts
         for name in ("Joseph",)
     ]
-    config = TrainingConfig(epochs=3, min_steps=0, lr=1.0, shrinkage=0.0)
+    config = TrainingConfig(epochs=3, min_steps=0, lr=1.0, prior_sentences=0.0)
     ner.warm_up("d", Corpus.from_sentences(sentences, dev or ()), config, prefix=SMALL)
     return ner
 

@@ -279,9 +279,10 @@ class CPNER(Alternatives):
         warm = self._made(domain, "warm-up", plan, result)
         if names:
             find = partial(self._domains.get_single, whole=mixing.space == "parameters", instead=warm)
-            plan = collaborate(Job(self.backbone, domain, names, corpus, config, find, mixing))
-            result = run_plan(self.backbone, plan, run.part("collaborate"))
-            warm = self._made(domain, "collaborate", plan, result)
+            shared = collaborate(Job(self.backbone, domain, names, corpus, config, find, mixing))
+            if shared.lessons:  # else the sources don't help
+                result = run_plan(self.backbone, shared, run.part("collaborate"))
+                warm = self._made(domain, "collaborate", shared, result)
         self._domains.put(self._calibrated(warm, plan))
         return result
 

@@ -17,7 +17,7 @@ def test_fit_checks_its_settings_before_it_trains(corpus, store):
 
 @pytest.mark.parametrize(("sources", "expected"), [(None, set()), ("two", {"two"}), ("auto", {"one", "two"})])
 def test_fit_uses_the_sources_it_is_given(corpus, store, sources, expected):
-    given = () if sources is None else ("--sources", sources)
+    given = () if sources is None else ("--sources", sources, "--share", 0.5)
 
     result = cpner("fit", corpus, "--domain", "three", *given, "--store", store, "--epochs", 1, "--json")
 

@@ -11,7 +11,8 @@ from tests.support import cpner, stored_prefix
 def test_transfer_trains_the_target_on(corpus, store):
     before = stored_prefix(store, "one")
 
-    result = cpner("transfer", corpus, "--target", "one", "--sources", "two", "--store", store, "--epochs", 1, "--json")
+    result = cpner("transfer", corpus, "--target", "one", "--sources", "two", "--share", 0.5, "--store", store,
+                   "--epochs", 1, "--json")  # fmt: skip
 
     assert result.exit_code == 0, result.stderr
     printed = json.loads(result.stdout)
@@ -25,7 +26,7 @@ def test_transfer_trains_the_target_on(corpus, store):
 def test_transfer_finds_its_sources_itself(corpus, store, target):
     strategy = "uniform" if target == "one" else "zero-label"
 
-    result = cpner("transfer", corpus, "--target", target, "--sources", "auto", "--strategy", strategy,
+    result = cpner("transfer", corpus, "--target", target, "--sources", "auto", "--strategy", strategy, "--share", 0.5,
                    "--store", store, "--epochs", 1)  # fmt: skip
 
     assert result.exit_code == 0, result.stderr
@@ -36,7 +37,7 @@ def test_transfer_finds_its_sources_itself(corpus, store, target):
 
 @pytest.mark.parametrize("strategy", ["none", "single", "uniform", "chain", "ensemble", "zero-label"])
 def test_transfer_knows_other_strategies(corpus, store, strategy):
-    given = () if strategy == "none" else ("--sources", "two,three")
+    given = () if strategy == "none" else ("--sources", "two,three", "--share", 0.5)
     fitted = cpner("fit", corpus, "--domain", "three", "--store", store, "--epochs", 1)
     assert fitted.exit_code == 0
 

@@ -32,7 +32,7 @@ def test_a_broken_file_is_named(tmp_path: Path):
     ("name", "value"),
     [
         ("epochs", 0), ("max_epochs", 0), ("batch_pieces", 0), ("min_steps", -1), ("lr", -0.1), ("lr", float("nan")),
-        ("clip", -1.0), ("shrinkage", 1.0),
+        ("clip", -1.0), ("prior_sentences", -1.0),
         ("dropout", 1.0), ("option_dropout", -0.1), ("seed", -1), ("softmax", "both"), ("weight_decay", float("inf")),
     ],
 )  # fmt: skip

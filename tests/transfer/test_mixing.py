@@ -18,7 +18,7 @@ from cpner.transfer import Mixing
         ({"temperature": float("nan")}, "temperature=nan"),
         ({"top_k": 0}, "top_k=0"),
         ({"weighting": "median"}, "no weighting 'median'"),
-        ({"space": "both"}, "space='both' and share=0.5"),
+        ({"space": "both"}, "space='both' and share=None"),
         ({"share": 1.5}, "space='prefix' and share=1.5"),
     ],
 )

@@ -11,6 +11,7 @@ import torch
 from cpner.backbone.load import digest
 from cpner.backbone.prefix import Prefix, apart, common_start, fingerprint, mix
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
+from cpner.backbone.start import quiet_start
 from cpner.corpus import Corpus
 from cpner.errors import ConfigError, PrefixMismatchError
 from cpner.ner import CPNER
@@ -22,6 +23,7 @@ from tests.support import QUICK, SENTENCES, SMALL, copy_of, corpus
 STILL = TrainingConfig(epochs=1, min_steps=0, lr=1e-30)  # trains nothing: shows where training begins
 TEXTS = ["Johnson joined the Whigs in Baltimore.", "Ada Lovelace left for Rome", "Joseph met Joseph"]
 SOURCES = ["first", "second", "third"]
+HALF = Mixing(share=0.5)
 
 
 def prefix(ner: CPNER, name: str) -> Prefix:
@@ -54,7 +56,7 @@ def ner(warmed_up: CPNER) -> CPNER:
     return copy_of(warmed_up)
 
 
-def transfer(ner: CPNER, strategy: str, config: TrainingConfig = QUICK, **settings):
+def transfer(ner: CPNER, strategy: str, config: TrainingConfig = QUICK, mixing: Mixing = HALF, **settings):
     sources = [] if strategy == "none" else SOURCES
     return ner.transfer(
         "target",
@@ -62,6 +64,7 @@ def transfer(ner: CPNER, strategy: str, config: TrainingConfig = QUICK, **settin
         corpus(),
         config,
         strategy=strategy,
+        mixing=mixing,
         corpora={n: corpus(first=1) for n in SOURCES},
         **settings,
     )
@@ -124,7 +127,7 @@ def test_single_takes_the_source_with_most_weight(ner):
 def test_uniform_weighs_all_sources_alike(ner):
     expected = combine(prefix(ner, "target"), [prefix(ner, name) for name in SOURCES], [1 / 3] * 3)
 
-    transfer(ner, "uniform", STILL, mixing=Mixing(temperature=0.01))
+    transfer(ner, "uniform", STILL, mixing=Mixing(temperature=0.01, share=0.5))
 
     assert ner.card("target").sources == pytest.approx(dict.fromkeys(SOURCES, 1 / 3))
     close(prefix(ner, "target"), expected)
@@ -147,7 +150,7 @@ def test_a_chain_begins_at_the_first_source_and_carries_one_prefix_on(ner):
 
 def test_zero_label_weighs_by_type_names_and_takes_no_sentence(ner):
     types = ["person", "song"]
-    mixing = Mixing(temperature=0.05)
+    mixing = Mixing(temperature=0.05, share=1.0)
     result = ner.transfer("new", SOURCES, Corpus("new", {}, types=types), strategy="zero-label", mixing=mixing)
 
     card = ner.card("new")
@@ -166,7 +169,7 @@ def test_an_ensemble_holds_a_collaboration_with_each_source(ner, vote_on):
     card, members = ner.card("target"), apart(prefix(ner, "target"), 3)
     assert (card.members, card.vote, card.prefix["length"]) == (SOURCES, vote_on, 9)
     for name, member in zip(SOURCES, members, strict=True):
-        alone = copy_of(warm).transfer("target", [name], corpus(), QUICK)
+        alone = copy_of(warm).transfer("target", [name], corpus(), QUICK, mixing=HALF)
         close(member, alone.prefix)
 
 
@@ -198,7 +201,7 @@ def test_an_ensemble_can_not_be_a_source_of_single_prefixes(ner):
 
 @pytest.mark.parametrize("strategy", ["single", "ensemble", "collaborate"])
 def test_settings_of_sources_serve_every_strategy(ner, strategy):
-    transfer(ner, strategy, mixing=Mixing(dict(zip(SOURCES, (0.1, 0.5, 0.9), strict=True)), top_k=2))
+    transfer(ner, strategy, mixing=Mixing(dict(zip(SOURCES, (0.1, 0.5, 0.9), strict=True)), top_k=2, share=0.5))
 
     used = {"single": 1, "ensemble": 3, "collaborate": 2}[strategy]
     assert sum(weight > 0 for weight in ner.card("target").sources.values()) == used
@@ -221,6 +224,13 @@ def test_zero_label_takes_a_weighting(ner, tmp_path: Path):
 
     assert list(ner.card("target").sources.values()) == pytest.approx([1 / 3] * 3)
     assert Store(tmp_path).load("target", reparameterisation=True).reparameterisation is None
+
+
+def test_zero_label_is_a_quarter_of_the_way_from_no_training_to_the_sources(ner, tiny):
+    result = ner.transfer("new", ["first"], Corpus("new", {}, types=["song"]), strategy="zero-label")
+
+    close(result.prefix, mix([quiet_start(tiny, SMALL), prefix(ner, "first")], [0.75, 0.25]))
+    assert ner.card("new").metrics["source_share"] == 0.25
 
 
 def test_an_ensemble_by_probabilities_does_not_generate_freely(ner):

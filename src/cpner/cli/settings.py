@@ -137,7 +137,11 @@ mix_options = gather(
     Mixing,
     *_select_options,
     click.option(
-        "--share", type=click.FloatRange(0, 1), default=0.5, help="What the sources make up of the average (Eq. 10)."
+        "--share",
+        type=click.FloatRange(0, 1),
+        metavar="X",
+        show_default="0.5, 0.25 or 0, whichever makes the labelled sentences likeliest",
+        help="What the sources make up of the average (Eq. 10).",
     ),
     click.option(
         "--space",

@@ -161,7 +161,7 @@ class MixingRequest(Strict):
     temperature: float = 1.0
     top_k: int | None = None
     weighting: str = "softmax"
-    share: Share = 0.5
+    share: Share | None = None
     space: str = "prefix"
 
 

@@ -26,7 +26,7 @@ class TrainingConfig(Settings):
     weight_decay: float = 0.0  # it would pull back to the start of the prefix, and few steps are taken
     clip: float = 1.0  # largest norm of all gradients together
     dropout: float = 0.1  # share of what training added to the start that is left out of a step
-    shrinkage: float = 0.1  # share of what training changed that is taken back; up to 10 sentences twice, over 100 less
+    prior_sentences: float = 5.0  # the start counts as so many: of n, 5/(n + 5) of what training changed is taken back
     shuffle_options: bool = True  # the order of the types should not matter
     option_dropout: float = 0.1  # share of the types absent from a sentence that are not offered with it
     mention_replacement: float = 0.3  # share of the mentions that become others of their type, anew each epoch
@@ -42,10 +42,10 @@ class TrainingConfig(Settings):
     called = "training setting "
     ranges: ClassVar = {
         at_least(1): ("epochs", "max_epochs", "batch_sentences", "batch_pieces"),
-        at_least(0): ("min_steps", "lr_ramp_steps", "weight_decay", "save_seconds", *_UNSET),
+        at_least(0): ("min_steps", "lr_ramp_steps", "weight_decay", "prior_sentences", "save_seconds", *_UNSET),
         between(0, 2**63 - 1): ("seed",),
         above(0): ("clip",),
-        below(1): ("dropout", "shrinkage", "option_dropout", "mention_replacement"),
+        below(1): ("dropout", "option_dropout", "mention_replacement"),
         one_of(SOFTMAXES): ("softmax",),
     }
     unset_by_zero = _UNSET
@@ -57,8 +57,7 @@ class TrainingConfig(Settings):
     def shrink_share_of(self, sentences: int) -> float:
         """The share of what training changed that is taken back when there are so many sentences to learn from.
 
-        It is `shrinkage` from 20 sentences to 100. Of n > 100 it is 100/n of that, of n < 20 it is 20/n of that, but at
-        most twice as much.
+        What is kept is a mean of start and end, in which the start counts as `prior_sentences` sentences. By default,
+        with 10 sentences a third is taken back, with 50 a tenth, with 500 a hundredth.
         """
-        times = min(1.0, 100 / sentences) if sentences >= 20 else min(2.0, 20 / sentences)
-        return min(1.0, times * self.shrinkage)
+        return self.prior_sentences / (sentences + self.prior_sentences)

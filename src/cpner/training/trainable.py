@@ -21,7 +21,7 @@ class Trainable:
 
     Args:
         groups: the parameters; no two have the same name.
-        config: its `dropout`, `shrinkage` and `seed` are used.
+        config: its `dropout`, `prior_sentences` and `seed` are used.
         sentences: how many there are to learn from.
         network: gives the prefix, each part [L, 2, H, K, D], with gradient; None where no prefix is trained.
         start: the prefix without what training adds to it; needed with `network`.
@@ -74,7 +74,7 @@ class Trainable:
         That is WiSE-FT (Wortsman et al., CVPR 2022). Few sentences are soon known by heart: the direction that
         training takes is right, but it goes too far.
 
-        Reading: the paper keeps all that training changed, as `shrinkage=0` does.
+        Reading: the paper keeps all that training changed, as `prior_sentences=0` does.
         """
         reached = self.state()
         with torch.no_grad():

@@ -33,7 +33,7 @@ def collaboration_start(
         sources: the domains to learn from, by name.
         weights: S_total of each source (Eq. 8), in the same order.
         prefix: the settings of the target's prefix, which the sources share; None takes the defaults.
-        mixing: its `share` and `space` are used; None takes the paper's share, and baked prefixes.
+        mixing: its `share` and `space` are used; no share is the paper's, and None averages baked prefixes.
 
     Returns:
         What is to be trained on (Eq. 4). It holds what the sources gave: none of them is needed at prediction.
@@ -51,12 +51,12 @@ def collaboration_start(
     mixing = mixing or Mixing()
     prefix = prefix or PrefixConfig()
     if mixing.space == "prefix":
-        start = combine(target.prefix, [source.prefix for source in sources.values()], weights, mixing.share)
+        start = combine(target.prefix, [source.prefix for source in sources.values()], weights, mixing.paper_share)
         return Reparameterisation(backbone.shape, prefix, start)
     average = Reparameterisation(backbone.shape, prefix)
     states = [_state(name, warm) for name, warm in [("the target", target), *sources.items()]]
     try:
-        average.load_state_dict(combine_parameters(states[0], states[1:], weights, mixing.share))
+        average.load_state_dict(combine_parameters(states[0], states[1:], weights, mixing.paper_share))
     except RuntimeError as error:
         raise PrefixMismatchError("the target's prefix was trained with other prefix settings") from error
     return average

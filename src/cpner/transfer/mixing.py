@@ -9,6 +9,7 @@ from cpner.errors import ConfigError
 
 WEIGHTINGS = ("softmax", "sum", "uniform")
 SPACES = ("prefix", "parameters")
+PAPER_SHARE = 0.5  # in Eq. 10 target and sources count alike
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class Mixing:
         top_k: how many of the sources keep a weight, the largest; None: all.
         weighting: "softmax" of the totals (Eq. 8); "sum", each total divided by their sum, as in the authors' code;
             or "uniform", as if there were no selector. The last two have no temperature.
-        share: what the sources make up of the average, 0 to 1; 1/2 is the paper's.
+        share: what the sources make up of the average, 0 to 1; 1/2 is the paper's. None: 1/2, 1/4 or nothing, whichever
+            makes the target's labelled sentences likeliest. Members of an ensemble then have 1/2
+            each, and zero-label 1/4.
         space: "prefix" averages the baked prefixes and trains on from there; "parameters" averages P and its network
             themselves, as Eq. 9-10 are written.
 
@@ -33,7 +36,7 @@ class Mixing:
     temperature: float = 1.0
     top_k: int | None = None
     weighting: str = "softmax"
-    share: float = 0.5
+    share: float | None = None
     space: str = "prefix"
 
     def __post_init__(self) -> None:
@@ -48,11 +51,16 @@ class Mixing:
         alphas = [alphas] if isinstance(alphas, int | float) else alphas
         if not all(0 <= alpha <= 1 for alpha in alphas):
             raise ConfigError(f"alpha={self.alpha} is out of range; expected numbers from 0 to 1")
-        if self.space not in SPACES or not 0 <= self.share <= 1:
+        if self.space not in SPACES or not 0 <= self.paper_share <= 1:
             raise ConfigError(
                 f"collaboration with space={self.space!r} and share={self.share}; "
                 f"expected one of {', '.join(SPACES)}, and 0 to 1"
             )
+
+    @property
+    def paper_share(self) -> float:
+        """The share, the paper's where none is given."""
+        return PAPER_SHARE if self.share is None else self.share
 
     def resolve(self, sources: Sequence[str]) -> dict[str, float]:
         """Check that these settings suit the named sources.

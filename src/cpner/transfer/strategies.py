@@ -7,6 +7,7 @@ line shows what each strategy does.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from cpner.backbone.shape import PrefixConfig
     from cpner.training import TrainingConfig, TrainingResult
     from cpner.transfer.domain import Domain
+
+
+UNLABELLED_SHARE = 0.25  # of sources without a target sentence that could tell whether they help
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class Plan:
         lessons: the trainings; none where `start` is the domain's prefix.
         start: prefix that the first lesson goes on from; None where that lesson brings its own.
         weights: of the sources, by name.
+        share: of the sources in the prefix that the last lesson begins at; None where there is no such average.
         vote: what the lessons' prefixes agree on, as members of an ensemble; None: the last one is the domain's prefix.
     """
 
@@ -88,6 +93,7 @@ class Plan:
     lessons: Sequence[Lesson] = ()
     start: Prefix | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
+    share: float | None = None
     vote: str | None = None
 
     @property
@@ -109,6 +115,7 @@ class Plan:
             "epochs": result.epochs,
             "steps": result.steps,
             "seconds": round(result.seconds, 1),
+            "source_share": self.share,
         }
         learnt = self.lessons[-1].corpus if self.lessons else self.corpus
         facts = {
@@ -170,15 +177,17 @@ def ensemble(job: Job) -> Plan:
     if not job.sources:
         return _seeds(job)
     alphas = job.mixing.resolve(job.sources)
-    plans = {name: _collaboration(job, [name], _of_one(job.mixing, name, alphas)) for name in job.sources}
+    mixing = replace(job.mixing, share=job.mixing.paper_share)  # members are to differ
+    plans = {name: _collaboration(job, [name], _of_one(mixing, name, alphas)) for name in job.sources}
     lessons = [plan.lessons[0]._replace(name=name, folder=name) for name, plan in plans.items()]
     equal = dict.fromkeys(plans, 1 / len(plans))
     return replace(plans[job.sources[0]], lessons=lessons, weights=equal, vote=job.vote)
 
 
 def zero_label(job: Job) -> Plan:
-    """Average the sources by their types' likeness to the target's; needs and takes no target sentence."""
-    from cpner.backbone.prefix import mix
+    """Average the sources by their types' likeness to the target's, and with no training; takes no target sentence."""
+    from cpner.backbone.start import quiet_start
+    from cpner.transfer.collaborate import combine
     from cpner.transfer.selector import DualQuery, select_domains
 
     corpus = of_types(Corpus(job.corpus.name, {}), job.corpus.types)
@@ -186,9 +195,11 @@ def zero_label(job: Job) -> Plan:
     queries = [DualQuery.of(source, job.backbone) for source in sources]
     target = DualQuery(job.target, job.backbone.embed_types(corpus.types), queries[0].prefix)  # alpha leaves it out
     selection = select_domains(target, queries, replace(job.mixing, alpha=1.0))
-    start = mix([source.prefix for source in sources], selection.weights)  # Eq. 9
+    untrained = quiet_start(job.backbone, sources[0].config)
+    share = job.mixing.share if job.mixing.share is not None else UNLABELLED_SHARE
+    start = combine(untrained, [source.prefix for source in sources], selection.weights, share)  # Eq. 9
     config = replace(job.config, options=sources[0].card.options)
-    return Plan(corpus, sources[0].config, config, start=start, weights=selection.by_source)
+    return Plan(corpus, sources[0].config, config, start=start, weights=selection.by_source, share=share)
 
 
 STRATEGIES: dict[str, Callable[[Job], Plan]] = {
@@ -252,23 +263,39 @@ def _select(job: Job, sources: Sequence[str], mixing: Mixing) -> dict[str, float
 
 
 def _collaboration(job: Job, sources: Sequence[str], mixing: Mixing) -> Plan:
-    """One training that begins at the target's prefix with those of the sources in it."""
+    """One training that begins at the target's prefix with those of the sources in it; none if they don't help."""
+    from cpner.backbone.start import quiet_start
     from cpner.transfer.collaborate import collaboration_start, warn_of_starts
+    from cpner.transfer.share import choose_share
 
     weights = _select(job, sources, mixing)
     warm = job.find(job.target)
     others = {name: job.find(name) for name in sources}
     starts = {name: domain.card.start_fingerprint for name, domain in others.items()}
     warn_of_starts(job.target, {job.target: warm.card.start_fingerprint, **starts})
+    corpus = of_types(job.corpus, warm.card.types)
+    config = replace(job.config, options=warm.card.options)
+    share = mixing.share
+    if share is None:
+        start = quiet_start(job.backbone, warm.config)
+        prefixes = [source.prefix for source in others.values()]
+        share = choose_share(job.backbone, start, prefixes, list(weights.values()), corpus, config)
+    plan = Plan(corpus, warm.config, config, weights=weights, share=share)
+    if not share and mixing.share is None:
+        warnings.warn(
+            f"with {', '.join(sources)} the sentences of {job.target!r} are no likelier than without: it stays as it "
+            "is, unless a share is given",
+            stacklevel=4,  # who called CPNER.transfer
+        )
+        return replace(plan, start=warm.prefix)
+    mixing = replace(mixing, share=share)
 
-    def start(_: Prefix | None) -> Reparameterisation:
+    def begin(_: Prefix | None) -> Reparameterisation:
         return collaboration_start(
             job.backbone, warm, others, list(weights.values()), prefix=warm.config, mixing=mixing
         )
 
-    corpus = of_types(job.corpus, warm.card.types)
-    config = replace(job.config, options=warm.card.options)
-    return Plan(corpus, warm.config, config, [Lesson(start, corpus, config)], weights=weights)
+    return replace(plan, lessons=[Lesson(begin, corpus, config)])
 
 
 def _of_one(mixing: Mixing, source: str, alphas: Mapping[str, float]) -> Mixing:

@@ -76,13 +76,13 @@ def test_a_share_of_what_training_changed_is_taken_back(tiny, dev):
     config = TrainingConfig(epochs=1, min_steps=0, batch_sentences=8, lr_ramp_steps=0)
 
     whole, less = (
-        tune(tiny, "full", corpus, replace(config, shrinkage=shrinkage)).backbone.t5.embedding.weight
-        for shrinkage in (0.0, 0.2)
+        tune(tiny, "full", corpus, replace(config, prior_sentences=prior_sentences)).backbone.t5.embedding.weight
+        for prior_sentences in (0.0, 4.0)
     )
 
     changed = whole - tiny.t5.embedding.weight
     assert changed.any()
-    kept = 1 - TrainingConfig(shrinkage=0.2).shrink_share_of(len(SENTENCES))
+    kept = 1 - TrainingConfig(prior_sentences=4.0).shrink_share_of(len(SENTENCES))
     torch.testing.assert_close(less - tiny.t5.embedding.weight, kept * changed, atol=1e-6, rtol=1e-3)
 
 
