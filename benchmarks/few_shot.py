@@ -33,7 +33,6 @@ from cpner.recognition.recognise import Task, recognise
 from cpner.show.tables import markdown_table
 
 SETS = ("mit_restaurant", "mit_movie", "ai", "literature", "politics", "science", "music")  # quick ones first
-SOURCE_SENTENCES = 500
 Record = dict[str, Any]
 
 
@@ -155,18 +154,24 @@ def table(rows: Sequence[Record]) -> list[str]:
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Samples of each size.")
 @click.option("--members", type=click.IntRange(1), default=1, show_default=True, help="Trainings of a soup and a vote.")
 @click.option("--source", help="A set to learn from first, such as conll2003.")
+@click.option("--source-sentences", type=click.IntRange(1), default=500, show_default=True, help="Spread evenly.")
 @click.option("--split", type=click.Choice(["test", "dev"]), default="test", show_default=True)
 @click.option("--sentences", type=click.IntRange(1), default=250, show_default=True, help="That are scored.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Also write the summary to this file.")
 def main(
     data: Path, backbone: str, out: Path, names: str, counts: str, seeds: int, members: int, source: str | None,
-    split: str, sentences: int, json_path: Path | None,
+    source_sentences: int, split: str, sentences: int, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Run what `--out` lacks, and print the table."""
     ner = CPNER(load_in_floats(backbone, None))
     bench = Bench(ner, split, sentences, members, source)
-    identity = {"backbone": ner.backbone.fingerprint, "settings": TrainingConfig().written()}
-    identity |= {"members": members, "source": source, "split": split, "sentences": sentences}
+    identity: Record = {"backbone": ner.backbone.fingerprint, "settings": TrainingConfig().written()}
+    identity |= {
+        "members": members,
+        "source": source and [source, source_sentences],
+        "split": split,
+        "sentences": sentences,
+    }
     known = read(out)
     records = [record for record in known if identity.items() <= record.items()]
     done = {(record["set"], record["count"], record["seed"]) for record in records}
@@ -176,7 +181,7 @@ def main(
     todo = [cell for cell in todo if cell not in done]
     if source and todo:
         news = Corpus.read(data / source)
-        few = Corpus(news.name, {"train": spread(news.train, SOURCE_SENTENCES)}, types=news.types)
+        few = Corpus(news.name, {"train": spread(news.train, source_sentences)}, types=news.types)
         ner.warm_up(source, few, TrainingConfig(epochs=3))
     for number, (name, count, seed) in enumerate(todo, 1):
         zero_shot = next((record["f1"]["zero-shot"] for record in records if record["set"] == name), None)

@@ -113,6 +113,20 @@ def test_none_goes_on_from_the_target(ner):
     close(prefix(ner, "target"), warm)
 
 
+def test_what_goes_on_from_a_warm_up_keeps_more_of_it(ner):
+    few = corpus().with_splits(dev=[])
+    ner.warm_up("direct", few, QUICK, prefix=PrefixConfig(3))
+    warm = prefix(ner, "direct")
+
+    whole, less = (
+        copy_of(ner).transfer("direct", [], few, replace(QUICK, prior_sentences=count), strategy="none").prefix
+        for count in (0.0, 5.0)
+    )
+
+    kept = len(few.train) / (len(few.train) + 3 * 5)
+    close(less, mix([warm, whole], [1 - kept, kept]), atol=1e-4)
+
+
 def test_single_takes_the_source_with_most_weight(ner):
     weights = ner.select("target", SOURCES).weights
     best = SOURCES[weights.index(max(weights))]

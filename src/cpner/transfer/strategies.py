@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cpner.transfer.domain import Domain
 
 
+_AGAIN = 3  # times as many sentences as the start of a warm-up counts for
 UNLABELLED_SHARE = 0.25  # of sources without a target sentence that could tell whether they help
 
 
@@ -133,7 +134,7 @@ def none(job: Job) -> Plan:
     """Train the target on, without a source."""
     warm = job.find(job.target)
     corpus = of_types(job.corpus, warm.card.types)
-    config = replace(job.config, options=warm.card.options)
+    config = _going_on(job.config, warm)
     lesson = Lesson(lambda _: _begin(job, warm.config, warm.prefix), corpus, config)
     return Plan(corpus, warm.config, config, [lesson])
 
@@ -247,6 +248,11 @@ def of_types(corpus: Corpus, types: Sequence[str]) -> Corpus:
     return Corpus(corpus.name, corpus.splits, types=types)
 
 
+def _going_on(config: TrainingConfig, warm: Domain) -> TrainingConfig:
+    """The settings to train a warm-up on: it has learnt its sentences once, so it counts for more of them."""
+    return replace(config, options=warm.card.options, prior_sentences=_AGAIN * config.prior_sentences)
+
+
 def _begin(job: Job, config: PrefixConfig, prefix: Prefix | None) -> Reparameterisation:
     """What trains a given prefix on."""
     from cpner.backbone.reparameterisation import Reparameterisation
@@ -274,7 +280,7 @@ def _collaboration(job: Job, sources: Sequence[str], mixing: Mixing) -> Plan:
     starts = {name: domain.card.start_fingerprint for name, domain in others.items()}
     warn_of_starts(job.target, {job.target: warm.card.start_fingerprint, **starts})
     corpus = of_types(job.corpus, warm.card.types)
-    config = replace(job.config, options=warm.card.options)
+    config = _going_on(job.config, warm)
     share = mixing.share
     if share is None:
         start = quiet_start(job.backbone, warm.config)
