@@ -120,7 +120,7 @@ def test_predict_says_when_its_text_is_the_name_of_a_file(stored, tmp_path, monk
 
     assert (result.exit_code, json.loads(result.stdout)["text"]) == (0, "texts.txt")
     assert result.stderr.count("--input texts.txt") == 1
-    assert cpner("predict", "--domain", "one", "--store", stored, "Ada " * 3000).stderr == ""
+    assert "--input" not in cpner("predict", "--domain", "one", "--store", stored, "Ada " * 3000).stderr
 
 
 def test_predict_zero_shot_finds_the_types_it_is_told(tiny_folder):
