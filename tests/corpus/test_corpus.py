@@ -217,3 +217,9 @@ def test_what_a_file_would_lose_is_not_written(tmp_path, monkeypatch):
 def test_an_empty_name_is_told():
     with pytest.raises(CorpusError, match="the name of the corpus is empty"):
         Corpus.read("")
+
+
+@pytest.mark.parametrize("content", ["", "\n \n", "\ufeff", "\n\ufeff\n", "\r\ufeff\r\ufeff"])
+def test_a_file_of_blank_lines_and_byte_order_marks_is_empty(write, content):
+    with pytest.raises(CorpusError, match="is empty; expected sentences with entities"):
+        Corpus.read(write("train.jsonl", content))

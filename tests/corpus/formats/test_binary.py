@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 
 import pytest
 
@@ -63,6 +64,28 @@ def test_docbin_of_spacy_is_read(tmp_path):
 
     assert found(corpus) == [("person", "Ida Storm"), ("geopolitical entity", "Lund")]
     assert corpus.repairs == {"group of spans left out": 1}
+
+
+def test_docbin_whose_labels_have_no_name_is_an_error(tmp_path):
+    spacy = pytest.importorskip("spacy")
+    tokens = pytest.importorskip("spacy.tokens")
+    document = spacy.blank("en")("Ida left.")
+    document.ents = [tokens.Span(document, 0, 1, label="NAME OF OURS")]
+    data = zlib.decompress(tokens.DocBin(docs=[document]).to_bytes())
+    (tmp_path / "train.spacy").write_bytes(zlib.compress(data.replace(b"NAME OF OURS", b"NAME OF HERS")))
+
+    with pytest.raises(CorpusError, match=r"train\.spacy: is no DocBin: \[E\d+\]"):
+        Corpus.read(tmp_path)
+
+
+def test_docbin_that_unpacks_to_too_much_is_refused(tmp_path):
+    pytest.importorskip("spacy")
+    packing = zlib.compressobj()
+    data = b"".join(packing.compress(bytes(1 << 20)) for _ in range(257)) + packing.flush()
+    (tmp_path / "train.spacy").write_bytes(data)
+
+    with pytest.raises(CorpusError, match="unpacks to more than 256 MB"):
+        Corpus.read(tmp_path)
 
 
 @pytest.mark.parametrize("data", [b"", b"no DocBin"])

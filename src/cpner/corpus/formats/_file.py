@@ -57,12 +57,12 @@ class File:
             CorpusError: It is empty, or has a line beyond all bounds.
         """
         text = check_utf8(self.data, self.path)
-        if not text.strip():
-            raise CorpusError("is empty; expected sentences with entities", path=self.path)
         text = text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
         if f"\n{_MARK}" in text:
             self.marks = text.count(f"\n{_MARK}")
             text = text.replace(f"\n{_MARK}", "\n")
+        if not text.strip():
+            raise CorpusError("is empty; expected sentences with entities", path=self.path)
         if text.lstrip()[0] != "[":  # a list in JSON may be one line
             _check_lines(text, self.path)
         return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ from cpner.corpus.formats._sentences import at_least_one, sentence_of_text
 from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.sentence import Sentence
 from cpner.errors import CorpusError, MissingExtraError
+
+_MOST_BYTES = 256 << 20  # unpacked
 
 
 def sniff(file: File) -> str | None:
@@ -27,18 +30,29 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     """
     spacy = _spacy(file.path.name)
     try:
-        documents = list(spacy.tokens.DocBin().from_bytes(file.data).get_docs(spacy.blank("xx").vocab))
+        unpacking = zlib.decompressobj()
+        unpacking.decompress(file.data, _MOST_BYTES)
+        if unpacking.unconsumed_tail:
+            raise ValueError(f"it unpacks to more than {_MOST_BYTES >> 20} MB")
+        documents = spacy.tokens.DocBin().from_bytes(file.data).get_docs(spacy.blank("xx").vocab)
+        labelled = [
+            (document.text, _marks(document), len(list(filter(len, document.spans.values())))) for document in documents
+        ]
     except Exception as error:  # zlib, msgpack and spaCy raise what they like
         raise CorpusError(f"is no DocBin: {str(error)[:200]}", path=file.path) from error
     sentences = []
-    for number, document in enumerate(documents, 1):
+    for number, (text, marks, groups) in enumerate(labelled, 1):
         place = Place(file.path, number)
-        repairs.note("group of spans left out", place, sum(len(group) > 0 for group in document.spans.values()))
-        marks = [(entity.start_char, entity.end_char, entity.label_) for entity in document.ents]
-        sentence = sentence_of_text(document.text, marks, place, repairs, options)
+        repairs.note("group of spans left out", place, groups)
+        sentence = sentence_of_text(text, marks, place, repairs, options)
         if sentence is not None:
             sentences.append(sentence)
     return at_least_one(sentences, file.path)
+
+
+def _marks(document: Any) -> list[tuple[int, int, str]]:
+    """The entities of a document of spaCy's, in characters."""
+    return [(entity.start_char, entity.end_char, entity.label_) for entity in document.ents]
 
 
 def write(sentences: Iterable[Sentence]) -> bytes:
