@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cpner.corpus import Corpus
 from cpner.corpus.public import datasets
 from cpner.corpus.repairs import Repairs
-from cpner.corpus.type_names import check_words, name_types, words_of
+from cpner.corpus.type_names import TypeNameError, check_words, name_types, words_of
 from cpner.errors import CorpusError
 
 
@@ -170,3 +170,9 @@ def test_a_name_for_a_type_that_is_not_there_is_told_where_another_was_meant():
 
     assert names == {"politician": "politician"}
     assert name_types(["ORG"], {"ORG": "company", "GENE": "gene"}) == {"ORG": "company"}  # of another corpus
+
+
+def test_a_name_has_an_end():
+    assert check_words("a" * 200) == "a" * 200
+    with pytest.raises(TypeNameError, match="at most 200 characters"):
+        check_words("a" * 201)

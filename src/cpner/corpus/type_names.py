@@ -14,6 +14,7 @@ from cpner.corpus.public import names_of_dataset
 from cpner.corpus.repairs import Repairs
 from cpner.errors import CorpusError, did_you_mean
 
+_MOST_LETTERS = 200  # of a name; every sentence is read with the names of all types
 # The template of the target owns these, terminals obey controls, and some signs show letters in another order.
 _RESERVED = regex.compile(r"[():\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]")
 _SEAMS = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})|[\s_\-/():.]+")  # politicalParty, TVShow
@@ -130,22 +131,22 @@ def code_of(words: str) -> str:
 
 def can_name_type(words: str) -> bool:
     """Whether words can stand in the target's template as a type."""
-    return bool(words) and words == " ".join(words.split()) and not _RESERVED.search(words)
+    return 0 < len(words) <= _MOST_LETTERS and words == " ".join(words.split()) and not _RESERVED.search(words)
 
 
 def check_words(words: str, code: str = "") -> str:
     """Return the words of a type as they are, if they can stand in the target's template.
 
     Raises:
-        TypeNameError: They are empty, have blanks at an end or in a row, or hold ':', a parenthesis or a control
-            character.
+        TypeNameError: They are empty or too long, have blanks at an end or in a row, or hold ':', a parenthesis or a
+            control character.
     """
     if not can_name_type(words):
         of_code = f" for the type {code[:80]!r}" if code and code != words else ""
         shown = ascii(words[:80]) if _SURROGATE.search(words) else repr(words[:80])
         raise TypeNameError(
             f"{shown}{of_code} can't name a type; expected words with single blanks between them, "
-            "without ':' and parentheses",
+            f"without ':' and parentheses, at most {_MOST_LETTERS} characters",
             code or words,
         )
     return words
