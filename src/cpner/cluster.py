@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ Key = TypeVar("Key")
 _RETRIES = 20  # of a task whose machine or process is lost
 _AHEAD = 2  # tasks given out for each that can run, so that no core waits for the next
 _LOOK_SECONDS = 5.0  # between two looks at how large the cluster is
+_PATIENCE = 10.0  # seconds for the head of a cluster to answer
 
 
 class Cluster:
@@ -116,8 +118,9 @@ def join(address: str | None = None) -> Iterator[Cluster]:
         raise MissingExtraError("--engine ray", "ray") from error
     where = address or "auto"
     try:
+        _check_listens(where)  # Ray waits without end for one that does not
         ray.init(address=where, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, OverflowError) as error:
         named = "that this machine is in" if address is None else f"at {address}"
         raise ConfigError(
             f"no Ray cluster {named}: start one with `ray start --head`, or name it with --ray-address "
@@ -127,3 +130,10 @@ def join(address: str | None = None) -> Iterator[Cluster]:
         yield Cluster(ray)
     finally:
         ray.shutdown()
+
+
+def _check_listens(address: str) -> None:
+    """Raise an OSError if nobody listens at HOST:PORT; other forms of addresses are Ray's to check."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
