@@ -78,6 +78,7 @@ def test_reproduce_takes_as_many_dapt_steps_as_asked_for(public_data, tiny_folde
     (record,) = json.loads(result.stdout)["records"]
     assert record["cell"]["variant"] == "dapt"
     assert record["settings"]["budget"]["dapt_steps"] == 3
+    assert record["settings"]["mixing"]["share"] == 0.5  # the paper's
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,7 @@ def test_corpora_of_ones_own_are_compared_with_settings_of_ones_own(
     assert [float(row["f1"]) for row in rows] == [record["f1"] for record in records]
     for record in records:
         assert record["settings"]["mixing"]["alpha"] == 0.75 and record["settings"]["mixing"]["temperature"] == 0.5
+        assert record["settings"]["mixing"]["share"] is None  # chosen, as in transfer
         assert record["settings"]["prefix"]["length"] == 4
     assert f"Wrote {tmp_path / 'own.csv'}" in result.stderr
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,8 +111,9 @@ def reproduce(
     """Run an EXPERIMENT and print its results beside the published figures.
 
     Cells that have a result in --out are not run again, so that a stopped run goes on where it was. Warm-ups of
-    sources and targets are shared by all cells that begin at them. With --engine ray the machines of a cluster share
-    the folders --data and --out.
+    sources and targets are shared by all cells that begin at them. Sources make up half of the average, as in the
+    paper, unless --share says otherwise; in own their share is chosen, as in transfer. With --engine ray the machines
+    of a cluster share the folders --data and --out.
 
     \b
     Experiments:
@@ -150,6 +152,7 @@ def reproduce(
     if experiment == "own":
         cells = own_cells(targets, sources, strategies, range(seeds))
     else:
+        mixing = replace(mixing, share=mixing.paper_share)
         cells = [
             cell
             for cell in EXPERIMENTS[experiment](range(seeds))
