@@ -123,7 +123,7 @@ def test_ctrl_c_tells_the_way_on(stored, source, tmp_path):
     assert said.splitlines()[-1] == "cpner: stopped. Run the same command to go on from there."
     refused = cpner(*words(source, out, stored, "--batch-size", 16))
     assert refused.exit_code == 2 and refused.stderr.count("\n") == 1
-    assert "keeps a stopped run with --batch-size 32, this one has 16: give what it had, or remove" in refused.stderr
+    assert "keeps a stopped run with --batch-size 128, this one has 16: give what it had, or remove" in refused.stderr
     assert " were there" in run(words(source, out, stored))
 
 

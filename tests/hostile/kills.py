@@ -88,9 +88,9 @@ class Killer:
         data = folder / "corpus"
         self.commands: dict[str, list[Any] | Callable[[], None]] = {
             "warm-up": ["warm-up", data, "--domain", TARGET, *train, "--length", 3],
-            "transfer": ["transfer", data, "--target", TARGET, "--sources", OTHER, *train],
+            "transfer": ["transfer", data, "--target", TARGET, "--sources", OTHER, "--share", 0.5, *train],
             "ensemble": ["transfer", data, "--target", TARGET, "--strategy", "ensemble", "--members", 2, *train],
-            "fit": ["fit", data, "--domain", TARGET, "--sources", OTHER, *train],
+            "fit": ["fit", data, "--domain", TARGET, "--sources", OTHER, "--share", 0.5, *train],
             "self-train": ["self-train", "--text", folder / "text.txt", "--domain", TARGET, *train, "--least-score", 0],
             "import": ["domains", "import", folder / "new.zip", "--name", TARGET, "--overwrite", "--store", store],
             "save": self._save,
