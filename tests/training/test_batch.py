@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-import pytest
 import torch
 
-from cpner.corpus.sentence import Sentence, Span
-from cpner.instructor import Instructor
-from cpner.instructor.grammar import Grammar
 from cpner.training.batch import Batch, Extra
-
-SENTENCES = [
-    Sentence.from_words(["Ada", "met", "Babbage"], [Span(0, 1, "person"), Span(2, 3, "person")]),
-    Sentence.from_words(["Rome"], [Span(0, 1, "city")]),
-]
 
 
 class Scored(Batch):
@@ -25,14 +15,6 @@ class Scored(Batch):
     @property
     def kind(self) -> str:
         return "scores"
-
-
-@pytest.fixture
-def batch(tiny: Any) -> Batch:
-    prompt = Instructor(tiny.vocabulary, ["person", "city"])
-    sources = [prompt.source(sentence) for sentence in SENTENCES]
-    targets = [prompt.target(source, sentence) for source, sentence in zip(sources, SENTENCES, strict=True)]
-    return Batch.build([s.ids for s in sources], targets, tiny.vocabulary, [Grammar(source) for source in sources])
 
 
 def test_kind_is_told_by_the_candidates_unless_a_child_says_more(batch: Batch) -> None:
