@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from cpner.machine import rest_threads
+
 CPU_SECONDS = 5.0
 WALL_SECONDS = 60.0  # of waiting; a busy machine may stop an input for long
 _queued_before = 0.0  # what `_queued_seconds` was when the input began
@@ -155,6 +157,7 @@ def main() -> None:
     parser.add_argument("--only", metavar="TARGET:SEED", help="run this input again, with its traceback")
     arguments = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "1"
+    rest_threads()  # before torch loads: on a busy machine threads that spin compute for seconds
     if arguments.only:
         from tests.hostile.targets import Targets
 

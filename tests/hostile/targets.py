@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import random
 import shutil
 import warnings
@@ -65,9 +66,15 @@ class Targets:
             "text": (0.005, self.text),
             "backbone": (0.01, self.model),
         }
+        self.environment = dict(os.environ)
 
     def run(self, name: str, rng: random.Random) -> None:
-        """Give cpner one input; a refusal by a `CpnerError` or a usage error is right."""
+        """Give cpner one input; a refusal by a `CpnerError` or a usage error is right.
+
+        It finds one thread and the environment of the first, whatever inputs before it have set, as with `--threads`.
+        """
+        torch.set_num_threads(1)
+        _set_environment(self.environment)
         here = self.folder / "here"  # where a command that is given an odd path may write
         here.mkdir(exist_ok=True)
         with warnings.catch_warnings(), contextlib.chdir(here):
@@ -226,6 +233,12 @@ def command(*arguments: object, input: bytes | None = None) -> str:
     if result.exit_code == 2 and (not lines or len(lines[-1]) > 3000):
         raise LossError(f"an error that is no line: {result.stderr[:200]!r}")
     return result.stdout
+
+
+def _set_environment(environment: dict[str, str]) -> None:
+    if dict(os.environ) != environment:
+        os.environ.clear()
+        os.environ.update(environment)
 
 
 def _corpora(folder: Path) -> dict[str, bytes]:

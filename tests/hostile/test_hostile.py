@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 import warnings
 
 import pytest
+import torch
 
 from cpner.corpus import Corpus
 from cpner.corpus.formats import FORMATS
@@ -15,6 +19,8 @@ from tests.hostile.campaign import campaign
 from tests.hostile.counts import COUNTS
 from tests.hostile.kills import Killer, Tally
 from tests.hostile.mutate import spoil_bytes, spoil_json
+from tests.hostile.targets import Targets, command
+from tests.support import environment
 
 MOST_MB = 300  # what a run of a few hundred inputs may add
 KINDS = [None, True, 5, 10**30, 1.5, float("inf"), "x", "9" * 5000, [], [5], [[]], {}, {"a": 5}]
@@ -39,6 +45,43 @@ def test_hostile_inputs_give_no_traceback_no_hang_and_no_silent_loss(tmp_path, m
     assert 50 < outcome.accepted < 350  # neither all nonsense nor all right
     assert outcome.peak_mb - outcome.start_mb < MOST_MB
     assert list(tmp_path.iterdir()) == []  # whatever paths commands were given
+
+
+def test_an_input_finds_one_thread_and_the_first_environment(tmp_path):
+    targets = Targets(tmp_path)
+    before = dict(os.environ)
+    threads = []
+    asked = []
+
+    def ask(rng: random.Random) -> None:
+        threads.append(torch.get_num_threads())
+        asked.append(dict(os.environ))
+        command("predict", "Ada", "--domain", "music", "--store", targets.store, "--threads", "3")
+        os.environ["CPNER_DATA"] = "nowhere"
+        threads.append(torch.get_num_threads())
+
+    targets.ways["threads"] = (0.0, ask)
+    try:
+        for _ in range(2):
+            targets.run("threads", random.Random(0))
+    finally:
+        torch.set_num_threads(1)
+        os.environ.clear()
+        os.environ.update(before)
+
+    assert threads == [1, 3, 1, 3]
+    assert asked == [before, before]
+
+
+@pytest.mark.slow
+def test_threads_of_the_campaign_rest_while_they_wait():
+    kept = {name: value for name, value in environment().items() if not name.startswith("OMP_")}
+    run = [sys.executable, "-m", "tests.hostile.campaign", "--inputs", "1"]
+
+    shown = subprocess.run(run, env=kept | {"OMP_DISPLAY_ENV": "true"}, capture_output=True, text=True, check=True)
+
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in shown.stderr
+    assert "1 inputs" in shown.stdout
 
 
 def test_inputs_of_a_seed_are_the_same():
