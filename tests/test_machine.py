@@ -50,23 +50,21 @@ def test_commit_is_none_without_a_checkout(monkeypatch) -> None:
 
 
 LEFT = """
-import sys
 import torch
 from cpner import machine
-torch.set_num_threads(int(sys.argv[1]))
-machine.leave_a_core()
-print(torch.get_num_threads())
+for cores in (4, 1):
+    torch.set_num_threads(cores)
+    machine.leave_a_core()
+    print(torch.get_num_threads())
 """
 
 
-@pytest.mark.parametrize(("cores", "said", "threads"), [(4, None, 3), (1, None, 1), (4, "4", 4)])
-def test_a_core_is_left_unless_threads_are_named(cores: int, said: str | None, threads: int) -> None:
+@pytest.mark.parametrize(("said", "threads"), [(None, ["3", "1"]), ("4", ["4", "1"])])
+def test_a_core_is_left_unless_threads_are_named(said: str | None, threads: list[str]) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     environment |= {} if said is None else {"OMP_NUM_THREADS": said}
-    found = subprocess.run(
-        [sys.executable, "-c", LEFT, str(cores)], env=environment, capture_output=True, text=True, check=True
-    )
-    assert int(found.stdout) == threads
+    run = [sys.executable, "-c", LEFT]
+    assert subprocess.run(run, env=environment, capture_output=True, text=True, check=True).stdout.split() == threads
 
 
 THREADS = """

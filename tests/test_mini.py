@@ -8,7 +8,7 @@ import torch
 from cpner import CPNER
 from cpner.backbone.load import load, locate
 
-FINGERPRINT = "f5d81c6c57ac"
+FINGERPRINT = "0de76b06d201"
 SENTENCE = "She moved from Paris to London in 1990."
 TYPES = ["country", "person", "city", "political party"]
 
@@ -31,7 +31,7 @@ def test_weights_are_those_of_the_card(mini: CPNER) -> None:
 def test_shards_are_small(mini: CPNER) -> None:
     shards = list(Path(locate("cpner-mini")).glob("*.safetensors"))
 
-    assert max(shard.stat().st_size for shard in shards) <= 15_000_000
+    assert max(shard.stat().st_size for shard in shards) <= 24_000_000  # the embedding can't be split
     assert sum(shard.stat().st_size for shard in shards) <= 60_000_000
 
 
@@ -44,7 +44,7 @@ def test_outputs_are_fixed(mini: CPNER) -> None:
         (24, 30, "city", "London"),
     ]
     assert [e._replace(score=0) for e in found] == [e._replace(score=0) for e in raw]
-    assert [e.score for e in raw] == pytest.approx([0.9584, 0.9728], abs=1e-3)
+    assert [e.score for e in raw] == pytest.approx([0.8297, 0.9775], abs=1e-3)
 
 
 def test_its_default_calibrators_are_of_these_weights(mini: CPNER) -> None:

@@ -71,7 +71,7 @@ def plainly(tiny, sources: list[Source], members: list[Prefix]) -> list[list[tup
 @pytest.mark.parametrize("draft", [0, 12])
 def test_an_ensemble_writes_what_is_likeliest_by_the_mean_of_probabilities(tiny, draft):
     entities = 0
-    for seed in range(0, 12, 3):
+    for seed in (0, 6):
         members = [
             common_start(tiny.t5.shape, PrefixConfig(3, ATTENTIONS, start_seed=seed + i, start_scale=4.0))
             for i in range(3)

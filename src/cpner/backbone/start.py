@@ -4,6 +4,8 @@ A prefix of random numbers is not neutral. Its keys have attention logits of abo
 keys have on average. Where few keys are, as for the first pieces of a target, such a prefix takes most of the
 attention. It gives nothing for it: a backbone that knew much finds less. Keys that point away from the mean query get
 a negative logit instead. The backbone with such a start finds what it finds without one, and learning begins there.
+Before the decoder's self-attention that holds only where the first piece gives itself a logit far above that. It sees
+no other key, so pretraining leaves the logit open.
 """
 
 from __future__ import annotations
