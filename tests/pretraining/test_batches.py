@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from cpner.errors import CorpusError
 from cpner.instructor.grammar import Grammar
 from cpner.pretraining.batches import Batches, Example, draw_example
 from cpner.pretraining.config import DataConfig
-from cpner.pretraining.pool import Mentions, Pool
+from cpner.pretraining.pool import Mentions, Pool, read_pool
 from cpner.pretraining.prepare import Prepared
 from cpner.training.batch import Batch
 from tests.pretraining.support import make_batches
@@ -206,6 +208,19 @@ def test_grouping_leaves_less_padding(data: Prepared) -> None:
         return sum(batches[i].pieces for i in range(48)) / slots
 
     assert filled(8) > filled(1)
+
+
+def test_no_kind_is_offered_as_absent_beside_one_that_may_be_it(tmp_path: Path) -> None:
+    kinds = [("Ann", "actor", "person"), ("Bob", "person", "person"), ("Oslo", "city", "location")]
+    lines = [
+        {"text": f"{name} .", "entities": [{"start": 0, "end": len(name), "type": type_, "coarse": coarse}]}
+        for name, type_, coarse in kinds
+    ]
+    (tmp_path / "silver.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    pool, rng = read_pool(tmp_path), np.random.default_rng(0)
+    offered = [set().union(*(draw_example(pool, i, PLAIN, rng)[1] for _ in range(50))) for i in range(3)]
+
+    assert offered == [{"actor", "person", "city"}, {"person", "city"}, {"actor", "person", "city"}]
 
 
 def test_dense_sentences_are_drawn_more_often(data: Prepared) -> None:

@@ -267,9 +267,13 @@ def draw_example(
         other = replace_mentions(sentence, config.replaced, rng, partial(mentions.another, file, change))
         words = other.word_texts
         spans = list(other.spans)
-    called = coarsen(pool.file_types[file], pool.groups[file], rng, merged=config.merged, mixed=config.mixed)
+    groups = pool.groups[file]
+    called = coarsen(pool.file_types[file], groups, rng, merged=config.merged, mixed=config.mixed)
     present = list(dict.fromkeys(called[t] for _, _, t in spans))
-    options = _options(present, list(dict.fromkeys(called.values())), config, rng, absent)
+    # "person" in a file that has kinds of persons may be any of these, unmarked: none is offered as if it were absent
+    vague = {t for _, _, t in spans} & set(groups.values())
+    known = list(dict.fromkeys(name for t, name in called.items() if groups.get(t) not in vague))
+    options = _options(present, known, config, rng, absent)
     names = rename(options, rng, config.rename, config.plurals)
     wanted = [Span(a, b, names[called[t]]) for a, b, t in spans if called[t] in names]
     return Sentence.from_words(words, wanted), list(names.values())
