@@ -207,6 +207,20 @@ def lacking_a_tokenizer(folder: Path) -> None:
         path.unlink()
 
 
+def with_setting(file: str, *keys: str, value: object) -> Callable[[Path], None]:
+    """Damage that sets a value in a JSON file; the keys lead to it."""
+
+    def damage(folder: Path) -> None:
+        whole = json.loads((folder / file).read_text("utf-8"))
+        holder = whole
+        for key in keys[:-1]:
+            holder = holder[key]
+        holder[keys[-1]] = value
+        (folder / file).write_text(json.dumps(whole), "utf-8")
+
+    return damage
+
+
 def with_sentencepiece_only(folder: Path) -> None:
     lacking_a_tokenizer(folder)
     (folder / "spiece.model").write_bytes(b"not a model")
@@ -248,6 +262,10 @@ def with_sentencepiece_only(folder: Path) -> None:
         (containing("tokenizer.json", "{}"), "has no tokenizer that loads from"),
         (containing("tokenizer.json", "[" * 100_000), "has no tokenizer that loads from"),
         (containing("tokenizer_config.json", "[]"), "has no tokenizer that loads from"),
+        (with_setting("tokenizer_config.json", "model_max_length", value=[[]]), " that fails ("),
+        (with_setting("tokenizer_config.json", "model_max_length", value="x"), " that fails ("),
+        (with_setting("tokenizer_config.json", "unk_token", value=""), " that fails ("),
+        (with_setting("tokenizer.json", "model", "unk_id", value=None), " that fails ("),
         (with_sentencepiece_only, "to read spiece.model: pip install sentencepiece protobuf"),
     ],
 )

@@ -21,6 +21,7 @@ _SHARD_BYTES = 15_000_000
 _JSON_BYTES = 20_000_000  # of a config or an index, which names a thousand tensors at most
 _LEAST_WINDOW = 8  # pieces
 _MOST_WINDOW = 1_000_000
+_TRIAL = ("Ada", "\U0010fffd")  # a word, and a sign that no vocabulary has
 
 
 def read_shape(folder: Path, name: str) -> tuple[int, T5Shape]:
@@ -190,20 +191,30 @@ def _same(a: Tensor, b: Tensor | None) -> bool:
 
 
 def read_tokenizer(folder: Path, name: str) -> Any:
-    """The tokenizer of a checkpoint's folder."""
+    """The tokenizer of a checkpoint's folder.
+
+    Raises:
+        BackboneError: there is none, or it doesn't load or work.
+    """
     from transformers import AutoTokenizer
 
     files = [file for file in ("tokenizer.json", "spiece.model", "tokenizer_config.json") if (folder / file).is_file()]
     if not files:  # transformers would make one without words
         raise BackboneError(f"backbone {name!r} has no tokenizer in {folder} (tokenizer.json or spiece.model)")
     try:
-        return AutoTokenizer.from_pretrained(str(folder), use_fast=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), use_fast=True, trust_remote_code=False)
     except Exception as error:  # what a damaged tokenizer makes of transformers is not for us to list
         if files[0] == "spiece.model":
             reason = "to read spiece.model: pip install sentencepiece protobuf"
         else:
             reason = one_line(error)
         raise BackboneError(f"backbone {name!r} has no tokenizer that loads from {folder} ({reason})") from error
+    try:  # settings that nobody reads before the first word
+        tokenizer(list(_TRIAL), add_special_tokens=False)
+        tokenizer.convert_tokens_to_ids(list(_TRIAL))
+    except Exception as error:
+        raise BackboneError(f"backbone {name!r} has a tokenizer in {folder} that fails ({one_line(error)})") from error
+    return tokenizer
 
 
 def write_backbone(t5: T5, tokenizer: Path, folder: Path, *, window: int, shard_bytes: int = _SHARD_BYTES) -> None:
