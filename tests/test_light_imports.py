@@ -39,6 +39,7 @@ def test_module_needs_no_torch(module):
     assert not imported_by(module)[0] & {"torch", "transformers"}
 
 
+@pytest.mark.slow
 def test_a_backbone_loads_without_torchs_compiler():  # half of the time that loading took
     modules, _ = imported_by("cpner.backbone.load", then="cpner.backbone.load.load()")
 

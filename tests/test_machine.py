@@ -59,7 +59,9 @@ for cores in (4, 1):
 """
 
 
-@pytest.mark.parametrize(("said", "threads"), [(None, ["3", "1"]), ("4", ["4", "1"])])
+@pytest.mark.parametrize(
+    ("said", "threads"), [(None, ["3", "1"]), pytest.param("4", ["4", "1"], marks=pytest.mark.slow)]
+)
 def test_a_core_is_left_unless_threads_are_named(said: str | None, threads: list[str]) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     environment |= {} if said is None else {"OMP_NUM_THREADS": said}

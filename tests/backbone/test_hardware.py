@@ -112,6 +112,7 @@ def run(**environment):
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator is told")
+@pytest.mark.slow
 def test_memory_that_was_freed_is_taken_again_without_fresh_pages():
     told, faults = run()
     assert told == "True True"

@@ -104,7 +104,11 @@ cpner.__main__.run()
 
 @pytest.mark.parametrize(
     ("module", "after"),
-    [("rich.console", "cpner.cli"), ("torch._opaque_base", "torch"), ("tokenizers.tokenizers", "tokenizers")],
+    [
+        ("rich.console", "cpner.cli"),
+        ("torch._opaque_base", "torch"),
+        pytest.param("tokenizers.tokenizers", "tokenizers", marks=pytest.mark.slow),
+    ],
 )
 def test_interrupt_while_a_module_loads_never_becomes_an_exception(module, after, tmp_path):
     """An exception would go through what loads it: `torch._opaque_base` is loaded by C++, which then aborts."""

@@ -34,7 +34,7 @@ def seqeval_scores(gold, predicted, average):
 @example(([ADJACENT], [[]]))  # no prediction: no precision
 @example(([NOTHING], [[Span(0, 1, "algorithm")]]))  # a type that gold lacks: no recall
 @example(([NOTHING], [[]]))
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 def test_strict_scores_equal_seqeval(data):
     gold, predicted = data
     result = evaluate(gold, predicted)

@@ -237,6 +237,7 @@ def test_taught_run_that_was_stopped_gives_the_same_weights_and_average(prepared
     assert {"actor", "city", "person"} <= backbone.known_types
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("threads")
 def test_a_run_on_the_teachers_text_alone_comes_nearer_to_it(prepared_folder: Path, tmp_path: Path) -> None:
     data = {"text_share": 0.0, "distilled": 1.0}

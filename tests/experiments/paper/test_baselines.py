@@ -33,7 +33,9 @@ def quiet():
         yield
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [name if name in ("prefix", "lora") else pytest.param(name, marks=pytest.mark.slow) for name in METHODS]
+)
 def test_a_method_changes_what_it_finds_and_not_the_backbone(tiny, method):
     pytest.importorskip("peft")
     before, threads = digest(tiny.t5), torch.get_num_threads()
