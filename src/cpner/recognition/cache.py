@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 
 from cpner.backbone.attention import Attend, Attention, before_prefix, mask_bias, prepend
+from cpner.backbone.padding import up
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.t5 import T5, Layer, by_layer
+from cpner.recognition.sizes import COLUMNS, pieces_for
 
 _CHUNK = 64  # columns that a self-attention cache begins with, beside the prefix
 _AHEAD = 1 << 20  # position of columns that are taken back
@@ -45,7 +47,7 @@ class Cache:
         outer = (t5.shape.decoder_layers, self.rows, t5.shape.heads)
         self.keys = encoded.new_empty(*outer, t5.shape.d_kv, capacity)  # [L, B, H, D, N]: a slice is read fastest so
         self.values = encoded.new_empty(*outer, capacity, t5.shape.d_kv)  # [L, B, H, N, D]
-        self.position = torch.full((self.rows, self.columns), _BEHIND, device=encoded.device)  # [B, N]
+        self.position = torch.full((self.rows, self.columns), _BEHIND, device=encoded.device)  # [B, N], of all in use
         if prefix.decoder is not None:
             self.keys[..., : self.columns] = prefix.decoder[:, :, 0].transpose(0, 1).transpose(-1, -2)
             self.values[..., : self.columns, :] = prefix.decoder[:, :, 1].transpose(0, 1)
@@ -66,21 +68,18 @@ class Cache:
 
         Args:
             ids: [B, n] pieces.
-            lengths: how many of each row's pieces are no padding, at least one; None for all. Padding stands after
-                them, where they do not look, and is to be taken back.
+            lengths: how many of each row's pieces are no padding; None for all. Padding stands after them, where they
+                do not look, and is to be taken back.
 
         Returns:
             [B, n, d] states, scaled: their product with `output_weight` is the logits.
         """
         t5 = self.t5
         start = self.columns
-        end = start + ids.shape[1]
-        if end > self.keys.shape[-1]:
-            self.keys = _with_room(self.keys[:, : self.rows, ..., :start], -1, 2 * end)
-            self.values = _with_room(self.values[:, : self.rows, ..., :start, :], -2, 2 * end)
+        self.columns = start + ids.shape[1]
+        self._use(self.columns)
         queries = self.next[:, None] + torch.arange(ids.shape[1], device=ids.device)  # [B, n]
-        self.position = torch.cat([self.position, queries], dim=1)
-        self.columns = end
+        self.position[:, start : self.columns] = queries
         self.next = self.next + ids.shape[1]
         bias = self._bias(queries)
         layout = _Layout.of(lengths or [ids.shape[1]] * self.rows, ids)
@@ -95,8 +94,9 @@ class Cache:
         """Of the last `fed` pieces of each row, only so many of the first ones are right; forget the others."""
         left = torch.tensor(right, device=self.position.device)  # [B]
         self.next = self.next - fed + left
-        last = self.position[:, self.columns - fed :]
+        last = self.position[:, self.columns - fed : self.columns]
         last.masked_fill_(torch.arange(fed, device=left.device) >= left[:, None], _AHEAD)
+        self.columns -= fed - max(right)  # where no row has a piece, the next ones are written
 
     def keep(self, rows: Sequence[int]) -> None:
         """Keep these rows, in this order; what stays at its place is not moved."""
@@ -117,14 +117,15 @@ class Cache:
 
     def _self_attention(self, i: int, layout: _Layout, bias: Tensor) -> Attend:
         """How layer i attends to what was written: new keys and values go to the last columns."""
-        start = self.columns - layout.width
-        keys = self.keys[i, : self.rows, ..., : self.columns]
-        values = self.values[i, : self.rows, :, : self.columns]
+        end = self.columns
+        start = end - layout.width
+        keys = self.keys[i, : self.rows, ..., : self.position.shape[1]]
+        values = self.values[i, : self.rows, :, : self.position.shape[1]]
 
         def attend_cached(attention: Attention, x: Tensor) -> Tensor:
             q, k, v = attention.split(layout.unpack(attention.qkv(x)), 3)
-            keys[..., start:] = k.transpose(-1, -2)
-            values[..., start:, :] = v
+            keys[..., start:end] = k.transpose(-1, -2)
+            values[..., start:end, :] = v
             out: Tensor = attention.o(
                 layout.pack(attention.join(attention.attend(q, keys.transpose(-1, -2), values, bias)))
             )
@@ -142,6 +143,20 @@ class Cache:
             return out
 
         return attend_cached
+
+    def _use(self, columns: int) -> None:
+        """Have so many columns in use, or some more; what is new holds zeros, ahead of everything."""
+        used = self.position.shape[1]
+        if columns <= used:
+            return
+        wanted = up(columns, COLUMNS)
+        if wanted > self.keys.shape[-1]:
+            self.keys = _with_room(self.keys[:, : self.rows, ..., :used], -1, 2 * wanted)
+            self.values = _with_room(self.values[:, : self.rows, ..., :used, :], -2, 2 * wanted)
+        self.keys[:, : self.rows, ..., used:wanted] = 0
+        self.values[:, : self.rows, ..., used:wanted, :] = 0
+        ahead = self.position.new_full((self.rows, wanted - used), _AHEAD)
+        self.position = torch.cat([self.position, ahead], dim=1)
 
     def _bias(self, queries: Tensor) -> Tensor:
         """[B, H, n, N] relative bias and causal mask of queries at these positions [B, n]."""
@@ -161,9 +176,10 @@ class _Layout(NamedTuple):
     @classmethod
     def of(cls, lengths: Sequence[int], ids: Tensor) -> _Layout:
         rows, width = ids.shape
-        if min(lengths) == width:
+        if min(lengths) == width and pieces_for(rows * width) == rows * width:
             return cls(rows, width, None, None)
         there = [row * width + i for row, length in enumerate(lengths) for i in range(length)]
+        there += [0] * (pieces_for(len(there)) - len(there))
         place: list[int] = []
         first = 0
         for length in lengths:

@@ -29,6 +29,7 @@ from cpner.instructor.grammar import DONE, LAST, LIST, Grammar, Mention, State, 
 from cpner.instructor.options import CLOSE, OPEN
 from cpner.instructor.parse import Parsed, parse
 from cpner.recognition.cache import Cache, keep_rows
+from cpner.recognition.sizes import CANDIDATES, SOURCE, rows_for
 from cpner.recognition.trail import Trail
 
 DRAFT = 12  # pieces drafted for a pass of one row at most; of n rows, where each piece costs more, 12 / √n
@@ -149,27 +150,32 @@ def decode(
     cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
     cache.step(torch.full_like(ids[:, :1], vocabulary.pad))
     writers = [Writer(source) for source in sources]
-    candidates = pad([writer.grammar.candidates for writer in writers], vocabulary.pad).to(device)
+    candidates = pad([writer.grammar.candidates for writer in writers], vocabulary.pad, multiple=CANDIDATES).to(device)
     output = t5.output_weight[candidates]  # [B, C, d]
     going = writers
     while going:
+        rows = len(output)  # those of `going`, and some that are idle
+        ahead = math.ceil(draft / math.sqrt(rows * members))
         for writer in going:
-            writer.draft(math.ceil(draft / math.sqrt(len(going) * members)))
-        pieces = pad([writer.ids for writer in going], vocabulary.pad).to(device)  # [B, n]
-        lengths = [len(writer.pieces) for writer in going]
+            writer.draft(ahead)
+        idle = [[]] * (rows - len(going))
+        pieces = pad([*(writer.ids for writer in going), *idle], vocabulary.pad, multiple=1 + ahead).to(device)  # [B, n]
+        lengths = [*(len(writer.pieces) for writer in going), *map(len, idle)]
         hidden = cache.step(_for_each(pieces, members), _repeated(lengths, members))
-        hidden = hidden.view(len(going), members, *hidden.shape[1:])  # [B, I, n, d]
+        hidden = hidden.view(rows, members, *hidden.shape[1:])  # [B, I, n, d]
         logits = t5.logits(hidden, output[:, None])  # [B, I, n, C]
-        allowed = mask_of([writer.allowed for writer in going], output.shape[1]).to(device)  # [B, n, C]
-        best, choice = _agree(logits.masked_fill(~allowed[:, None], -torch.inf)).max(-1)  # [B, n]
-        chosen = zip(going, choice.tolist(), best.tolist(), strict=True)
+        allowed = [*(writer.allowed for writer in going), *idle]
+        possible = mask_of(allowed, output.shape[1], 1 + ahead).to(device)  # [B, n, C]
+        best, choice = _agree(logits.masked_fill(~possible[:, None], -torch.inf)).max(-1)  # [B, n]
+        chosen = zip(going, choice.tolist(), best.tolist())
         right = [writer.take(pieces_chosen, logs) for writer, pieces_chosen, logs in chosen]
-        cache.take_back(_repeated(right, members), pieces.shape[1])
+        cache.take_back(_repeated([*right, *map(len, idle)], members), pieces.shape[1])
         stay = _stay([not writer.done for writer in going])
         if len(stay) < len(going):
+            going = [going[row] for row in stay]
+            stay += range(len(stay), min(rows, rows_for(len(stay))) if stay else 0)
             cache.keep([row * members + i for row in stay for i in range(members)])
             output = keep_rows(output, stay)
-            going = [going[row] for row in stay]
     for writer in writers:
         writer.answer.sort(key=lambda prediction: prediction.span)
     return [writer.answer for writer in writers]
@@ -177,7 +183,7 @@ def decode(
 
 def lay_out(backbone: Backbone, sources: Sequence[Source]) -> tuple[Tensor, Tensor]:
     """The sources' pieces [B, S] on the backbone's device, and their mask [B, S], false at padding."""
-    ids, mask = pad_masked([source.ids for source in sources], backbone.vocabulary.pad)
+    ids, mask = pad_masked([source.ids for source in sources], backbone.vocabulary.pad, multiple=SOURCE)
     return ids.to(backbone.device), mask.to(backbone.device)
 
 

@@ -1,0 +1,31 @@
+"""Sizes rounded up, so that products have few shapes.
+
+oneDNN makes a kernel for each shape of a product, which takes as long as a hundred small products. Batches of sentences
+have ever new shapes. What is added is padding, which no result depends on.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from cpner.backbone.padding import up
+
+SOURCE = 8  # the width of a batch of sources is a multiple of this
+CANDIDATES = 32  # likewise, the number of candidates
+COLUMNS = 32  # likewise, the columns that a decoder's self-attention looks at
+_ROWS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128]
+_FINE = 8  # a pass has a multiple of so many pieces, if it is one of few
+_COARSE = 16
+_FEW = 64
+
+
+def rows_for(count: int) -> int:
+    """Rows that a pass is made for, where so many have something to write."""
+    return _ROWS[bisect_left(_ROWS, count)] if count <= _ROWS[-1] else up(count, 32)
+
+
+def pieces_for(count: int) -> int:
+    """Pieces that the products of a pass are made for."""
+    if count <= 4:
+        return 4
+    return up(count, _FINE if count <= _FEW else _COARSE)
