@@ -11,7 +11,6 @@ prefix length, S source pieces.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +19,8 @@ from cpner.backbone.attention import Attend, Attention, before_prefix, mask_bias
 from cpner.backbone.padding import up
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.t5 import T5, Layer, by_layer
-from cpner.recognition.sizes import COLUMNS, pieces_for
+from cpner.recognition.layout import Layout
+from cpner.recognition.sizes import COLUMNS
 
 _CHUNK = 64  # columns that a self-attention cache begins with, beside the prefix
 _AHEAD = 1 << 20  # position of columns that are taken back
@@ -82,7 +82,7 @@ class Cache:
         self.position[:, start : self.columns] = queries
         self.next = self.next + ids.shape[1]
         bias = self._bias(queries)
-        layout = _Layout.of(lengths or [ids.shape[1]] * self.rows, ids)
+        layout = Layout.of(lengths or [ids.shape[1]] * self.rows, ids.shape[1], ids.device)
         x = t5.embedding(layout.pack(ids))  # [P, d], pieces without padding
         ways = [
             (self._self_attention(i, layout, bias), self._cross_attention(i, layout)) for i in range(len(self.cross))
@@ -115,7 +115,7 @@ class Cache:
         keep_rows(self.keys[..., : self.columns], rows, dim=1)
         keep_rows(self.values[..., : self.columns, :], rows, dim=1)
 
-    def _self_attention(self, i: int, layout: _Layout, bias: Tensor) -> Attend:
+    def _self_attention(self, i: int, layout: Layout, bias: Tensor) -> Attend:
         """How layer i attends to what was written: new keys and values go to the last columns."""
         end = self.columns
         start = end - layout.width
@@ -133,7 +133,7 @@ class Cache:
 
         return attend_cached
 
-    def _cross_attention(self, i: int, layout: _Layout) -> Attend:
+    def _cross_attention(self, i: int, layout: Layout) -> Attend:
         """How layer i attends to the source, whose keys and values stay the same."""
         k, v = self.cross[i]
 
@@ -163,37 +163,6 @@ class Cache:
         distance = queries[:, :, None] - self.position[:, None, :]
         index = distance.clamp(-1, len(self._biases) - 3) + 1 + (distance > _AHEAD // 2)
         return self._biases[index].permute(0, 3, 1, 2).contiguous()
-
-
-class _Layout(NamedTuple):
-    """Rows [B, n, ...] with padding, and their P pieces without it [P, ...], which cost a weight fewer products."""
-
-    rows: int
-    width: int
-    there: Tensor | None  # [P] where the pieces are among B * n; None: there is no padding
-    place: Tensor | None  # [B * n] which of the P stands there; at padding any, for nobody looks
-
-    @classmethod
-    def of(cls, lengths: Sequence[int], ids: Tensor) -> _Layout:
-        rows, width = ids.shape
-        if min(lengths) == width and pieces_for(rows * width) == rows * width:
-            return cls(rows, width, None, None)
-        there = [row * width + i for row, length in enumerate(lengths) for i in range(length)]
-        there += [0] * (pieces_for(len(there)) - len(there))
-        place: list[int] = []
-        first = 0
-        for length in lengths:
-            place += [*range(first, first + length), *[0] * (width - length)]
-            first += length
-        return cls(rows, width, torch.tensor(there, device=ids.device), torch.tensor(place, device=ids.device))
-
-    def pack(self, x: Tensor) -> Tensor:
-        x = x.flatten(0, 1)
-        return x if self.there is None else x[self.there]
-
-    def unpack(self, x: Tensor) -> Tensor:
-        x = x if self.place is None else x[self.place]
-        return x.view(self.rows, self.width, *x.shape[1:])
 
 
 def keep_rows(tensor: Tensor, rows: Sequence[int], dim: int = 0) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.padding import mask_of, pad, pad_masked
+from cpner.backbone.padding import mask_of, pad
 from cpner.backbone.prefix import Prefix, rows_of_members
 from cpner.corpus.sentence import Answer, Prediction
 from cpner.errors import BackboneError
@@ -29,7 +29,8 @@ from cpner.instructor.grammar import DONE, LAST, LIST, Grammar, Mention, State, 
 from cpner.instructor.options import CLOSE, OPEN
 from cpner.instructor.parse import Parsed, parse
 from cpner.recognition.cache import Cache, keep_rows
-from cpner.recognition.sizes import CANDIDATES, SOURCE, rows_for
+from cpner.recognition.encode import encode
+from cpner.recognition.sizes import CANDIDATES, rows_for
 from cpner.recognition.trail import Trail
 
 DRAFT = 12  # pieces drafted for a pass of one row at most; of n rows, where each piece costs more, 12 / √n
@@ -142,13 +143,11 @@ def decode(
     t5 = backbone.reader
     vocabulary = backbone.vocabulary
     device = backbone.device
-    ids, mask = lay_out(backbone, sources)
-    ids = _for_each(ids, members)
-    mask = _for_each(mask, members)
     if prefix is not None and members > 1:
         prefix = rows_of_members(prefix, members)
-    cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
-    cache.step(torch.full_like(ids[:, :1], vocabulary.pad))
+    encoded, mask = encode(backbone, [source for source in sources for _ in range(members)], prefix)
+    cache = Cache(t5, encoded, mask, prefix)
+    cache.step(torch.full((len(mask), 1), vocabulary.pad, device=device))
     writers = [Writer(source) for source in sources]
     candidates = pad([writer.grammar.candidates for writer in writers], vocabulary.pad, multiple=CANDIDATES).to(device)
     output = t5.output_weight[candidates]  # [B, C, d]
@@ -181,12 +180,6 @@ def decode(
     return [writer.answer for writer in writers]
 
 
-def lay_out(backbone: Backbone, sources: Sequence[Source]) -> tuple[Tensor, Tensor]:
-    """The sources' pieces [B, S] on the backbone's device, and their mask [B, S], false at padding."""
-    ids, mask = pad_masked([source.ids for source in sources], backbone.vocabulary.pad, multiple=SOURCE)
-    return ids.to(backbone.device), mask.to(backbone.device)
-
-
 @torch.inference_mode()
 def decode_freely(
     backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None, *, limit: int = 192
@@ -197,8 +190,7 @@ def decode_freely(
     t5 = backbone.reader
     vocabulary = backbone.vocabulary
     device = backbone.device
-    ids, mask = lay_out(backbone, sources)
-    cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
+    cache = Cache(t5, *encode(backbone, sources, prefix), prefix)
     written = torch.full((len(sources), 1), vocabulary.pad, device=device)
     output: list[Tensor] = []
     done = torch.zeros(len(sources), dtype=torch.bool, device=device)

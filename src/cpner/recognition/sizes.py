@@ -14,9 +14,7 @@ SOURCE = 8  # the width of a batch of sources is a multiple of this
 CANDIDATES = 32  # likewise, the number of candidates
 COLUMNS = 32  # likewise, the columns that a decoder's self-attention looks at
 _ROWS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128]
-_FINE = 8  # a pass has a multiple of so many pieces, if it is one of few
-_COARSE = 16
-_FEW = 64
+_FINE = 8  # a pass has a multiple of so many pieces, or of a sixteenth of the power of two below
 
 
 def rows_for(count: int) -> int:
@@ -28,4 +26,4 @@ def pieces_for(count: int) -> int:
     """Pieces that the products of a pass are made for."""
     if count <= 4:
         return 4
-    return up(count, _FINE if count <= _FEW else _COARSE)
+    return up(count, max(_FINE, (1 << (count - 1).bit_length()) // 32))

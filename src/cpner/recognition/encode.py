@@ -1,0 +1,47 @@
+"""Sources as one batch, and the encoder's states of them (Eq. 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from cpner.backbone.attention import Attend, Attention, prepend
+from cpner.backbone.load import Backbone
+from cpner.backbone.padding import pad_masked
+from cpner.backbone.prefix import Prefix
+from cpner.instructor import Source
+from cpner.recognition.layout import Layout
+from cpner.recognition.sizes import SOURCE
+
+
+def encode(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None) -> tuple[Tensor, Tensor]:
+    """Encode sources as `T5.encode` does, but without products for padding.
+
+    Args:
+        sources: B sentences with their options.
+        prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
+
+    Returns:
+        [B, S, d] states, and their mask [B, S], false at padding, where the states are anything.
+    """
+    t5 = backbone.reader
+    ids, mask = pad_masked([source.ids for source in sources], backbone.vocabulary.pad, multiple=SOURCE)
+    mask = mask.to(backbone.device)
+    layout = Layout.of([len(source.ids) for source in sources], ids.shape[1], backbone.device)
+    x = t5.embedding(layout.pack(ids.to(backbone.device)))  # [P, d]
+    bias, parts = t5.encoder_sight(mask, prefix, x.dtype)
+    states = t5.encoder(x, [(_attend_in_rows(layout, bias, part), None) for part in parts])
+    return layout.unpack(states), mask
+
+
+def _attend_in_rows(layout: Layout, bias: Tensor, prefix: Tensor | None) -> Attend:
+    """How a layer attends to the pieces of the same row, [P, d] to [P, d]."""
+
+    def attend_packed(attention: Attention, x: Tensor) -> Tensor:
+        q, k, v = attention.split(layout.unpack(attention.qkv(x)), 3)
+        k, v = prepend(prefix, k, v)
+        out: Tensor = attention.o(layout.pack(attention.join(attention.attend(q, k, v, bias))))
+        return out
+
+    return attend_packed

@@ -1,0 +1,49 @@
+"""Rows with padding, and their pieces without it, which cost a weight fewer products.
+
+Axes in comments: B rows, n places of a row, P pieces of all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cpner.recognition.sizes import pieces_for
+
+
+class Layout(NamedTuple):
+    """Takes padding out of rows [B, n, ...], and puts it in again."""
+
+    rows: int
+    width: int
+    there: Tensor | None  # [P] where the pieces are among B * n, and any place again; None: all places count as pieces
+    place: Tensor | None  # [B * n] which of the P stands there; at padding any, for nobody looks
+
+    @classmethod
+    def of(cls, lengths: Sequence[int], width: int, device: torch.device) -> Layout:
+        """That of rows which have so many pieces at their beginning, and padding behind."""
+        rows = len(lengths)
+        count = pieces_for(sum(lengths))
+        if count >= rows * width:
+            return cls(rows, width, None, None)
+        there = [row * width + i for row, length in enumerate(lengths) for i in range(length)]
+        there += [0] * (count - len(there))
+        place: list[int] = []
+        first = 0
+        for length in lengths:
+            place += [*range(first, first + length), *[0] * (width - length)]
+            first += length
+        return cls(rows, width, torch.tensor(there, device=device), torch.tensor(place, device=device))
+
+    def pack(self, x: Tensor) -> Tensor:
+        """[B, n, ...] without padding, [P, ...]."""
+        x = x.flatten(0, 1)
+        return x if self.there is None else x[self.there]
+
+    def unpack(self, x: Tensor) -> Tensor:
+        """[P, ...] with padding, [B, n, ...]."""
+        x = x if self.place is None else x[self.place]
+        return x.view(self.rows, self.width, *x.shape[1:])
