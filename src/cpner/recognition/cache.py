@@ -15,11 +15,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cpner.backbone.attention import Attend, Attention, before_prefix, mask_bias, prepend
+from cpner.backbone.attention import Attend, Attention, before_prefix, mask_bias
 from cpner.backbone.padding import up
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.t5 import T5, Layer, by_layer
-from cpner.recognition.layout import Layout
+from cpner.recognition.layout import Layout, wide_bias, wide_keys
 from cpner.recognition.sizes import COLUMNS
 
 _CHUNK = 64  # columns that a self-attention cache begins with, beside the prefix
@@ -57,10 +57,9 @@ class Cache:
         self.cross: list[tuple[Tensor, Tensor]] = []
         for layer, part in zip(t5.decoder.layers, by_layer(prefix.cross, dtype, t5.decoder), strict=True):
             k, v = layer.cross_attention.split(layer.cross_attention.kv(encoded), 2)
-            k, v = prepend(part, k, v)
-            self.cross.append((k.contiguous(), v.contiguous()))
+            self.cross.append(wide_keys(part, k, v))
         bias = before_prefix(mask_bias(mask, dtype)[:, None, None, :], prefix.cross, prefix.mask)
-        self.cross_bias = bias.expand(self.rows, -1, -1, -1).contiguous()  # [B, 1, 1, K + S]
+        self.cross_bias = wide_bias(bias.expand(self.rows, -1, -1, -1)).contiguous()  # [B, 1, 1, N]
         self._biases = _bias_by_distance(t5, dtype)
 
     def step(self, ids: Tensor, lengths: Sequence[int] | None = None) -> Tensor:

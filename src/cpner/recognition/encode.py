@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from cpner.backbone.attention import Attend, Attention, prepend
+from cpner.backbone.attention import Attend, Attention
 from cpner.backbone.load import Backbone
 from cpner.backbone.padding import pad_masked
 from cpner.backbone.prefix import Prefix
 from cpner.instructor import Source
-from cpner.recognition.layout import Layout
+from cpner.recognition.layout import Layout, wide_bias, wide_keys
 from cpner.recognition.sizes import SOURCE
 
 
@@ -31,6 +31,7 @@ def encode(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None 
     layout = Layout.of([len(source.ids) for source in sources], ids.shape[1], backbone.device)
     x = t5.embedding(layout.pack(ids.to(backbone.device)))  # [P, d]
     bias, parts = t5.encoder_sight(mask, prefix, x.dtype)
+    bias = wide_bias(bias)
     states = t5.encoder(x, [(_attend_in_rows(layout, bias, part), None) for part in parts])
     return layout.unpack(states), mask
 
@@ -40,7 +41,7 @@ def _attend_in_rows(layout: Layout, bias: Tensor, prefix: Tensor | None) -> Atte
 
     def attend_packed(attention: Attention, x: Tensor) -> Tensor:
         q, k, v = attention.split(layout.unpack(attention.qkv(x)), 3)
-        k, v = prepend(prefix, k, v)
+        k, v = wide_keys(prefix, k, v)
         out: Tensor = attention.o(layout.pack(attention.join(attention.attend(q, k, v, bias))))
         return out
 

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from cpner.recognition.sizes import pieces_for
+from cpner.backbone.padding import up
+from cpner.recognition.sizes import COLUMNS, pieces_for
 
 
 class Layout(NamedTuple):
@@ -41,9 +43,25 @@ class Layout(NamedTuple):
     def pack(self, x: Tensor) -> Tensor:
         """[B, n, ...] without padding, [P, ...]."""
         x = x.flatten(0, 1)
-        return x if self.there is None else x[self.there]
+        return x if self.there is None else x.index_select(0, self.there)
 
     def unpack(self, x: Tensor) -> Tensor:
         """[P, ...] with padding, [B, n, ...]."""
-        x = x if self.place is None else x[self.place]
+        x = x if self.place is None else x.index_select(0, self.place)
         return x.view(self.rows, self.width, *x.shape[1:])
+
+
+def wide_keys(prefix: Tensor | None, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and values [B, H, S, D] with those of a prefix [B, 2, H, K, D] before them, and zeros behind, [B, H, N, D]."""
+    columns = k.shape[2] + (0 if prefix is None else prefix.shape[-2])
+    blank = k.new_zeros(1, 1, up(columns, COLUMNS) - columns, 1).expand(*k.shape[:2], -1, k.shape[3])
+    if prefix is None:
+        return torch.cat([k, blank], dim=2), torch.cat([v, blank], dim=2)
+    keys, values = prefix.unbind(1)
+    return torch.cat([keys, k, blank], dim=2), torch.cat([values, v, blank], dim=2)  # Eq. 2
+
+
+def wide_bias(bias: Tensor) -> Tensor:
+    """A bias of K + S columns as one of N columns, the last of which nobody sees."""
+    columns = bias.shape[-1]
+    return F.pad(bias, (0, up(columns, COLUMNS) - columns), value=torch.finfo(bias.dtype).min)
