@@ -13,9 +13,9 @@ def up(count: int, multiple: int) -> int:
     return -(-count // multiple) * multiple
 
 
-def pad(rows: Sequence[Sequence[int]], value: int, *, multiple: int = 1) -> Tensor:
-    """Lists of different length as one tensor, at least one wide: nothing may fail where all are empty."""
-    width = up(max([1, *map(len, rows)]), multiple)
+def pad(rows: Sequence[Sequence[int]], value: int, least: int = 1) -> Tensor:
+    """Lists of different length as one tensor, at least `least` wide; from 1, as nothing may fail where all are empty."""
+    width = max([least, *map(len, rows)])
     return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], dtype=torch.long).view(-1, width)
 
 
@@ -31,7 +31,7 @@ def mask_of(rows: Sequence[Sequence[int]], width: int, least: int = 1) -> Tensor
     return (packed >> torch.arange(8, dtype=torch.uint8) & 1).bool().flatten(2)[..., :width]
 
 
-def pad_masked(rows: Sequence[Sequence[int]], value: int, *, multiple: int = 1) -> tuple[Tensor, Tensor]:
-    """Rows of ids as one tensor [B, S], S a multiple of `multiple`, and its mask [B, S], false at padding."""
-    ids = pad(rows, value, multiple=multiple)
+def pad_masked(rows: Sequence[Sequence[int]], value: int, least: int = 1) -> tuple[Tensor, Tensor]:
+    """Rows of ids as one tensor [B, S], S at least `least`, and its mask [B, S], false at padding."""
+    ids = pad(rows, value, least)
     return ids, torch.arange(ids.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]

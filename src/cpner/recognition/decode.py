@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.padding import mask_of, pad
+from cpner.backbone.padding import mask_of, pad, up
 from cpner.backbone.prefix import Prefix, rows_of_members
 from cpner.corpus.sentence import Answer, Prediction
 from cpner.errors import BackboneError
@@ -149,8 +149,9 @@ def decode(
     cache = Cache(t5, encoded, mask, prefix)
     cache.step(torch.full((len(mask), 1), vocabulary.pad, device=device))
     writers = [Writer(source) for source in sources]
-    candidates = pad([writer.grammar.candidates for writer in writers], vocabulary.pad, multiple=CANDIDATES).to(device)
-    output = t5.output_weight[candidates]  # [B, C, d]
+    candidates = [writer.grammar.candidates for writer in writers]
+    width = up(max(map(len, candidates)), CANDIDATES)
+    output = t5.output_weight[pad(candidates, vocabulary.pad, width).to(device)]  # [B, C, d]
     going = writers
     while going:
         rows = len(output)  # those of `going`, and some that are idle
@@ -158,7 +159,7 @@ def decode(
         for writer in going:
             writer.draft(ahead)
         idle = [[]] * (rows - len(going))
-        pieces = pad([*(writer.ids for writer in going), *idle], vocabulary.pad, multiple=1 + ahead).to(device)  # [B, n]
+        pieces = pad([*(writer.ids for writer in going), *idle], vocabulary.pad, 1 + ahead).to(device)  # [B, n]
         lengths = [*(len(writer.pieces) for writer in going), *map(len, idle)]
         hidden = cache.step(_for_each(pieces, members), _repeated(lengths, members))
         hidden = hidden.view(rows, members, *hidden.shape[1:])  # [B, I, n, d]

@@ -12,7 +12,7 @@ from cpner.backbone.padding import pad_masked
 from cpner.backbone.prefix import Prefix
 from cpner.instructor import Source
 from cpner.recognition.layout import Layout, wide_bias, wide_keys
-from cpner.recognition.sizes import SOURCE
+from cpner.recognition.sizes import width_for
 
 
 def encode(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None) -> tuple[Tensor, Tensor]:
@@ -26,9 +26,11 @@ def encode(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None 
         [B, S, d] states, and their mask [B, S], false at padding, where the states are anything.
     """
     t5 = backbone.reader
-    ids, mask = pad_masked([source.ids for source in sources], backbone.vocabulary.pad, multiple=SOURCE)
+    lengths = [len(source.ids) for source in sources]
+    columns = 0 if prefix is None or prefix.encoder is None else prefix.encoder.shape[-2]
+    ids, mask = pad_masked([source.ids for source in sources], backbone.vocabulary.pad, width_for(max(lengths), columns))
     mask = mask.to(backbone.device)
-    layout = Layout.of([len(source.ids) for source in sources], ids.shape[1], backbone.device)
+    layout = Layout.of(lengths, ids.shape[1], backbone.device)
     x = t5.embedding(layout.pack(ids.to(backbone.device)))  # [P, d]
     bias, parts = t5.encoder_sight(mask, prefix, x.dtype)
     bias = wide_bias(bias)

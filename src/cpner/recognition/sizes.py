@@ -10,11 +10,16 @@ from bisect import bisect_left
 
 from cpner.backbone.padding import up
 
-SOURCE = 8  # the width of a batch of sources is a multiple of this
-CANDIDATES = 32  # likewise, the number of candidates
-COLUMNS = 32  # likewise, the columns that a decoder's self-attention looks at
+CANDIDATES = 32  # the number of candidates is a multiple of this
+COLUMNS = 32  # likewise, the columns of keys that an attention looks at; a softmax in bfloat16 is also fastest so
+_SOURCE = 8  # likewise, the width of a batch of sources
 _ROWS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128]
 _FINE = 8  # a pass has a multiple of so many pieces, or of a sixteenth of the power of two below
+
+
+def width_for(longest: int, prefix: int) -> int:
+    """The width of a batch of sources: as many as make no further columns, behind a prefix of so many."""
+    return min(up(longest, _SOURCE), up(prefix + longest, COLUMNS) - prefix)
 
 
 def rows_for(count: int) -> int:
