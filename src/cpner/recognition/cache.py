@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cpner.backbone.attention import Attend, Attention, before_prefix, mask_bias
@@ -161,7 +162,7 @@ class Cache:
         """[B, H, n, N] relative bias and causal mask of queries at these positions [B, n]."""
         distance = queries[:, :, None] - self.position[:, None, :]
         index = distance.clamp(-1, len(self._biases) - 3) + 1 + (distance > _AHEAD // 2)
-        return self._biases[index].permute(0, 3, 1, 2).contiguous()
+        return F.embedding(index, self._biases).permute(0, 3, 1, 2).contiguous()
 
 
 def keep_rows(tensor: Tensor, rows: Sequence[int], dim: int = 0) -> Tensor:

@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cpner.backbone.load import Backbone
@@ -151,7 +152,7 @@ def decode(
     writers = [Writer(source) for source in sources]
     candidates = [writer.grammar.candidates for writer in writers]
     width = up(max(map(len, candidates)), CANDIDATES)
-    output = t5.output_weight[pad(candidates, vocabulary.pad, width).to(device)]  # [B, C, d]
+    output = F.embedding(pad(candidates, vocabulary.pad, width).to(device), t5.output_weight)  # [B, C, d]
     going = writers
     while going:
         rows = len(output)  # those of `going`, and some that are idle
