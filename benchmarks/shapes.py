@@ -100,7 +100,9 @@ def main() -> None:
         for name, folder in folders.items():
             for load, rate in in_process(folder, arguments.precision, arguments.seed + turn).items():
                 rates[name][load].append(rate)
-    figures = {name: {load: statistics.median(values) for load, values in loads.items()} for name, loads in rates.items()}
+    figures = {
+        name: {load: statistics.median(values) for load, values in loads.items()} for name, loads in rates.items()
+    }
     for load, rate in figures["this"].items():
         beside = ""
         if arguments.beside:

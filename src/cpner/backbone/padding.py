@@ -14,7 +14,7 @@ def up(count: int, multiple: int) -> int:
 
 
 def pad(rows: Sequence[Sequence[int]], value: int, least: int = 1) -> Tensor:
-    """Lists of different length as one tensor, at least `least` wide; from 1, as nothing may fail where all are empty."""
+    """Lists of different length as one tensor, `least` wide or more: nothing may fail where all are empty."""
     width = max([least, *map(len, rows)])
     return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows], dtype=torch.long).view(-1, width)
 

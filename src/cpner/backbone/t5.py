@@ -138,6 +138,8 @@ class T5(nn.Module):
             more time, the same numbers.
     """
 
+    in_floats = True  # its weights are; a model in 8 bits says otherwise
+
     def __init__(self, shape: T5Shape) -> None:
         super().__init__()
         self.shape = shape

@@ -17,11 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cpner.backbone.attention import Attend, Attention, before_prefix, mask_bias
-from cpner.backbone.padding import up
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.t5 import T5, Layer, by_layer
 from cpner.recognition.layout import Layout, wide_bias, wide_keys
-from cpner.recognition.sizes import COLUMNS
+from cpner.recognition.sizes import sizes_of
 
 _CHUNK = 64  # columns that a self-attention cache begins with, beside the prefix
 _AHEAD = 1 << 20  # position of columns that are taken back
@@ -40,6 +39,7 @@ class Cache:
 
     def __init__(self, t5: T5, encoded: Tensor, mask: Tensor, prefix: Prefix | None) -> None:
         self.t5 = t5
+        self._sizes = sizes_of(t5)
         self.rows = encoded.shape[0]
         prefix = t5.fit(prefix or Prefix())
         dtype = encoded.dtype
@@ -58,9 +58,9 @@ class Cache:
         self.cross: list[tuple[Tensor, Tensor]] = []
         for layer, part in zip(t5.decoder.layers, by_layer(prefix.cross, dtype, t5.decoder), strict=True):
             k, v = layer.cross_attention.split(layer.cross_attention.kv(encoded), 2)
-            self.cross.append(wide_keys(part, k, v))
+            self.cross.append(wide_keys(part, k, v, self._sizes))
         bias = before_prefix(mask_bias(mask, dtype)[:, None, None, :], prefix.cross, prefix.mask)
-        self.cross_bias = wide_bias(bias.expand(self.rows, -1, -1, -1)).contiguous()  # [B, 1, 1, N]
+        self.cross_bias = wide_bias(bias.expand(self.rows, -1, -1, -1), self._sizes).contiguous()  # [B, 1, 1, N]
         self._biases = _bias_by_distance(t5, dtype)
 
     def step(self, ids: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
@@ -82,7 +82,7 @@ class Cache:
         self.position[:, start : self.columns] = queries
         self.next = self.next + ids.shape[1]
         bias = self._bias(queries)
-        layout = Layout.of(lengths or [ids.shape[1]] * self.rows, ids.shape[1], ids.device)
+        layout = Layout.of(lengths or [ids.shape[1]] * self.rows, ids.shape[1], self._sizes, ids.device)
         x = t5.embedding(layout.pack(ids))  # [P, d], pieces without padding
         ways = [
             (self._self_attention(i, layout, bias), self._cross_attention(i, layout)) for i in range(len(self.cross))
@@ -149,7 +149,7 @@ class Cache:
         used = self.position.shape[1]
         if columns <= used:
             return
-        wanted = up(columns, COLUMNS)
+        wanted = self._sizes.columns(columns)
         if wanted > self.keys.shape[-1]:
             self.keys = _with_room(self.keys[:, : self.rows, ..., :used], -1, 2 * wanted)
             self.values = _with_room(self.values[:, : self.rows, ..., :used, :], -2, 2 * wanted)

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.padding import mask_of, pad, up
+from cpner.backbone.padding import mask_of, pad
 from cpner.backbone.prefix import Prefix, rows_of_members
 from cpner.corpus.sentence import Answer, Prediction
 from cpner.errors import BackboneError
@@ -31,7 +31,7 @@ from cpner.instructor.options import CLOSE, OPEN
 from cpner.instructor.parse import Parsed, parse
 from cpner.recognition.cache import Cache, keep_rows
 from cpner.recognition.encode import encode
-from cpner.recognition.sizes import CANDIDATES, rows_for
+from cpner.recognition.sizes import sizes_of
 from cpner.recognition.trail import Trail
 
 DRAFT = 12  # pieces drafted for a pass of one row at most; of n rows, where each piece costs more, 12 / √n
@@ -142,6 +142,7 @@ def decode(
     if not sources:
         return []
     t5 = backbone.reader
+    sizes = sizes_of(t5)
     vocabulary = backbone.vocabulary
     device = backbone.device
     if prefix is not None and members > 1:
@@ -151,7 +152,7 @@ def decode(
     cache.step(torch.full((len(mask), 1), vocabulary.pad, device=device))
     writers = [Writer(source) for source in sources]
     candidates = [writer.grammar.candidates for writer in writers]
-    width = up(max(map(len, candidates)), CANDIDATES)
+    width = sizes.candidates(max(map(len, candidates)))
     output = F.embedding(pad(candidates, vocabulary.pad, width).to(device), t5.output_weight)  # [B, C, d]
     going = writers
     while going:
@@ -159,22 +160,22 @@ def decode(
         ahead = math.ceil(draft / math.sqrt(rows * members))
         for writer in going:
             writer.draft(ahead)
-        idle = [[]] * (rows - len(going))
-        pieces = pad([*(writer.ids for writer in going), *idle], vocabulary.pad, 1 + ahead).to(device)  # [B, n]
-        lengths = [*(len(writer.pieces) for writer in going), *map(len, idle)]
-        hidden = cache.step(_for_each(pieces, members), _repeated(lengths, members))
+        idle: list[list[int]] = [[]] * (rows - len(going))
+        ids = [*(writer.ids for writer in going), *idle]
+        pieces = pad(ids, vocabulary.pad, sizes.target(ahead)).to(device)  # [B, n]
+        hidden = cache.step(_for_each(pieces, members), _repeated([len(row) for row in ids], members))
         hidden = hidden.view(rows, members, *hidden.shape[1:])  # [B, I, n, d]
         logits = t5.logits(hidden, output[:, None])  # [B, I, n, C]
         allowed = [*(writer.allowed for writer in going), *idle]
-        possible = mask_of(allowed, output.shape[1], 1 + ahead).to(device)  # [B, n, C]
+        possible = mask_of(allowed, output.shape[1], pieces.shape[1]).to(device)  # [B, n, C]
         best, choice = _agree(logits.masked_fill(~possible[:, None], -torch.inf)).max(-1)  # [B, n]
-        chosen = zip(going, choice.tolist(), best.tolist())
+        chosen = zip(going, choice[: len(going)].tolist(), best[: len(going)].tolist(), strict=True)
         right = [writer.take(pieces_chosen, logs) for writer, pieces_chosen, logs in chosen]
         cache.take_back(_repeated([*right, *map(len, idle)], members), pieces.shape[1])
         stay = _stay([not writer.done for writer in going])
         if len(stay) < len(going):
             going = [going[row] for row in stay]
-            stay += range(len(stay), min(rows, rows_for(len(stay))) if stay else 0)
+            stay += range(len(stay), min(rows, sizes.rows(len(stay))) if stay else 0)
             cache.keep([row * members + i for row in stay for i in range(members)])
             output = keep_rows(output, stay)
     for writer in writers:
