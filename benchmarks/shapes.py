@@ -1,42 +1,41 @@
 """What ever new shapes cost recognition: `python benchmarks/shapes.py --help`.
 
 oneDNN makes a kernel for each shape of a product that it has not seen lately. Sentences of sample domains, which differ
-in length and types, are read in batches of 1, 8 and 32, each sentence once; so nearly every batch is of a new shape.
-The same batches are then read again and again (`same`), as `cpner bench` does. Each way runs in a process of its own,
-on one thread. Figures are sentences a second of the processor's time, so that other processes disturb them little.
+in length and types, are read in batches of 1, 8 and 32 (`new`), each of them a batch of its own shapes. Those of `cpner
+bench` are read again and again (`same`).
 
-With `--beside FOLDER`, another checkout takes turns with this one.
+With `--beside FOLDER`, another checkout reads the same batches. Each has a process of its own, of one thread, and they
+take turns batch by batch. What counts is the processor's time, so that other processes disturb the figures little.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import statistics
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from command import write
 
 DOMAINS = ("cooking", "music", "news", "politics", "science")
-COUNTS = {1: 150, 8: 600, 32: 600}  # sentences read in batches of each size
-TIMES = 6  # how often a batch of `same` is read
+CALLS = {1: 60, 8: 30, 32: 15}  # batches of each size in a round
 
 
-def measure(precision: str | None, seed: int) -> dict[str, float]:
-    """Sentences a second of the processor's time, in this process."""
+def reader(precision: str | None) -> Callable[[str, int], float]:
+    """What reads the next batch of a kind and a size, and gives the seconds of the processor that this took."""
     import torch
 
     from cpner.backbone.bank import PrefixBank
     from cpner.backbone.load import load
     from cpner.backbone.shape import PrefixConfig
     from cpner.backbone.start import quiet_start
+    from cpner.bench.measure import TYPES, sentences
     from cpner.corpus import Corpus
     from cpner.instructor import Instructor
     from cpner.recognition.recognise import Task, recognise
@@ -50,66 +49,85 @@ def measure(precision: str | None, seed: int) -> dict[str, float]:
         corpus = Corpus.read(f"sample:{name}")
         prompt = Instructor(backbone.vocabulary, sorted(corpus.types))
         tasks += [Task(sentence, prompt, "d") for split in corpus.splits.values() for sentence in split]
-    random.Random(seed).shuffle(tasks)
+    prompt = Instructor(backbone.vocabulary, TYPES)
+    same = {size: [Task(sentence, prompt, "d") for sentence in sentences(size)] for size in CALLS}
+    chance = random.Random(0)
 
-    def read(batches: Sequence[Sequence[Task]]) -> float:
+    def read(kind: str, size: int) -> float:
+        batch = same[size] if kind == "same" else chance.sample(tasks, size)
+        if kind == "same":
+            recognise(backbone, batch, bank, batch_size=size)  # the other kind has taken its kernels
         started = time.process_time()
-        for batch in batches:
-            recognise(backbone, batch, bank, batch_size=len(batch))
-        return sum(map(len, batches)) / (time.process_time() - started)
+        recognise(backbone, batch, bank, batch_size=size)
+        return time.process_time() - started
 
-    read([tasks[:8]])  # packs the weights
-    rates = {}
-    for size, count in COUNTS.items():
-        batches = [tasks[first : first + size] for first in range(0, count - size + 1, size)]
-        rates[f"{size}, new"] = read(batches)
-        middle = batches[len(batches) // 2]
-        read([middle])
-        rates[f"{size}, same"] = read([middle] * max(TIMES, 96 // size))
-    return rates
+    return read
 
 
-def in_process(folder: Path, precision: str | None, seed: int) -> dict[str, float]:
-    """The same in a new process, by the code of a checkout."""
-    command = [sys.executable, __file__, "--here", "--seed", str(seed)]
-    command += ["--precision", precision] if precision else []
-    environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
-    told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-    rates: dict[str, float] = json.loads(told)
-    return rates
+def answer(precision: str | None) -> None:
+    """Read what standard input asks for, line by line."""
+    read = reader(precision)
+    for line in sys.stdin:
+        kind, size = line.split()
+        print(read(kind, int(size)), flush=True)
+
+
+class Other:
+    """A process that reads with the code of a checkout."""
+
+    def __init__(self, folder: Path, precision: str | None) -> None:
+        command = [sys.executable, __file__, "--answer", *(["--precision", precision] if precision else [])]
+        environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def read(self, kind: str, size: int) -> float:
+        """Seconds of the processor for the next batch."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        print(kind, size, file=self.process.stdin, flush=True)
+        return float(self.process.stdout.readline())
+
+
+def measure(folders: list[Path], precision: str | None, rounds: int) -> dict[str, dict[str, Any]]:
+    """Seconds of all batches of each kind and size, by the code of each folder."""
+    processes = [Other(folder, precision) for folder in folders]
+    figures: dict[str, dict[str, Any]] = {}
+    for size, calls in CALLS.items():
+        for kind in ("new", "same"):
+            turns = []
+            for turn in range(1 + rounds * calls):
+                order = processes if turn % 2 else processes[::-1]
+                seconds = {process: process.read(kind, size) for process in order}
+                turns.append([seconds[process] for process in processes])
+            turns = turns[1:]  # the first packs weights
+            figures[f"{size}, {kind}"] = {
+                "per_second": [size / statistics.mean(column) for column in zip(*turns, strict=True)],
+                "time_to_other": statistics.median(turn[0] / turn[-1] for turn in turns),
+            }
+    for process in processes:
+        process.process.communicate()
+    return figures
 
 
 def main() -> None:
     """Measure, and print or write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--beside", type=Path, metavar="FOLDER", help="a checkout of other code")
     parser.add_argument("--precision", help="of the backbone; the machine's own if not given")
-    parser.add_argument("--seed", type=int, default=0, help="of the order of the sentences")
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--answer", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     arguments = parser.parse_args()
-    if arguments.here:
-        print(json.dumps(measure(arguments.precision, arguments.seed)))
+    if arguments.answer:
+        answer(arguments.precision)
         return
-    folders = {"this": Path(__file__).parents[1]}
-    if arguments.beside:
-        folders["other"] = arguments.beside.resolve()
-    rates: dict[str, dict[str, list[float]]] = {name: defaultdict(list) for name in folders}
-    for turn in range(arguments.rounds):
-        for name, folder in folders.items():
-            for load, rate in in_process(folder, arguments.precision, arguments.seed + turn).items():
-                rates[name][load].append(rate)
-    figures = {
-        name: {load: statistics.median(values) for load, values in loads.items()} for name, loads in rates.items()
-    }
-    for load, rate in figures["this"].items():
-        beside = ""
-        if arguments.beside:
-            other = figures["other"][load]
-            pairs = zip(rates["this"][load], rates["other"][load], strict=True)
-            beside = f"   beside {other:6.1f}: {statistics.median(a / b for a, b in pairs):.3f}"
-        print(f"{load:9} {rate:6.1f} sentences a second{beside}")
+    folders = [Path(__file__).parents[1], *([arguments.beside.resolve()] if arguments.beside else [])]
+    figures = measure(folders, arguments.precision, arguments.rounds)
+    for load, figure in figures.items():
+        rates = ", beside ".join(f"{rate:.1f}" for rate in figure["per_second"])
+        ratio = f"; time to that, median of turns: {figure['time_to_other']:.2f}" if arguments.beside else ""
+        print(f"{load:9} {rates} sentences a second{ratio}")
     write(figures, arguments.json)
 
 
