@@ -184,10 +184,8 @@ def test_the_reading_of_a_corpus_shows_progress(write, monkeypatch):
 
     run("stats", str(write("big.jsonl", RECORD * 3)))
 
-    assert [report.message for report in reports] == [
-        "reading big.jsonl: 3 of 3 lines",
-        "reading big.jsonl: 3 of 3 texts",
-    ]
+    messages = dict.fromkeys(report.message for report in reports)
+    assert list(messages) == ["reading big.jsonl: 3 of 3 lines", "reading big.jsonl: 3 of 3 texts"]
 
 
 @pytest.mark.slow
