@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,9 +13,13 @@ import pytest
 
 from cpner.backbone.prefix import common_start
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
+from cpner.backbone.tagger import Tagger, write_tagger
 from cpner.corpus import Corpus, Sentence
+from cpner.corpus.sentence import Answer, Span
 from cpner.errors import ConfigError, UnknownDomainError
+from cpner.instructor import Instructor
 from cpner.ner import CPNER
+from cpner.recognition.tagging import tag
 from cpner.training import TrainingConfig
 from tests.support import SMALL, corpus
 
@@ -268,3 +273,27 @@ def test_a_path_in_the_place_of_a_corpus_is_refused(tiny):
     ):
         with pytest.raises(ConfigError, match="expected a Corpus, got 'data/news'"):
             use()
+
+
+def test_types_without_a_domain_are_read_by_the_tagger_and_domains_by_the_decoder(tiny_folder: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "tagged"))
+    plain = CPNER.load(str(folder), device="cpu", precision="float32")
+    write_tagger(Tagger(plain.backbone.shape.d_model), folder)
+    tagged = CPNER.load(str(folder), device="cpu", precision="float32")
+    for ner in (plain, tagged):
+        put(ner, "x", 1)
+    sentences = [Sentence.from_words(text.split()) for text in TEXTS]
+    types = TYPES[1]
+
+    found = tagged.recognise([*sentences, *sentences], [None] * 3 + ["x"] * 3, types=types, calibrated=False)
+
+    prompt = Instructor(tagged.backbone.vocabulary, types)
+    assert found[:3] == tag(tagged.backbone, [prompt.source(sentence) for sentence in sentences])
+    assert spans(found[3:]) == spans(plain.recognise(sentences, "x", types=types))
+    assert spans(tagged.recognise(sentences, types=types, beams=2)) == spans(
+        plain.recognise(sentences, types=types, beams=2)
+    )
+
+
+def spans(answers: list[Answer]) -> list[list[Span]]:
+    return [[prediction.span for prediction in answer] for answer in answers]

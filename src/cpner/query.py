@@ -15,6 +15,7 @@ from cpner.errors import ConfigError
 from cpner.instructor import Instructor
 from cpner.progress import Report
 from cpner.recognition.recognise import Search, Task, recognise, warn_if_crowded
+from cpner.recognition.tagging import tag
 from cpner.settings import MOST_SENTENCES, check_count
 from cpner.store import DomainCard
 from cpner.store.domains import Domains, prompt_of
@@ -48,7 +49,8 @@ class Query:
         domain: whose prefix to use: one domain for all, or one for each sentence. None needs `types`: zero-shot.
         types: look for these types instead of the domain's.
         batch_size: sentences decoded at once.
-        search: finds the entities of a batch where it is not `free`; None is greedy search.
+        search: finds the entities of a batch where it is not `free`; None is greedy search, and without a domain the
+            backbone's tagger, if it has one.
         free: generate without the grammar, greedily; the scores are then 1.
         by_sentence: whether texts are read sentence by sentence; None does so if the domain learnt from single ones.
         calibrated: whether scores are probabilities of being right; if not, of the pieces that were written.
@@ -111,7 +113,8 @@ class Query:
         limits = {name: (self.cut or Cut()).least(one.thresholds, one.entities) for name, one in calibrators.items()}
         answers = recognise(
             backbone, tasks, known.bank,
-            cards=known.cards, batch_size=self.batch_size, free=self.free, search=self.search, progress=self.progress,
+            cards=known.cards, batch_size=self.batch_size, free=self.free, search=self.search,
+            bare_search=self.search or (tag if backbone.tagger is not None else None), progress=self.progress,
         )  # fmt: skip
         if self.calibrated and not self.free:
             pairs = zip(tasks, answers, strict=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from cpner.corpus.sentence import Sentence
 from cpner.instructor.options import Options
@@ -38,6 +39,13 @@ class Source:
     word_of: list[int]
     words: list[str]
     options: Options = field(repr=False)
+
+    @property
+    def option_starts(self) -> list[int]:
+        """Index in `ids` of each option's first piece: options stand before the sentence, each with a sign after it."""
+        lengths = [len(pieces) + 1 for pieces in self.options.pieces]
+        first = self.sentence_start - sum(lengths)
+        return list(accumulate(lengths[:-1], initial=first)) if lengths else []
 
 
 class Instructor:

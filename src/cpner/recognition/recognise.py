@@ -71,6 +71,7 @@ def recognise(
     batch_size: int = 32,
     free: bool = False,
     search: Search | None = None,
+    bare_search: Search | None = None,
     progress: Report | None = None,
 ) -> list[Answer]:
     """Find the entities of sentences, each with the prefix or the ensemble of its domain.
@@ -83,6 +84,7 @@ def recognise(
         batch_size: windows decoded at once.
         free: generate without the grammar and read the output tolerantly; the scores are then 1.
         search: finds the entities of a batch where it is not `free`; None is `decode`.
+        bare_search: the same, for tasks without a domain; None is `search`.
         progress: called after every batch.
 
     Returns:
@@ -92,18 +94,19 @@ def recognise(
         ConfigError: an ensemble that agrees on probabilities is asked to generate freely, or to search otherwise.
     """
     ensembles = {name: card for name, card in (cards or {}).items() if card.members}
-    groups: dict[str | None, list[int]] = {}  # None: all that are no ensemble; they share their batches
+    groups: dict[tuple[bool, str | None], list[int]] = {}  # without a domain; an ensemble, None for all that are none
     for i, task in enumerate(tasks):
-        groups.setdefault(task.domain if task.domain in ensembles else None, []).append(i)
+        groups.setdefault((task.domain is None, task.domain if task.domain in ensembles else None), []).append(i)
     predictions: list[Answer] = [Answer() for _ in tasks]
     plain_search = _freely if free else search or decode
     done = 0
-    for name, places in groups.items():
+    for (bare, name), places in groups.items():
         group = [tasks[i] for i in places]
         report = _part(progress, done, len(group), len(tasks))
         done += len(group)
         if name is None:
-            answers = _by_prefix(backbone, group, bank, plain_search, batch_size, report)
+            group_search = bare_search or plain_search if bare and not free else plain_search
+            answers = _by_prefix(backbone, group, bank, group_search, batch_size, report)
         elif ensembles[name].vote == "probabilities":
             joint_search = _joint_search(name, len(ensembles[name].members), free, search)
             answers = _by_prefix(backbone, group, bank, joint_search, batch_size, report)
