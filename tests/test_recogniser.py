@@ -19,7 +19,7 @@ from cpner.corpus.sentence import Answer, Span
 from cpner.errors import ConfigError, UnknownDomainError
 from cpner.instructor import Instructor
 from cpner.ner import CPNER
-from cpner.recognition.tagging import tag
+from cpner.recognition.joint import decode_and_tag
 from cpner.training import TrainingConfig
 from tests.support import SMALL, corpus
 
@@ -275,7 +275,7 @@ def test_a_path_in_the_place_of_a_corpus_is_refused(tiny):
             use()
 
 
-def test_types_without_a_domain_are_read_by_the_tagger_and_domains_by_the_decoder(tiny_folder: Path, tmp_path: Path):
+def test_types_without_a_domain_are_read_with_the_tagger_and_domains_by_the_decoder(tiny_folder: Path, tmp_path: Path):
     folder = Path(shutil.copytree(tiny_folder, tmp_path / "tagged"))
     plain = CPNER.load(str(folder), device="cpu", precision="float32")
     write_tagger(Tagger(plain.backbone.shape.d_model), folder)
@@ -288,7 +288,7 @@ def test_types_without_a_domain_are_read_by_the_tagger_and_domains_by_the_decode
     found = tagged.recognise([*sentences, *sentences], [None] * 3 + ["x"] * 3, types=types, calibrated=False)
 
     prompt = Instructor(tagged.backbone.vocabulary, types)
-    assert found[:3] == tag(tagged.backbone, [prompt.source(sentence) for sentence in sentences])
+    assert found[:3] == decode_and_tag(tagged.backbone, [prompt.source(sentence) for sentence in sentences])
     assert spans(found[3:]) == spans(plain.recognise(sentences, "x", types=types))
     assert spans(tagged.recognise(sentences, types=types, beams=2)) == spans(
         plain.recognise(sentences, types=types, beams=2)

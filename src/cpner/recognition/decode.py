@@ -120,6 +120,7 @@ def decode(
     *,
     members: int = 1,
     draft: int = DRAFT,
+    encoded: Tensor | None = None,
 ) -> list[Answer]:
     """Recognise the entities of a batch by greedy search under the grammar.
 
@@ -129,6 +130,7 @@ def decode(
         members: prefixes that decide together on each sentence, laid out as `together` does.
         draft: pieces that the grammar may go ahead of the model in a pass of one row, and draft / √n in one of n rows;
             0 is a pass for each piece. The outcome is the same.
+        encoded: [B * members, S, d] what the encoder gives for the sources, where that is known.
 
     Returns:
         For each source its entities, ascending, without overlap, with raw scores.
@@ -146,7 +148,7 @@ def decode(
     mask = _for_each(mask, members)
     if prefix is not None and members > 1:
         prefix = rows_of_members(prefix, members)
-    cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
+    cache = Cache(t5, t5.encode(ids, mask, prefix) if encoded is None else encoded, mask, prefix)
     cache.step(torch.full_like(ids[:, :1], vocabulary.pad))
     writers = [Writer(source) for source in sources]
     candidates = pad([writer.grammar.candidates for writer in writers], vocabulary.pad).to(device)

@@ -35,9 +35,56 @@ class Words(NamedTuple):
     goes_on: Tensor  # [B, W, Y] it goes on with one, given that there is one of this type
 
 
+class View(NamedTuple):
+    """What the tagger says of one sentence.
+
+    Attributes:
+        source: the sentence with its options.
+        words: of this row.
+        before: [W + 1] log-sum over the readings of all words before each place.
+        after: [W + 1] that over all words after it.
+        after_open: [W + 1, Y] that over all words after it, where an entity of an option may go on.
+        spans: the entities of the likeliest reading, ascending.
+    """
+
+    source: Source
+    words: Words
+    before: Tensor
+    after: Tensor
+    after_open: Tensor
+    spans: list[Span]
+
+    def prediction(self, span: Span) -> Prediction:
+        """Any entity with how likely it is: that one begins here, that it ends there, and that it has this type."""
+        words = self.words
+        start = span.start
+        total = self.before[-1]
+        option = self.source.options.types.index(span.type)
+        written = self.before[start] + words.opens[start] + words.goes_on[start + 1 : span.end].sum(0)  # [Y]
+        types = written + self.after[span.end] - total
+        beginning = float((self.before[start] + words.opens[start] + self.after_open[start + 1] - total).logsumexp(0))
+        either = float(types.logsumexp(0))
+        parts = (min(0.0, beginning), _ratio(float(types[option]), either), _ratio(either, beginning))
+        choices = 1 + span.end - start
+        evidence = Evidence(math.exp(sum(parts)), *parts, least=min(parts), choices=choices)
+        return Prediction(span, evidence.raw, evidence)
+
+    def answer(self) -> Answer:
+        """The likeliest reading, and how likely it is that nothing stands between its entities."""
+        inside = {word for span in self.spans for word in range(span.start, span.end)}
+        outside = [word for word in range(len(self.source.words)) if word not in inside]
+        logs = self.before[:-1] + self.words.outside + self.after[1:] - self.before[-1]  # [W]
+        return Answer(map(self.prediction, self.spans), min(0.0, float(logs[outside].sum())))
+
+
+def _ratio(part: float, whole: float) -> float:
+    """The logarithm of a share, of the logarithms of a part and its whole."""
+    return -math.inf if part == -math.inf else min(0.0, part - whole)
+
+
 @torch.inference_mode()
 def tag(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None) -> list[Answer]:
-    """Recognise the entities of a batch by the backbone's tagger.
+    """Recognise the entities of a batch by the backbone's tagger alone.
 
     Args:
         backbone: comes with a tagger.
@@ -51,16 +98,32 @@ def tag(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = N
     Raises:
         BackboneError: the backbone has no tagger, or what it computes is not finite.
     """
-    if backbone.tagger is None:
-        raise BackboneError(f"backbone {backbone.name!r} has no tagger")
     if not sources:
         return []
     ids, mask = lay_out(backbone, sources)
-    encoded = backbone.reader.encode(ids, mask, prefix)
+    return [view.answer() for view in views(backbone, sources, backbone.reader.encode(ids, mask, prefix))]
+
+
+def views(backbone: Backbone, sources: Sequence[Source], encoded: Tensor) -> list[View]:
+    """What the backbone's tagger says of each sentence.
+
+    Args:
+        encoded: [B, S, d] states of the encoder.
+
+    Raises:
+        BackboneError: the backbone has no tagger, or the states are not finite.
+    """
+    if backbone.tagger is None:
+        raise BackboneError(f"backbone {backbone.name!r} has no tagger")
     if not bool(encoded.isfinite().all()):
         raise BackboneError("the backbone computes no numbers: its weights are broken, or too large for this dtype")
     words = words_of(backbone.tagger, encoded, sources)
-    return [_answer(*row) for row in zip(sources, likeliest(words), _rows(words), strict=True)]
+    entities = [
+        [Span(start, end, source.options.types[option]) for start, end, option in row]
+        for source, row in zip(sources, likeliest(words), strict=True)
+    ]
+    rows = [Words(*row) for row in zip(*words, strict=True)]
+    return [View(*row) for row in zip(sources, rows, *_sums(words), entities, strict=True)]
 
 
 def words_of(tagger: Tagger, encoded: Tensor, sources: Sequence[Source]) -> Words:
@@ -115,17 +178,8 @@ def _walk_back(ends: list[list[int]]) -> list[tuple[int, int, int]]:
     return entities[::-1]
 
 
-class _Row(NamedTuple):
-    """A row's words, with the log-sums over the readings of all words before and after each place."""
-
-    words: Words
-    before: Tensor  # [W + 1]
-    after: Tensor  # [W + 1]
-    after_open: Tensor  # [W + 1, Y] of the words after, where an entity of an option may go on
-
-
-def _rows(words: Words) -> list[_Row]:
-    """Sums over all readings, forward and backward."""
+def _sums(words: Words) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-sums over all readings, as a `View` has them, of all rows."""
     rows, size, options = words.opens.shape
     before = [words.outside.new_zeros(rows)]
     open_ = words.outside.new_full((rows, options), -torch.inf)
@@ -141,30 +195,7 @@ def _rows(words: Words) -> list[_Row]:
         going = words.goes_on[:, word] + after_open[-1]
         after.append(ways.logsumexp(1))
         after_open.append(torch.logaddexp(after[-1][:, None], going))
-    parts = (torch.stack(before, 1), torch.stack(after[::-1], 1), torch.stack(after_open[::-1], 1))
-    return [_Row(Words(*row[:3]), *row[3:]) for row in zip(*words, *parts, strict=True)]
-
-
-def _answer(source: Source, entities: list[tuple[int, int, int]], row: _Row) -> Answer:
-    """A row's entities, with how likely they are."""
-    words = row.words
-    total = row.before[-1]
-    answer = Answer()
-    inside: set[int] = set()
-    for start, end, option in entities:
-        written = row.before[start] + words.opens[start] + words.goes_on[start + 1 : end].sum(0)  # [Y]
-        types = written + row.after[end] - total
-        opened = float((row.before[start] + words.opens[start] + row.after_open[start + 1] - total).logsumexp(0))
-        span = float(types.logsumexp(0))
-        parts = [min(0.0, opened), min(0.0, float(types[option]) - span), min(0.0, span - opened)]
-        evidence = Evidence(math.exp(sum(parts)), *parts, min(parts), 1 + end - start)
-        name = source.options.types[option]
-        answer.append(Prediction(Span(start, end, name), evidence.raw, evidence))
-        inside.update(range(start, end))
-    left = [word for word in range(len(source.words)) if word not in inside]
-    none = row.before[:-1] + words.outside + row.after[1:] - total  # [W]
-    answer.end = min(0.0, float(none[left].sum()))
-    return answer
+    return torch.stack(before, 1), torch.stack(after[::-1], 1), torch.stack(after_open[::-1], 1)
 
 
 def _words_of_row(owners: Tensor, begins: Tensor, source: Source) -> Words:
