@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from cpner.backbone.bank import PrefixBank
 from cpner.backbone.prefix import common_start
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
 from cpner.backbone.tagger import Tagger, write_tagger
@@ -275,7 +277,7 @@ def test_a_path_in_the_place_of_a_corpus_is_refused(tiny):
             use()
 
 
-def test_types_without_a_domain_are_read_with_the_tagger_and_domains_by_the_decoder(tiny_folder: Path, tmp_path: Path):
+def test_tagger_beside_a_backbone_has_a_say_in_greedy_search(tiny_folder: Path, tmp_path: Path):
     folder = Path(shutil.copytree(tiny_folder, tmp_path / "tagged"))
     plain = CPNER.load(str(folder), device="cpu", precision="float32")
     write_tagger(Tagger(plain.backbone.shape.d_model), folder)
@@ -284,15 +286,16 @@ def test_types_without_a_domain_are_read_with_the_tagger_and_domains_by_the_deco
         put(ner, "x", 1)
     sentences = [Sentence.from_words(text.split()) for text in TEXTS]
     types = TYPES[1]
+    prompt = Instructor(tagged.backbone.vocabulary, types)
+    sources = [prompt.source(sentence) for sentence in sentences]
 
     found = tagged.recognise([*sentences, *sentences], [None] * 3 + ["x"] * 3, types=types, calibrated=False)
 
-    prompt = Instructor(tagged.backbone.vocabulary, types)
-    assert found[:3] == decode_and_tag(tagged.backbone, [prompt.source(sentence) for sentence in sentences])
-    assert spans(found[3:]) == spans(plain.recognise(sentences, "x", types=types))
-    assert spans(tagged.recognise(sentences, types=types, beams=2)) == spans(
-        plain.recognise(sentences, types=types, beams=2)
-    )
+    assert spans(found[:3]) == spans(decode_and_tag(tagged.backbone, sources))
+    bank = PrefixBank({"x": tagged.prefix("x")}, device="cpu", dtype=torch.float32)
+    assert spans(found[3:]) == spans(decode_and_tag(tagged.backbone, sources, bank.rows(["x"] * 3)))
+    beams = [spans(ner.recognise(sentences, "x", types=types, beams=2)) for ner in (plain, tagged)]
+    assert beams[0] == beams[1]  # the decoder's alone
 
 
 def spans(answers: list[Answer]) -> list[list[Span]]:

@@ -14,7 +14,6 @@ from cpner.corpus.sentence import Answer, Sentence
 from cpner.errors import ConfigError
 from cpner.instructor import Instructor
 from cpner.progress import Report
-from cpner.recognition.joint import decode_and_tag
 from cpner.recognition.recognise import Search, Task, recognise, warn_if_crowded
 from cpner.settings import MOST_SENTENCES, check_count
 from cpner.store import DomainCard
@@ -49,8 +48,8 @@ class Query:
         domain: whose prefix to use: one domain for all, or one for each sentence. None needs `types`: zero-shot.
         types: look for these types instead of the domain's.
         batch_size: sentences decoded at once.
-        search: finds the entities of a batch where it is not `free`; None is greedy search, without a domain together
-            with the backbone's tagger, if it has one.
+        search: finds the entities of a batch where it is not `free`; None is greedy search, together with the
+            backbone's tagger if it has one.
         free: generate without the grammar, greedily; the scores are then 1.
         by_sentence: whether texts are read sentence by sentence; None does so if the domain learnt from single ones.
         calibrated: whether scores are probabilities of being right; if not, of the pieces that were written.
@@ -111,11 +110,9 @@ class Query:
         ]
         calibrators = {name: self._calibrator(known.cards, name, defaults) for name in dict.fromkeys(names)}
         limits = {name: (self.cut or Cut()).least(one.thresholds, one.entities) for name, one in calibrators.items()}
-        together = None if backbone.tagger is None else decode_and_tag
         answers = recognise(
             backbone, tasks, known.bank,
-            cards=known.cards, batch_size=self.batch_size, free=self.free, search=self.search,
-            bare_search=self.search or together, progress=self.progress,
+            cards=known.cards, batch_size=self.batch_size, free=self.free, search=self.search, progress=self.progress,
         )  # fmt: skip
         if self.calibrated and not self.free:
             pairs = zip(tasks, answers, strict=True)

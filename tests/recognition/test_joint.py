@@ -73,3 +73,14 @@ def test_of_two_that_overlap_the_likelier_stays(tagged):
 
 def test_no_sentence_has_no_answer(tagged):
     assert decode_and_tag(tagged, []) == []
+
+
+def test_untold_options_are_the_decoders_alone_in_any_batch(tagged):
+    told = sources_of(tagged)
+    untold = sources_of(tagged, options=False)
+
+    mixed = decode_and_tag(tagged, [*told, *untold])
+
+    for answer, expected in zip(mixed, [*decode_and_tag(tagged, told), *decode(tagged, untold)], strict=True):
+        assert [one.span for one in answer] == [one.span for one in expected]
+        assert [one.score for one in answer] == pytest.approx([one.score for one in expected], abs=1e-5)

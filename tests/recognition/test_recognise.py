@@ -56,24 +56,6 @@ def test_a_mixed_call_gives_each_row_what_it_gets_alone(tiny, prefixes):
     assert all(0 <= x <= 1 for x in scores[0]) and scores[0]
 
 
-def test_tasks_without_a_domain_may_have_a_search_of_their_own(tiny, prefixes):
-    def find_all(_, sources, prefix):
-        assert prefix is None
-        return [Answer([Prediction(Span(0, len(source.words), "person"), 1.0)]) for source in sources]
-
-    names = ["a", None, "b", None]
-    tasks = [task(tiny, SENTENCES[i], name) for i, name in enumerate(names)]
-
-    answers = recognise(tiny, tasks, prefixes, bare_search=find_all)
-
-    plain = recognise(tiny, tasks, prefixes)
-    for i, name in enumerate(names):
-        if name is None:
-            assert [one.span for one in answers[i]] == [Span(0, len(SENTENCES[i].words), "person")]
-        else:
-            assert [one.span for one in answers[i]] == [one.span for one in plain[i]]
-
-
 def test_prefixes_of_domains_make_a_difference(tiny, prefixes):
     answers = [
         [[f.span for f in own] for own in recognise(tiny, [task(tiny, s, name) for s in SENTENCES], prefixes)]

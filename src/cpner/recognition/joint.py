@@ -26,7 +26,7 @@ def decode_and_tag(backbone: Backbone, sources: Sequence[Source], prefix: Prefix
 
     Args:
         backbone: comes with a tagger.
-        sources: B sentences, each with its options told.
+        sources: B sentences with their options. Where these are not told, the decoder is alone.
         prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
 
     Returns:
@@ -39,8 +39,11 @@ def decode_and_tag(backbone: Backbone, sources: Sequence[Source], prefix: Prefix
         return []
     ids, mask = lay_out(backbone, sources)
     encoded = backbone.reader.encode(ids, mask, prefix)
-    written = decode(backbone, sources, prefix, encoded=encoded)
-    return [joined(*pair) for pair in zip(written, views(backbone, sources, encoded), strict=True)]
+    answers = decode(backbone, sources, prefix, encoded=encoded)
+    told = [row for row, source in enumerate(sources) if source.told]
+    for row, view in zip(told, views(backbone, [sources[row] for row in told], encoded[told]), strict=True):
+        answers[row] = joined(answers[row], view)
+    return answers
 
 
 def joined(written: Answer, view: View) -> Answer:

@@ -22,6 +22,7 @@ from cpner.errors import ConfigError
 from cpner.instructor import Instructor, Source
 from cpner.progress import Progress, Report
 from cpner.recognition.decode import decode, decode_freely
+from cpner.recognition.joint import decode_and_tag
 from cpner.recognition.readings import combined, ranked
 from cpner.recognition.vote import vote
 from cpner.recognition.windows import Window, choose, cut, cut_at_ends, part
@@ -71,7 +72,6 @@ def recognise(
     batch_size: int = 32,
     free: bool = False,
     search: Search | None = None,
-    bare_search: Search | None = None,
     progress: Report | None = None,
 ) -> list[Answer]:
     """Find the entities of sentences, each with the prefix or the ensemble of its domain.
@@ -83,8 +83,8 @@ def recognise(
         cards: they tell which domains are ensembles; a domain without a card is none.
         batch_size: windows decoded at once.
         free: generate without the grammar and read the output tolerantly; the scores are then 1.
-        search: finds the entities of a batch where it is not `free`; None is `decode`.
-        bare_search: the same, for tasks without a domain; None is `search`.
+        search: finds the entities of a batch where it is not `free`; None is `decode`, with the backbone's tagger if it has
+            one.
         progress: called after every batch.
 
     Returns:
@@ -94,19 +94,18 @@ def recognise(
         ConfigError: an ensemble that agrees on probabilities is asked to generate freely, or to search otherwise.
     """
     ensembles = {name: card for name, card in (cards or {}).items() if card.members}
-    groups: dict[tuple[bool, str | None], list[int]] = {}  # without a domain; an ensemble, None for all that are none
+    groups: dict[str | None, list[int]] = {}  # None: all that are no ensemble; they share their batches
     for i, task in enumerate(tasks):
-        groups.setdefault((task.domain is None, task.domain if task.domain in ensembles else None), []).append(i)
+        groups.setdefault(task.domain if task.domain in ensembles else None, []).append(i)
     predictions: list[Answer] = [Answer() for _ in tasks]
-    plain_search = _freely if free else search or decode
+    plain_search = _freely if free else search or (decode if backbone.tagger is None else decode_and_tag)
     done = 0
-    for (bare, name), places in groups.items():
+    for name, places in groups.items():
         group = [tasks[i] for i in places]
         report = _part(progress, done, len(group), len(tasks))
         done += len(group)
         if name is None:
-            group_search = bare_search or plain_search if bare and not free else plain_search
-            answers = _by_prefix(backbone, group, bank, group_search, batch_size, report)
+            answers = _by_prefix(backbone, group, bank, plain_search, batch_size, report)
         elif ensembles[name].vote == "probabilities":
             joint_search = _joint_search(name, len(ensembles[name].members), free, search)
             answers = _by_prefix(backbone, group, bank, joint_search, batch_size, report)

@@ -117,6 +117,8 @@ def views(backbone: Backbone, sources: Sequence[Source], encoded: Tensor) -> lis
         raise BackboneError(f"backbone {backbone.name!r} has no tagger")
     if not bool(encoded.isfinite().all()):
         raise BackboneError("the backbone computes no numbers: its weights are broken, or too large for this dtype")
+    if not sources:
+        return []
     words = words_of(backbone.tagger, encoded, sources)
     entities = [
         [Span(start, end, source.options.types[option]) for start, end, option in row]
