@@ -31,7 +31,7 @@ class Source:
         word_of: for each of `pieces`, the index of its word.
         words: the sentence's words.
         options: the types that are offered.
-        told: whether `ids` tells them.
+        tells_options: whether `ids` has them.
     """
 
     ids: list[int]
@@ -40,7 +40,7 @@ class Source:
     word_of: list[int]
     words: list[str]
     options: Options = field(repr=False)
-    told: bool = True
+    tells_options: bool = True
 
     @property
     def option_starts(self) -> list[int]:

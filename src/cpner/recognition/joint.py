@@ -40,8 +40,8 @@ def decode_and_tag(backbone: Backbone, sources: Sequence[Source], prefix: Prefix
     ids, mask = lay_out(backbone, sources)
     encoded = backbone.reader.encode(ids, mask, prefix)
     answers = decode(backbone, sources, prefix, encoded=encoded)
-    told = [row for row, source in enumerate(sources) if source.told]
-    for row, view in zip(told, views(backbone, [sources[row] for row in told], encoded[told]), strict=True):
+    rows = [row for row, source in enumerate(sources) if source.tells_options]
+    for row, view in zip(rows, views(backbone, [sources[row] for row in rows], encoded[rows]), strict=True):
         answers[row] = joined(answers[row], view)
     return answers
 

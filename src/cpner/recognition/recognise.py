@@ -83,8 +83,8 @@ def recognise(
         cards: they tell which domains are ensembles; a domain without a card is none.
         batch_size: windows decoded at once.
         free: generate without the grammar and read the output tolerantly; the scores are then 1.
-        search: finds the entities of a batch where it is not `free`; None is `decode`, with the backbone's tagger if it has
-            one.
+        search: finds the entities of a batch where it is not `free`; None is `decode`, with the tagger if there
+            is one.
         progress: called after every batch.
 
     Returns:
