@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import time
+
 import pytest
 
-from cpner.cli.console import LogProgress, report_line
+from cpner.cli.console import LogProgress, progress_bar, report_line
 from cpner.progress import Progress
 from tests.support import shell
 
@@ -48,6 +51,48 @@ def test_steps_that_count_are_numbered(capsys):
     report_line(Progress(3, 20, "table1 seed 0: F1 60.00"))
 
     assert capsys.readouterr().err == "[3/20] table1 seed 0: F1 60.00\n"
+
+
+def test_the_next_part_of_a_task_gets_lines_for_its_tenths_too(capsys):
+    clock = Clock()
+    report = LogProgress(clock)
+    for part in ("lines", "texts"):
+        for done in (50, 100):
+            clock.now += 3
+            report(Progress(done, 100, f"{done} {part}"))
+
+    assert capsys.readouterr().err.splitlines() == [
+        "50 %  50 lines", "100 %  100 lines", "50 %  50 texts", "100 %  100 texts",
+    ]  # fmt: skip
+
+
+class Terminal(io.StringIO):
+    """A terminal that keeps what it is shown."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_is_silent_about_what_is_over_at_once(monkeypatch):
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+
+    with progress_bar() as report:
+        for done in range(100):
+            report(Progress(done, 100, "reading"))
+
+    assert terminal.getvalue() == ""
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_what_takes_longer(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+
+    with progress_bar() as report:
+        time.sleep(2.1)
+        report(Progress(7, 100, "reading big.jsonl"))
+
+    assert "reading big.jsonl" in terminal.getvalue() and "7%" in terminal.getvalue()
 
 
 @pytest.mark.slow

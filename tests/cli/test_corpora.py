@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -11,7 +12,7 @@ from cpner.cli.corpora import corpora
 from cpner.corpus import Corpus, public
 from cpner.corpus.public import datasets
 from cpner.errors import CpnerError
-from tests.support import CONTENT, cpner
+from tests.support import CONTENT, cpner, shell
 
 TRAIN = "EU\tB-ORG\nmeets\tO\nPeter\tI-PER\n\nit\tO\nmeets\tO\n\nPeter\tB-PER\n"
 
@@ -172,3 +173,28 @@ def test_a_sample_keeps_the_words_of_the_corpus(tmp_path):
 
     assert Corpus.read(tmp_path / "out").train[0].word_texts == ["well-known", "(Ada)"]
     assert (tmp_path / "texts" / "train.jsonl").exists()
+
+
+RECORD = '{"text": "Vane left.", "entities": [{"start": 0, "end": 4, "type": "person"}]}\n'
+
+
+def test_the_reading_of_a_corpus_shows_progress(write, monkeypatch):
+    reports = []
+    monkeypatch.setattr("cpner.cli.corpus.progress_bar", lambda: contextlib.nullcontext(reports.append))
+
+    run("stats", str(write("big.jsonl", RECORD * 3)))
+
+    messages = dict.fromkeys(report.message for report in reports)
+    assert list(messages) == ["reading big.jsonl: 3 of 3 lines", "reading big.jsonl: 3 of 3 texts"]
+
+
+@pytest.mark.slow
+def test_a_log_hears_of_the_reading_of_a_large_corpus_and_not_of_a_small_one(write, tmp_path):
+    write("small.jsonl", RECORD)
+    write("large.jsonl", RECORD * 200_000)
+
+    result = shell("for size in small large; do cpner corpora stats $size.jsonl --json 2>$size; done", tmp_path)
+
+    assert (tmp_path / "small").read_text() == ""
+    assert "%  reading large.jsonl: " in (tmp_path / "large").read_text()
+    assert '"sentences": 200000' in result.stdout

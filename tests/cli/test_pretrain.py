@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cpner.cli import main
+from cpner.pretraining.pool import labelled_files
+from cpner.progress import Progress
 from tests.support import make_corpus
 
 SMALL = (
@@ -54,6 +57,23 @@ def test_pretrain_from_text_to_a_backbone_that_loads(corpus: Path, config: Path,
 
     again = call("pretrain", "--out", tmp_path / "run", "--config", config)
     assert again.exit_code == 2 and "--resume" in again.stderr and again.stdout == ""
+
+
+@pytest.mark.parametrize("only", [("--prepare-only",), ()])
+def test_the_making_of_the_data_shows_progress(only, corpus: Path, config: Path, tmp_path: Path, monkeypatch) -> None:
+    reports: list[Progress] = []
+    monkeypatch.setattr("cpner.cli.pretrain.progress_bar", lambda: contextlib.nullcontext(reports.append))
+    sources = ("--text", corpus / "text.txt", "--ner", corpus / "ner")
+
+    result = call("pretrain", *sources, "--out", tmp_path / "run", "--config", config, *only)
+
+    assert result.exit_code == 0, result.output
+    tasks = list(dict.fromkeys(report.message.partition(":")[0] for report in reports))
+    files = [f"reading {path.name}" for path in labelled_files(corpus / "ner")]
+    assert tasks[: len(files) + 3] == ["vocabulary", *files, "text as pieces", "neighbours of pieces"]
+    assert f"text as pieces: {len((corpus / 'text.txt').read_text().splitlines()):,} lines" in {
+        report.message for report in reports
+    }
 
 
 def test_seed_is_that_of_the_batches_too(config: Path) -> None:

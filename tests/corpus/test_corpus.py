@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cpner.corpus import Corpus, Sentence, sample_names
-from cpner.corpus.formats import WRITTEN
+from cpner.corpus.formats import WRITTEN, Options
 from cpner.errors import ConfigError, CorpusError, CpnerError
+from cpner.progress import Progress
 from tests.corpus.support import LINE, sentence
 
 KEYS = st.sampled_from(["text", "tokens", "tokenized_text", "entities", "ner", "ner_tags", "start", "end", "type"])
@@ -223,3 +224,34 @@ def test_an_empty_name_is_told():
 def test_a_file_of_blank_lines_and_byte_order_marks_is_empty(write, content):
     with pytest.raises(CorpusError, match="is empty; expected sentences with entities"):
         Corpus.read(write("train.jsonl", content))
+
+
+@pytest.mark.parametrize("name", [name for name, format_ in WRITTEN.items() if not format_.binary])
+def test_reading_is_reported_to_its_end_in_every_format(name, tmp_path):
+    sentences = [sentence("person", "city")] * 5
+    Corpus.from_sentences(sentences).write(path := tmp_path / f"train{WRITTEN[name].suffix}", name)
+    reports = []
+
+    corpus = Corpus.read(path, format=name, options=Options(progress=reports.append))
+
+    assert len(corpus.train) == 5
+    ends = [report for report in reports if report.total]
+    assert ends and all(report.done == report.total for report in ends)
+    assert all(report.message.startswith("reading train.") for report in reports)
+
+
+def test_reading_a_folder_is_reported_as_one_task(write, tmp_path):
+    record = '{"text": "Vane left.", "entities": []}\n'
+    write("train.jsonl", record * 3)
+    write("test.jsonl", record)
+    reports = []
+
+    Corpus.read(tmp_path, options=Options(progress=reports.append))
+
+    size = len(record)
+    assert reports == [
+        Progress(3 * size, 4 * size, "reading train.jsonl: 3 of 3 lines"),
+        *[Progress(3 * size, 4 * size, "reading train.jsonl: 3 of 3 texts")] * 2,
+        Progress(4 * size, 4 * size, "reading test.jsonl: 1 of 1 lines"),
+        *[Progress(4 * size, 4 * size, "reading test.jsonl: 1 of 1 texts")] * 2,
+    ]

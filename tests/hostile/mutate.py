@@ -8,6 +8,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+MOST_BYTES = 1 << 20  # of an input
+
 
 def nested(levels: int) -> Any:
     """Lists inside each other."""
@@ -53,10 +55,13 @@ def dump(rng: random.Random, value: Any, **options: Any) -> bytes:
 
 
 def spoil_bytes(rng: random.Random, data: bytes, other: bytes = b"") -> bytes:
-    """The bytes after one to four changes; `other` gives pieces to put in."""
+    """The bytes after one to four changes, a megabyte at most; `other` gives pieces to put in.
+
+    Lines doubled again and again would make 50 MB, which take seconds to read because they are many.
+    """
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         data = rng.choice(_WAYS)(rng, data, other)
-    return data
+    return data[:MOST_BYTES]
 
 
 def _places(value: Any, depth: int = 0) -> list[tuple[Any, Any]]:

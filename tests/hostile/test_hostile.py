@@ -18,7 +18,7 @@ from cpner.errors import CorpusError, CpnerError
 from tests.hostile.campaign import campaign
 from tests.hostile.counts import COUNTS
 from tests.hostile.kills import Killer, Tally
-from tests.hostile.mutate import spoil_bytes, spoil_json
+from tests.hostile.mutate import MOST_BYTES, spoil_bytes, spoil_json
 from tests.hostile.targets import Targets, command
 from tests.support import environment
 
@@ -90,6 +90,12 @@ def test_inputs_of_a_seed_are_the_same():
     assert spoil_bytes(random.Random(3), b"Ada\tO\n" * 9) == spoil_bytes(random.Random(3), b"Ada\tO\n" * 9)
     assert repr(spoil_json(random.Random(3), value)) == repr(spoil_json(random.Random(3), value))
     assert value["entities"] == [{"start": 0, "end": 3, "type": "person"}]
+
+
+def test_inputs_are_not_made_hostile_by_their_size_alone():
+    lengths = [len(spoil_bytes(random.Random(seed), b"Ada\tO\n" * 9_000)) for seed in range(300)]
+
+    assert max(lengths) == MOST_BYTES
 
 
 @pytest.mark.parametrize(

@@ -105,3 +105,12 @@ def test_no_sentence_no_words_and_no_tagger(tagged, backbone):
     assert tag(tagged, sources_of(tagged, [""])) == [[]]
     with pytest.raises(BackboneError, match="has no tagger"):
         tag(backbone, sources_of(backbone))
+
+
+def test_weights_that_are_no_numbers_are_told(backbone):
+    broken = Tagger(backbone.shape.d_model, 8).requires_grad_(False)
+    broken.piece.weight[0, 0] = torch.nan
+    tagged = Backbone("broken", backbone.t5, backbone.vocabulary, backbone.window, tagger=broken)
+
+    with pytest.raises(BackboneError, match="computes no numbers"):
+        tag(tagged, sources_of(backbone))

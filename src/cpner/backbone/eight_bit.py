@@ -75,6 +75,8 @@ class EightBitT5(T5):
         ConfigError: this build of torch has no FBGEMM.
     """
 
+    in_floats = False
+
     def __init__(self, t5: T5, ranges: Ranges) -> None:
         if not multiplies_in_eight_bits():
             raise ConfigError("torch has no 8-bit products for this processor; use the precision float32")

@@ -138,6 +138,8 @@ class T5(nn.Module):
             more time, the same numbers.
     """
 
+    in_floats = True  # its weights are; a model in 8 bits says otherwise
+
     def __init__(self, shape: T5Shape) -> None:
         super().__init__()
         self.shape = shape
@@ -171,12 +173,8 @@ class T5(nn.Module):
             [B, S, d] states.
         """
         x = self.embedding(ids)
-        positions = torch.arange(ids.shape[1], device=ids.device)
-        bias = self.encoder.relative_bias(positions, positions)[None] + mask_bias(mask, torch.float32)[:, None, None, :]
-        prefix = self.fit(prefix or Prefix())
-        dtype = _compute_dtype(x)
-        bias = before_prefix(bias, prefix.encoder, prefix.mask).to(dtype)
-        ways = [(attend_to(None, bias, part), None) for part in by_layer(prefix.encoder, dtype, self.encoder)]
+        bias, parts = self.encoder_sight(mask, prefix, _compute_dtype(x))
+        ways = [(attend_to(None, bias, part), None) for part in parts]
 
         def run(layer: Layer, x: Tensor, attend_self: Attend, attend_cross: Attend | None) -> Tensor:
             after: Tensor = self._run(layer, x, attend_self, attend_cross)
@@ -185,6 +183,22 @@ class T5(nn.Module):
 
         encoded: Tensor = self.encoder(x, ways, run)
         return encoded
+
+    def encoder_sight(
+        self, mask: Tensor, prefix: Prefix | None, dtype: torch.dtype
+    ) -> tuple[Tensor, Sequence[Tensor | None]]:
+        """What the encoder's attentions add to their logits, [B, 1 or H, S, K + S], and each layer's prefix.
+
+        Args:
+            mask: [B, S] the source's mask.
+            prefix: the rows' prefixes; None for none.
+            dtype: of the products.
+        """
+        positions = torch.arange(mask.shape[1], device=mask.device)
+        bias = self.encoder.relative_bias(positions, positions)[None] + mask_bias(mask, torch.float32)[:, None, None, :]
+        prefix = self.fit(prefix or Prefix())
+        bias = before_prefix(bias, prefix.encoder, prefix.mask).to(dtype)
+        return bias, by_layer(prefix.encoder, dtype, self.encoder)
 
     def decode(self, ids: Tensor, encoded: Tensor, mask: Tensor, prefix: Prefix | None = None) -> Tensor:
         """Decode target pieces with teacher forcing.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FILE_WIDTH = 200  # characters of a line where there is no terminal to fit
 _LOG_SECONDS = 10.0  # between two lines of progress in a log
 _LOG_PERCENT = 10  # done since the last line, which is worth another one sooner
-_LOG_LEAST_SECONDS = 2.0
+_LEAST_SECONDS = 2.0  # what is over sooner shows no progress
 
 
 def print_json(value: object) -> None:
@@ -43,7 +43,7 @@ def report_line(progress: Progress) -> None:
 def progress_bar(*, hidden: bool = False) -> Iterator[Report]:
     """Show progress on standard error: a bar in a terminal, else a line now and then; gives the function to report to.
 
-    A total of 0 stands for one that is not known.
+    Nothing is shown in the first two seconds. A total of 0 stands for one that is not known.
 
     Args:
         hidden: Show nothing in a terminal, where results are printed meanwhile.
@@ -53,12 +53,12 @@ def progress_bar(*, hidden: bool = False) -> Iterator[Report]:
     elif hidden:
         yield ignore
     else:
-        with _bar() as report:
-            yield report
+        with contextlib.ExitStack() as stack:
+            yield _LateBar(stack)
 
 
 class LogProgress:
-    """Progress as lines of a log: every ten seconds, or at another tenth; none in the first two seconds.
+    """Progress as lines of a log: every ten seconds, or at another tenth of a part; none in the first two seconds.
 
     Args:
         clock: Gives seconds.
@@ -73,12 +73,34 @@ class LogProgress:
         """Print a line if it is time for one."""
         seconds = self._clock() - self._told_at
         percent = 100 * progress.done / progress.total if progress.total else 0.0
-        is_further = percent >= self._told_percent + _LOG_PERCENT and seconds >= _LOG_LEAST_SECONDS
+        if percent < self._told_percent:  # another part of the task has begun
+            self._told_percent = 0.0
+        is_further = percent >= self._told_percent + _LOG_PERCENT and seconds >= _LEAST_SECONDS
         if seconds >= _LOG_SECONDS or is_further:
             self._told_at += seconds
             self._told_percent = percent
             share = f"{percent:.0f} %  " if progress.total else ""
             click.echo(f"{share}{progress.message or f'{progress.done:,} of {progress.total:,}'}", err=True)
+
+
+class _LateBar:
+    """A bar that appears with the first report after two seconds.
+
+    Args:
+        stack: What takes it away.
+    """
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._started_at = time.monotonic()
+        self._bar: Report | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Show how far it is."""
+        if self._bar is None and time.monotonic() - self._started_at >= _LEAST_SECONDS:
+            self._bar = self._stack.enter_context(_bar())
+        if self._bar is not None:
+            self._bar(progress)
 
 
 @contextlib.contextmanager

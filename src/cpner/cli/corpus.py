@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import click
 
+from cpner.cli.console import progress_bar
 from cpner.cli.options import FILE, PLACE, Command, gather, split_names, split_types
 from cpner.corpus import Corpus
 from cpner.corpus.formats import FORMATS, OVERLAPS, Options
@@ -42,8 +43,9 @@ class CorpusOptions:
             raise click.UsageError("Missing argument 'CORPUS'.")
         types = read_types(self.types_file) if self.types_file else None
         snap: Literal["outward"] | None = "outward" if self.snap else None
-        options = Options(self.columns or None, self.overlaps, self.tag_names or None)
-        corpus = Corpus.read(place, format=self.source_format, types=types, snap=snap, options=options)
+        with progress_bar() as progress:
+            options = Options(self.columns or None, self.overlaps, self.tag_names or None, progress)
+            corpus = Corpus.read(place, format=self.source_format, types=types, snap=snap, options=options)
         for line in corpus.repairs.lines():
             click.echo(line, err=True)
         return corpus

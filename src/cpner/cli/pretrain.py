@@ -109,7 +109,8 @@ def pretrain(
     if prepare_only:
         from cpner.pretraining.prepare import prepare
 
-        prepare(text, ner, out, config)
+        with progress_bar() as progress:
+            prepare(text, ner, out, config, progress=progress)
         click.echo(f"Prepared {out}", err=True)
         return
     from cpner.pretraining.run import pretrain as run
@@ -123,7 +124,7 @@ def pretrain(
             else:
                 progress(_progress(record))
 
-        folder = run(text, ner, out, config, resume=resume, report=report, announce=_announce)
+        folder = run(text, ner, out, config, resume=resume, report=report, announce=_announce, progress=progress)
     if as_json:
         print_json({"backbone": str(folder), **final})
     else:

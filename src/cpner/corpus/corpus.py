@@ -15,7 +15,7 @@ from cpner.corpus.formats import Format, Options, get_written, packing, parse
 from cpner.corpus.repairs import Repairs
 from cpner.corpus.samples import find_sample
 from cpner.corpus.sentence import Sentence, Span
-from cpner.corpus.splits import SPLITS, find_splits, has_known_ending, is_split_name, split_of
+from cpner.corpus.splits import SPLITS, by_share, find_splits, has_known_ending, is_split_name, split_of
 from cpner.corpus.type_names import TypeNameError, check_words, name_types
 from cpner.corpus.words import split_words
 from cpner.errors import ConfigError, CorpusError
@@ -106,7 +106,7 @@ class Corpus:
             name: What to call the corpus; None takes the name of the folder or file.
             snap: "outward" lets entities of the train split that begin or end inside a word grow to the word's edge;
                 None leaves them unreachable, as they always are in dev and test.
-            options: Columns, overlaps and names of tags, where a file leaves a choice.
+            options: Columns, overlaps and names of tags, where a file leaves a choice; and who hears of progress.
 
         Raises:
             CorpusError: Something can't be read; the message says where and why.
@@ -117,8 +117,9 @@ class Corpus:
         files = find_splits(source, repairs) if source.is_dir() else {split_of(source) or "train": [source]}
         splits: dict[str, list[Sentence]] = {}
         origins = {}
+        shares = by_share(files, options or Options())
         for split, paths in files.items():
-            parts = [parse(path, format, repairs, options) for path in paths]
+            parts = [parse(path, format, repairs, shares[path]) for path in paths]
             splits[split] = [sentence for sentences, _, _ in parts for sentence in sentences]
             origins[split] = f"{paths[0].name}: {parts[0][1].name} ({parts[0][2]})"
         names = _names(splits, files, types, repairs)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
-from cpner.corpus.formats import unpacked_name
+from cpner.corpus.formats import Options, unpacked_name
 from cpner.corpus.repairs import Repairs
 from cpner.errors import CorpusError
+from cpner.progress import within
 
 SPLITS = ("train", "dev", "test")
 _SPLIT_OF = {
@@ -76,6 +80,17 @@ def find_splits(folder: Path, repairs: Repairs) -> dict[str, list[Path]]:
         names = ", ".join(path.name for path in paths[:8]) or "nothing"
         raise CorpusError(f"no file for train, dev or test (as train.txt or dev.jsonl); found {names}", path=folder)
     return inner or {split: _best(candidates[split], split, folder, repairs) for split in SPLITS if split in candidates}
+
+
+def by_share(files: Mapping[str, list[Path]], options: Options) -> dict[Path, Options]:
+    """The options to read each file with: what it reports is of its share of all bytes."""
+    sizes = {path: path.stat().st_size if path.is_file() else 0 for paths in files.values() for path in paths}
+    total = sum(sizes.values())
+    ends = accumulate(sizes.values())
+    return {
+        path: replace(options, progress=within(options.progress, end - size, size, total))
+        for (path, size), end in zip(sizes.items(), ends, strict=True)
+    }
 
 
 def _rank(path: Path) -> int:

@@ -18,6 +18,7 @@ from cpner.errors import CorpusError
 from cpner.files import replacing
 from cpner.pretraining.renaming import GROUP_OF, names_of
 from cpner.pretraining.text import Array
+from cpner.progress import Report, counted, ignore
 
 _LEAST_MENTIONS = 10  # of a type until its name counts as known
 _COMPLETE = ("few-nerd-66types", "multiconer2-en")  # files that list every type of the groups in `renaming.GROUPS`
@@ -141,12 +142,16 @@ def labelled_texts(path: Path) -> Iterator[str]:
             raise CorpusError("is no labelled sentence", path=path, line=number) from error
 
 
-def read_pool(folder: Path) -> Pool:
+def read_pool(folder: Path, progress: Report = ignore) -> Pool:
     """Read every `NAME.jsonl` or `NAME.jsonl.xz` of a folder.
 
     A line is `{"text": str, "entities": [{"start", "end", "type"}]}`, with character offsets. An entity may name its
     `coarse` group too; the same entity twice counts once. `types.json` may give each file's complete types,
     `{NAME: {"types": [str]}}`.
+
+    Args:
+        folder: where the files lie.
+        progress: called now and then with how many lines of a file are read.
 
     Raises:
         CorpusError: there is no such file, a line or `types.json` can't be read, entities overlap, or a type is not
@@ -155,7 +160,7 @@ def read_pool(folder: Path) -> Pool:
     listed = _listed_types(folder / "types.json")
     reader = _Reader()
     for path in labelled_files(folder):
-        reader.read(path, listed)
+        reader.read(path, listed, progress)
     return reader.pool()
 
 
@@ -190,13 +195,13 @@ class _Reader:
     spans: list[Array] = field(default_factory=list)
     origin: list[int] = field(default_factory=list)
 
-    def read(self, path: Path, listed: dict[str, list[str]]) -> None:
+    def read(self, path: Path, listed: dict[str, list[str]], progress: Report) -> None:
         """Add a file."""
         name = path.name.split(".")[0]
         group = {t: g for t, g in GROUP_OF.items() if t != g} if name in _COMPLETE else {}
         known = set(listed.get(name, ()))
         seen: set[str] = set()
-        for number, line in enumerate(open_lines(path), 1):
+        for number, line in enumerate(counted(open_lines(path), progress, f"reading {path.name}", "lines"), 1):
             place = Place(path, number)
             try:
                 record = json.loads(line)

@@ -22,6 +22,7 @@ from cpner.pretraining.pool import Pool, labelled_files, labelled_texts, read_po
 from cpner.pretraining.start import lexicon
 from cpner.pretraining.text import Text, encode_text, in_turn
 from cpner.pretraining.tokenizer import save_tokenizer, train_tokenizer
+from cpner.progress import Report, counted, ignore
 
 _MADE_WITH = ("start", "vocabulary", "vocabulary_lines", "text_lines")  # settings that the arrays depend on
 
@@ -35,7 +36,9 @@ class Prepared(NamedTuple):
     lexicon: Tensor | None  # [V, d] embeddings to start with, see `start.lexicon`
 
 
-def prepare(text: Sequence[Path], labelled: Path | None, out: Path, config: PretrainConfig) -> Prepared:
+def prepare(
+    text: Sequence[Path], labelled: Path | None, out: Path, config: PretrainConfig, *, progress: Report = ignore
+) -> Prepared:
     """Make what the run folder `out` lacks, and read it all.
 
     Args:
@@ -43,6 +46,7 @@ def prepare(text: Sequence[Path], labelled: Path | None, out: Path, config: Pret
         labelled: folder of labelled sentences, see `read_pool`.
         out: the run folder; neither text nor labelled sentences are needed once it holds their arrays.
         config: how large a vocabulary, how much text, and whether any is needed.
+        progress: called now and then with how much of the data is read.
 
     Raises:
         ConfigError: data that the run needs is not given, or `out` was made with other settings.
@@ -50,11 +54,11 @@ def prepare(text: Sequence[Path], labelled: Path | None, out: Path, config: Pret
     """
     out.mkdir(parents=True, exist_ok=True)
     _claim(out, config)
-    vocabulary = _vocabulary(text, labelled, out, config)
-    pool = _pool(labelled, out) if config.data.needs_labels else None
-    lines = _text(text, vocabulary, out, config) if config.data.needs_text else None
+    vocabulary = _vocabulary(text, labelled, out, config, progress)
+    pool = _pool(labelled, out, progress) if config.data.needs_labels else None
+    lines = _text(text, vocabulary, out, config, progress) if config.data.needs_text else None
     wanted = config.lexicon and config.start is None and config.teacher is None
-    rows = _lexicon(lines, vocabulary, out, config) if wanted and lines is not None else None
+    rows = _lexicon(lines, vocabulary, out, config, progress) if wanted and lines is not None else None
     return Prepared(vocabulary, pool, lines, rows)
 
 
@@ -72,7 +76,9 @@ def _claim(out: Path, config: PretrainConfig) -> None:
             file.write(json.dumps(settings).encode())
 
 
-def _vocabulary(text: Sequence[Path], labelled: Path | None, out: Path, config: PretrainConfig) -> Vocabulary:
+def _vocabulary(
+    text: Sequence[Path], labelled: Path | None, out: Path, config: PretrainConfig, progress: Report
+) -> Vocabulary:
     from transformers import AutoTokenizer
 
     folder = out / "tokenizer"
@@ -83,7 +89,8 @@ def _vocabulary(text: Sequence[Path], labelled: Path | None, out: Path, config: 
             if config.start is not None:
                 read_tokenizer(locate(config.start), config.start).save_pretrained(str(new))
             else:
-                tokenizer = train_tokenizer(_lines(text, labelled), config.vocabulary, sample=config.vocabulary_lines)
+                lines = counted(_lines(text, labelled), progress, "vocabulary", "lines")
+                tokenizer = train_tokenizer(lines, config.vocabulary, sample=config.vocabulary_lines)
                 save_tokenizer(tokenizer, new)
     return Vocabulary(AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False))
 
@@ -94,22 +101,22 @@ def _lines(text: Sequence[Path], labelled: Path | None) -> Iterator[str]:
     return in_turn([*((3, open_lines(path)) for path in text), *sentences])
 
 
-def _pool(labelled: Path | None, out: Path) -> Pool:
+def _pool(labelled: Path | None, out: Path, progress: Report) -> Pool:
     if not Pool.saved(out):
         if labelled is None:
             raise ConfigError(
                 "no labelled sentences are given: pass --ner DIR, or --text-share 1 to train on text alone"
             )
-        read_pool(labelled).save(out)
+        read_pool(labelled, progress).save(out)
     return Pool.load(out)
 
 
-def _text(text: Sequence[Path], vocabulary: Vocabulary, out: Path, config: PretrainConfig) -> Text:
+def _text(text: Sequence[Path], vocabulary: Vocabulary, out: Path, config: PretrainConfig, progress: Report) -> Text:
     names = ("text.npy", "text-bounds.npy")
     if not (out / names[-1]).is_file():
         if not text:
             raise ConfigError("no plain text is given: pass --text FILE, or --text-share 0 to train without")
-        arrays = encode_text(text, vocabulary, config.text_lines, workers=config.workers)
+        arrays = encode_text(text, vocabulary, config.text_lines, workers=config.workers, progress=progress)
         if len(arrays[1]) < 2:
             raise ConfigError(f"{', '.join(map(str, text))} hold no line of text")
         for name, array in zip(names, arrays, strict=True):
@@ -118,10 +125,10 @@ def _text(text: Sequence[Path], vocabulary: Vocabulary, out: Path, config: Pretr
     return np.load(out / names[0], mmap_mode="r"), np.load(out / names[1])
 
 
-def _lexicon(text: Text, vocabulary: Vocabulary, out: Path, config: PretrainConfig) -> Tensor:
+def _lexicon(text: Text, vocabulary: Vocabulary, out: Path, config: PretrainConfig, progress: Report) -> Tensor:
     path = out / "lexicon.npy"
     shape = (vocabulary.size, config.sizes["d_model"])
     if not path.is_file() or np.load(path, mmap_mode="r").shape != shape:
         with replacing(path) as file:
-            np.save(file, lexicon(text, *shape).numpy())
+            np.save(file, lexicon(text, *shape, progress=progress).numpy())
     return torch.from_numpy(np.load(path))

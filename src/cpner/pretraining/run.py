@@ -45,6 +45,7 @@ from cpner.pretraining.optimizer import ScaledAdamW
 from cpner.pretraining.prepare import Prepared, prepare
 from cpner.pretraining.start import blend, copying_heads, grown
 from cpner.pretraining.teacher import Teacher
+from cpner.progress import Progress, ignore
 from cpner.training.batch import Batch
 
 Report = Callable[[dict[str, Any]], None]
@@ -62,6 +63,7 @@ def pretrain(
     resume: bool = False,
     report: Report = lambda _: None,
     announce: Callable[[Cost], None] | None = None,
+    progress: Callable[[Progress], None] = ignore,
 ) -> Path:
     """Train a backbone and write it to `out/backbone`.
 
@@ -72,6 +74,7 @@ def pretrain(
         resume: go on from the folder's last checkpoint.
         report: called with each record of the log, and how far the run is: `steps`, and `share` from 0 to 1.
         announce: called once, before the first step, with what the run will cost.
+        progress: called now and then, before that, with how much of the data is read.
 
     Raises:
         ConfigError: `out` holds a checkpoint of another configuration, or one and `resume` is false.
@@ -91,7 +94,7 @@ def pretrain(
     accelerator = Accelerator(mixed_precision=precision, cpu=cpu, kwargs_handlers=[unused])
     set_seed(config.seed)
     with accelerator.main_process_first():
-        data = prepare(text, labelled, out, config)
+        data = prepare(text, labelled, out, config, progress=progress if accelerator.is_main_process else ignore)
     run = _Run(accelerator, data, out, config, report)
     if announce and accelerator.is_main_process:
         announce(Cost.estimate(run.t5, run.batches, run.per_step))

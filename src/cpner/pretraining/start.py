@@ -16,6 +16,7 @@ from torch import Tensor
 from cpner.backbone.t5 import T5
 from cpner.errors import ConfigError
 from cpner.pretraining.text import Array, Text
+from cpner.progress import Report, counted, ignore
 
 _QUIET = 0.1  # of a new layer's outputs
 _BACK = 1  # bucket of the relative bias that means "one piece back"
@@ -52,7 +53,9 @@ def copying_heads(t5: T5, *, sharpness: float = 6.0, attention: float = 0.3, gai
         cross.o.weight[:, :width] = gain * cross.kv.weight[inner : inner + width].T
 
 
-def lexicon(text: Text, size: int, width: int, *, contexts: int = 4096, least: int = 20) -> Tensor:
+def lexicon(
+    text: Text, size: int, width: int, *, contexts: int = 4096, least: int = 20, progress: Report = ignore
+) -> Tensor:
     """Embeddings from the company that pieces keep in plain text.
 
     Singular vectors of positive pointwise mutual information, contexts smoothed by the power 0.75, singular values
@@ -66,6 +69,7 @@ def lexicon(text: Text, size: int, width: int, *, contexts: int = 4096, least: i
         width: of an embedding.
         contexts: the most frequent pieces, whose company counts.
         least: occurrences below which a piece has no embedding.
+        progress: called now and then with how much of the text is counted.
 
     Returns:
         [size, width] rows of mean square 1; zero where a piece is too rare.
@@ -74,8 +78,8 @@ def lexicon(text: Text, size: int, width: int, *, contexts: int = 4096, least: i
     columns = np.full(size, -1)
     common = np.argsort(-frequency, kind="stable")[: min(contexts, size)]
     columns[common] = np.arange(len(common))
-    before, after = (_information(_counts(text, columns, _NEAR, side)) for side in (-1, 1))
-    around = _information(_counts(text, columns, _FAR, -1) + _counts(text, columns, _FAR, 1))
+    before, after = (_information(_counts(text, columns, _NEAR, side, progress)) for side in (-1, 1))
+    around = _information(_counts(text, columns, _FAR, -1, progress) + _counts(text, columns, _FAR, 1, progress))
     near = max(1, width * 5 // 8)
     rows = torch.cat([_vectors(torch.cat([before, after], 1), near), _vectors(around, width - near)], 1)
     enough = torch.from_numpy(frequency >= least)[:, None]
@@ -124,21 +128,21 @@ def grown(t5: T5, **layers: int) -> T5:
     return model
 
 
-def _counts(text: Text, columns: Array, offsets: dict[int, float], side: int) -> Array:
+def _counts(text: Text, columns: Array, offsets: dict[int, float], side: int, progress: Report) -> Array:
     """[V, C] how often a piece has a context at the given distances, to its left (side -1) or right (1)."""
     pieces, bounds = text
     size = len(columns)
     contexts = int(columns.max()) + 1
     counts = np.zeros(size * contexts, np.float32)
-    for first in range(0, len(bounds) - 1, _LINES):
+    for first in counted(range(0, len(bounds) - 1, _LINES), progress, "neighbours of pieces", "parts"):
         part = bounds[first : first + _LINES + 1]
         ids = np.asarray(pieces[part[0] : part[-1]]).astype(np.int64)
         line = np.repeat(np.arange(len(part) - 1), np.diff(part))
         for distance, weight in offsets.items():
             focus, context = (ids[:-distance], ids[distance:])[::side]
             column = columns[context]
-            counted = (line[:-distance] == line[distance:]) & (column >= 0)
-            np.add.at(counts, focus[counted] * contexts + column[counted], np.float32(weight))
+            near = (line[:-distance] == line[distance:]) & (column >= 0)
+            np.add.at(counts, focus[near] * contexts + column[near], np.float32(weight))
     return counts.reshape(size, contexts)
 
 

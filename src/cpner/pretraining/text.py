@@ -15,6 +15,7 @@ from cpner.corpus.formats import open_lines
 from cpner.corpus.words import split_words
 from cpner.instructor import Vocabulary
 from cpner.machine import deaf_to_interrupts
+from cpner.progress import Report, counted, ignore
 
 Array = NDArray[Any]
 Text = tuple[Array, Array]  # flat piece ids, and [lines + 1] where each line begins
@@ -33,7 +34,14 @@ def in_turn(streams: Sequence[tuple[int, Iterator[str]]]) -> Iterator[str]:
                 left.remove((count, stream))
 
 
-def encode_text(paths: Sequence[Path], vocabulary: Vocabulary, limit: int | None = None, *, workers: int = 0) -> Text:
+def encode_text(
+    paths: Sequence[Path],
+    vocabulary: Vocabulary,
+    limit: int | None = None,
+    *,
+    workers: int = 0,
+    progress: Report = ignore,
+) -> Text:
     """Plain text as pieces, every tenth line in lower case.
 
     Args:
@@ -41,17 +49,22 @@ def encode_text(paths: Sequence[Path], vocabulary: Vocabulary, limit: int | None
         vocabulary: the tokenizer's.
         limit: lines to take; None for all.
         workers: processes that encode; the result does not depend on it.
+        progress: called now and then with how many lines are encoded.
     """
     lines = islice(in_turn([(1, open_lines(path)) for path in paths]), limit)
     chunks = iter(lambda: list(islice(lines, _LINES)), [])
     encoder = _Encoder(vocabulary)
+
+    def gathered(parts: Iterable[Text]) -> list[Text]:
+        return list(counted(parts, progress, "text as pieces", "lines", size=lambda part: len(part[1])))
+
     if workers > 0:
         with deaf_to_interrupts():
             pool = multiprocessing.Pool(workers, _install, (encoder,))
         with pool:
-            encoded = list(pool.imap(_encode, chunks))
+            encoded = gathered(pool.imap(_encode, chunks))
     else:
-        encoded = [encoder(chunk) for chunk in chunks]
+        encoded = gathered(map(encoder, chunks))
     lengths = np.concatenate([[0], *(lengths for _, lengths in encoded)])
     pieces = [pieces for pieces, _ in encoded]
     return np.concatenate(pieces) if pieces else np.zeros(0, encoder.dtype), np.cumsum(lengths, dtype=np.int64)

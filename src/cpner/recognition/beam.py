@@ -20,7 +20,8 @@ from cpner.instructor import Source
 from cpner.instructor.grammar import DONE, LIST, Grammar, State, word_span
 from cpner.instructor.options import CLOSE, OPEN
 from cpner.recognition.cache import Cache, keep_rows
-from cpner.recognition.decode import check_number, lay_out
+from cpner.recognition.decode import check_number
+from cpner.recognition.encode import encode
 from cpner.recognition.readings import ranked
 from cpner.recognition.trail import Trail
 
@@ -82,8 +83,7 @@ def beam_search(
     t5 = backbone.reader
     vocabulary = backbone.vocabulary
     device = backbone.device
-    ids, mask = lay_out(backbone, sources)
-    encoded = t5.encode(ids, mask, prefix)
+    encoded, mask = encode(backbone, sources, prefix)
     wide = torch.arange(len(sources), device=device).repeat_interleave(beams)  # [B * k]
     cache = Cache(t5, encoded[wide], mask[wide], prefix and prefix.select(wide))
     cache.step(torch.full((len(wide), 1), vocabulary.pad, device=device))

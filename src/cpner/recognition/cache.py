@@ -11,14 +11,16 @@ prefix length, S source pieces.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from cpner.backbone.attention import Attend, Attention, before_prefix, mask_bias, prepend
+from cpner.backbone.attention import Attend, Attention, before_prefix, mask_bias
 from cpner.backbone.prefix import Prefix
 from cpner.backbone.t5 import T5, Layer, by_layer
+from cpner.recognition.layout import Layout, wide_bias, wide_keys
+from cpner.recognition.sizes import sizes_of
 
 _CHUNK = 64  # columns that a self-attention cache begins with, beside the prefix
 _AHEAD = 1 << 20  # position of columns that are taken back
@@ -37,6 +39,7 @@ class Cache:
 
     def __init__(self, t5: T5, encoded: Tensor, mask: Tensor, prefix: Prefix | None) -> None:
         self.t5 = t5
+        self._sizes = sizes_of(t5)
         self.rows = encoded.shape[0]
         prefix = t5.fit(prefix or Prefix())
         dtype = encoded.dtype
@@ -45,7 +48,7 @@ class Cache:
         outer = (t5.shape.decoder_layers, self.rows, t5.shape.heads)
         self.keys = encoded.new_empty(*outer, t5.shape.d_kv, capacity)  # [L, B, H, D, N]: a slice is read fastest so
         self.values = encoded.new_empty(*outer, capacity, t5.shape.d_kv)  # [L, B, H, N, D]
-        self.position = torch.full((self.rows, self.columns), _BEHIND, device=encoded.device)  # [B, N]
+        self.position = torch.full((self.rows, self.columns), _BEHIND, device=encoded.device)  # [B, N], of all in use
         if prefix.decoder is not None:
             self.keys[..., : self.columns] = prefix.decoder[:, :, 0].transpose(0, 1).transpose(-1, -2)
             self.values[..., : self.columns, :] = prefix.decoder[:, :, 1].transpose(0, 1)
@@ -55,10 +58,9 @@ class Cache:
         self.cross: list[tuple[Tensor, Tensor]] = []
         for layer, part in zip(t5.decoder.layers, by_layer(prefix.cross, dtype, t5.decoder), strict=True):
             k, v = layer.cross_attention.split(layer.cross_attention.kv(encoded), 2)
-            k, v = prepend(part, k, v)
-            self.cross.append((k.contiguous(), v.contiguous()))
+            self.cross.append(wide_keys(part, k, v, self._sizes))
         bias = before_prefix(mask_bias(mask, dtype)[:, None, None, :], prefix.cross, prefix.mask)
-        self.cross_bias = bias.expand(self.rows, -1, -1, -1).contiguous()  # [B, 1, 1, K + S]
+        self.cross_bias = wide_bias(bias.expand(self.rows, -1, -1, -1), self._sizes).contiguous()  # [B, 1, 1, N]
         self._biases = _bias_by_distance(t5, dtype)
 
     def step(self, ids: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
@@ -66,24 +68,21 @@ class Cache:
 
         Args:
             ids: [B, n] pieces.
-            lengths: how many of each row's pieces are no padding, at least one; None for all. Padding stands after
-                them, where they do not look, and is to be taken back.
+            lengths: how many of each row's pieces are no padding; None for all. Padding stands after them, where they
+                do not look, and is to be taken back.
 
         Returns:
             [B, n, d] states, scaled: their product with `output_weight` is the logits.
         """
         t5 = self.t5
         start = self.columns
-        end = start + ids.shape[1]
-        if end > self.keys.shape[-1]:
-            self.keys = _with_room(self.keys[:, : self.rows, ..., :start], -1, 2 * end)
-            self.values = _with_room(self.values[:, : self.rows, ..., :start, :], -2, 2 * end)
+        self.columns = start + ids.shape[1]
+        self._use(self.columns)
         queries = self.next[:, None] + torch.arange(ids.shape[1], device=ids.device)  # [B, n]
-        self.position = torch.cat([self.position, queries], dim=1)
-        self.columns = end
+        self.position[:, start : self.columns] = queries
         self.next = self.next + ids.shape[1]
         bias = self._bias(queries)
-        layout = _Layout.of(lengths or [ids.shape[1]] * self.rows, ids)
+        layout = Layout.of(lengths or [ids.shape[1]] * self.rows, ids.shape[1], self._sizes, ids.device)
         x = t5.embedding(layout.pack(ids))  # [P, d], pieces without padding
         ways = [
             (self._self_attention(i, layout, bias), self._cross_attention(i, layout)) for i in range(len(self.cross))
@@ -95,8 +94,9 @@ class Cache:
         """Of the last `fed` pieces of each row, only so many of the first ones are right; forget the others."""
         left = torch.tensor(right, device=self.position.device)  # [B]
         self.next = self.next - fed + left
-        last = self.position[:, self.columns - fed :]
+        last = self.position[:, self.columns - fed : self.columns]
         last.masked_fill_(torch.arange(fed, device=left.device) >= left[:, None], _AHEAD)
+        self.columns -= fed - max(right)  # where no row has a piece, the next ones are written
 
     def keep(self, rows: Sequence[int]) -> None:
         """Keep these rows, in this order; what stays at its place is not moved."""
@@ -115,16 +115,17 @@ class Cache:
         keep_rows(self.keys[..., : self.columns], rows, dim=1)
         keep_rows(self.values[..., : self.columns, :], rows, dim=1)
 
-    def _self_attention(self, i: int, layout: _Layout, bias: Tensor) -> Attend:
+    def _self_attention(self, i: int, layout: Layout, bias: Tensor) -> Attend:
         """How layer i attends to what was written: new keys and values go to the last columns."""
-        start = self.columns - layout.width
-        keys = self.keys[i, : self.rows, ..., : self.columns]
-        values = self.values[i, : self.rows, :, : self.columns]
+        end = self.columns
+        start = end - layout.width
+        keys = self.keys[i, : self.rows, ..., : self.position.shape[1]]
+        values = self.values[i, : self.rows, :, : self.position.shape[1]]
 
         def attend_cached(attention: Attention, x: Tensor) -> Tensor:
             q, k, v = attention.split(layout.unpack(attention.qkv(x)), 3)
-            keys[..., start:] = k.transpose(-1, -2)
-            values[..., start:, :] = v
+            keys[..., start:end] = k.transpose(-1, -2)
+            values[..., start:end, :] = v
             out: Tensor = attention.o(
                 layout.pack(attention.join(attention.attend(q, keys.transpose(-1, -2), values, bias)))
             )
@@ -132,7 +133,7 @@ class Cache:
 
         return attend_cached
 
-    def _cross_attention(self, i: int, layout: _Layout) -> Attend:
+    def _cross_attention(self, i: int, layout: Layout) -> Attend:
         """How layer i attends to the source, whose keys and values stay the same."""
         k, v = self.cross[i]
 
@@ -143,41 +144,25 @@ class Cache:
 
         return attend_cached
 
+    def _use(self, columns: int) -> None:
+        """Have so many columns in use, or some more; what is new holds zeros, ahead of everything."""
+        used = self.position.shape[1]
+        if columns <= used:
+            return
+        wanted = self._sizes.columns(columns)
+        if wanted > self.keys.shape[-1]:
+            self.keys = _with_room(self.keys[:, : self.rows, ..., :used], -1, 2 * wanted)
+            self.values = _with_room(self.values[:, : self.rows, ..., :used, :], -2, 2 * wanted)
+        self.keys[:, : self.rows, ..., used:wanted] = 0
+        self.values[:, : self.rows, ..., used:wanted, :] = 0
+        ahead = self.position.new_full((self.rows, wanted - used), _AHEAD)
+        self.position = torch.cat([self.position, ahead], dim=1)
+
     def _bias(self, queries: Tensor) -> Tensor:
         """[B, H, n, N] relative bias and causal mask of queries at these positions [B, n]."""
         distance = queries[:, :, None] - self.position[:, None, :]
         index = distance.clamp(-1, len(self._biases) - 3) + 1 + (distance > _AHEAD // 2)
-        return self._biases[index].permute(0, 3, 1, 2).contiguous()
-
-
-class _Layout(NamedTuple):
-    """Rows [B, n, ...] with padding, and their P pieces without it [P, ...], which cost a weight fewer products."""
-
-    rows: int
-    width: int
-    there: Tensor | None  # [P] where the pieces are among B * n; None: there is no padding
-    place: Tensor | None  # [B * n] which of the P stands there; at padding any, for nobody looks
-
-    @classmethod
-    def of(cls, lengths: Sequence[int], ids: Tensor) -> _Layout:
-        rows, width = ids.shape
-        if min(lengths) == width:
-            return cls(rows, width, None, None)
-        there = [row * width + i for row, length in enumerate(lengths) for i in range(length)]
-        place: list[int] = []
-        first = 0
-        for length in lengths:
-            place += [*range(first, first + length), *[0] * (width - length)]
-            first += length
-        return cls(rows, width, torch.tensor(there, device=ids.device), torch.tensor(place, device=ids.device))
-
-    def pack(self, x: Tensor) -> Tensor:
-        x = x.flatten(0, 1)
-        return x if self.there is None else x[self.there]
-
-    def unpack(self, x: Tensor) -> Tensor:
-        x = x if self.place is None else x[self.place]
-        return x.view(self.rows, self.width, *x.shape[1:])
+        return F.embedding(index, self._biases).permute(0, 3, 1, 2).contiguous()
 
 
 def keep_rows(tensor: Tensor, rows: Sequence[int], dim: int = 0) -> Tensor:

@@ -16,10 +16,11 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cpner.backbone.load import Backbone
-from cpner.backbone.padding import mask_of, pad, pad_masked
+from cpner.backbone.padding import mask_of, pad
 from cpner.backbone.prefix import Prefix, rows_of_members
 from cpner.corpus.sentence import Answer, Prediction
 from cpner.errors import BackboneError
@@ -29,6 +30,8 @@ from cpner.instructor.grammar import DONE, LAST, LIST, Grammar, Mention, State, 
 from cpner.instructor.options import CLOSE, OPEN
 from cpner.instructor.parse import Parsed, parse
 from cpner.recognition.cache import Cache, keep_rows
+from cpner.recognition.encode import encode
+from cpner.recognition.sizes import sizes_of
 from cpner.recognition.trail import Trail
 
 DRAFT = 12  # pieces drafted for a pass of one row at most; of n rows, where each piece costs more, 12 / √n
@@ -120,7 +123,7 @@ def decode(
     *,
     members: int = 1,
     draft: int = DRAFT,
-    encoded: Tensor | None = None,
+    encoded: tuple[Tensor, Tensor] | None = None,
 ) -> list[Answer]:
     """Recognise the entities of a batch by greedy search under the grammar.
 
@@ -130,7 +133,7 @@ def decode(
         members: prefixes that decide together on each sentence, laid out as `together` does.
         draft: pieces that the grammar may go ahead of the model in a pass of one row, and draft / √n in one of n rows;
             0 is a pass for each piece. The outcome is the same.
-        encoded: [B * members, S, d] what the encoder gives for the sources, where that is known.
+        encoded: what `encode` gives for the sources, each of them for each member, where that is known.
 
     Returns:
         For each source its entities, ascending, without overlap, with raw scores.
@@ -141,46 +144,47 @@ def decode(
     if not sources:
         return []
     t5 = backbone.reader
+    sizes = sizes_of(t5)
     vocabulary = backbone.vocabulary
     device = backbone.device
-    ids, mask = lay_out(backbone, sources)
-    ids = _for_each(ids, members)
-    mask = _for_each(mask, members)
     if prefix is not None and members > 1:
         prefix = rows_of_members(prefix, members)
-    cache = Cache(t5, t5.encode(ids, mask, prefix) if encoded is None else encoded, mask, prefix)
-    cache.step(torch.full_like(ids[:, :1], vocabulary.pad))
+    if encoded is None:
+        encoded = encode(backbone, [source for source in sources for _ in range(members)], prefix)
+    states, mask = encoded
+    cache = Cache(t5, states, mask, prefix)
+    cache.step(torch.full((len(mask), 1), vocabulary.pad, device=device))
     writers = [Writer(source) for source in sources]
-    candidates = pad([writer.grammar.candidates for writer in writers], vocabulary.pad).to(device)
-    output = t5.output_weight[candidates]  # [B, C, d]
+    candidates = [writer.grammar.candidates for writer in writers]
+    width = sizes.candidates(max(map(len, candidates)))
+    output = F.embedding(pad(candidates, vocabulary.pad, width).to(device), t5.output_weight)  # [B, C, d]
     going = writers
     while going:
+        rows = len(output)  # those of `going`, and some that are idle
+        ahead = math.ceil(draft / math.sqrt(rows * members))
         for writer in going:
-            writer.draft(math.ceil(draft / math.sqrt(len(going) * members)))
-        pieces = pad([writer.ids for writer in going], vocabulary.pad).to(device)  # [B, n]
-        lengths = [len(writer.pieces) for writer in going]
-        hidden = cache.step(_for_each(pieces, members), _repeated(lengths, members))
-        hidden = hidden.view(len(going), members, *hidden.shape[1:])  # [B, I, n, d]
+            writer.draft(ahead)
+        idle: list[list[int]] = [[]] * (rows - len(going))
+        ids = [*(writer.ids for writer in going), *idle]
+        pieces = pad(ids, vocabulary.pad, sizes.target(ahead)).to(device)  # [B, n]
+        hidden = cache.step(_for_each(pieces, members), _repeated([len(row) for row in ids], members))
+        hidden = hidden.view(rows, members, *hidden.shape[1:])  # [B, I, n, d]
         logits = t5.logits(hidden, output[:, None])  # [B, I, n, C]
-        allowed = mask_of([writer.allowed for writer in going], output.shape[1]).to(device)  # [B, n, C]
-        best, choice = _agree(logits.masked_fill(~allowed[:, None], -torch.inf)).max(-1)  # [B, n]
-        chosen = zip(going, choice.tolist(), best.tolist(), strict=True)
+        allowed = [*(writer.allowed for writer in going), *idle]
+        possible = mask_of(allowed, output.shape[1], pieces.shape[1]).to(device)  # [B, n, C]
+        best, choice = _agree(logits.masked_fill(~possible[:, None], -torch.inf)).max(-1)  # [B, n]
+        chosen = zip(going, choice[: len(going)].tolist(), best[: len(going)].tolist(), strict=True)
         right = [writer.take(pieces_chosen, logs) for writer, pieces_chosen, logs in chosen]
-        cache.take_back(_repeated(right, members), pieces.shape[1])
+        cache.take_back(_repeated([*right, *map(len, idle)], members), pieces.shape[1])
         stay = _stay([not writer.done for writer in going])
         if len(stay) < len(going):
+            going = [going[row] for row in stay]
+            stay += range(len(stay), min(rows, sizes.rows(len(stay))) if stay else 0)
             cache.keep([row * members + i for row in stay for i in range(members)])
             output = keep_rows(output, stay)
-            going = [going[row] for row in stay]
     for writer in writers:
         writer.answer.sort(key=lambda prediction: prediction.span)
     return [writer.answer for writer in writers]
-
-
-def lay_out(backbone: Backbone, sources: Sequence[Source]) -> tuple[Tensor, Tensor]:
-    """The sources' pieces [B, S] on the backbone's device, and their mask [B, S], false at padding."""
-    ids, mask = pad_masked([source.ids for source in sources], backbone.vocabulary.pad)
-    return ids.to(backbone.device), mask.to(backbone.device)
 
 
 @torch.inference_mode()
@@ -193,8 +197,7 @@ def decode_freely(
     t5 = backbone.reader
     vocabulary = backbone.vocabulary
     device = backbone.device
-    ids, mask = lay_out(backbone, sources)
-    cache = Cache(t5, t5.encode(ids, mask, prefix), mask, prefix)
+    cache = Cache(t5, *encode(backbone, sources, prefix), prefix)
     written = torch.full((len(sources), 1), vocabulary.pad, device=device)
     output: list[Tensor] = []
     done = torch.zeros(len(sources), dtype=torch.bool, device=device)

@@ -13,7 +13,8 @@ from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
 from cpner.corpus.sentence import Answer, Prediction, Span
 from cpner.instructor import Source
-from cpner.recognition.decode import decode, lay_out
+from cpner.recognition.decode import decode
+from cpner.recognition.encode import encode
 from cpner.recognition.tagging import View, views
 from cpner.recognition.vote import evidence_of
 
@@ -37,11 +38,10 @@ def decode_and_tag(backbone: Backbone, sources: Sequence[Source], prefix: Prefix
     """
     if not sources:
         return []
-    ids, mask = lay_out(backbone, sources)
-    encoded = backbone.reader.encode(ids, mask, prefix)
+    encoded = encode(backbone, sources, prefix)
     answers = decode(backbone, sources, prefix, encoded=encoded)
     rows = [row for row, source in enumerate(sources) if source.tells_options]
-    for row, view in zip(rows, views(backbone, [sources[row] for row in rows], encoded[rows]), strict=True):
+    for row, view in zip(rows, views(backbone, [sources[row] for row in rows], encoded[0][rows]), strict=True):
         answers[row] = joined(answers[row], view)
     return answers
 

@@ -24,7 +24,7 @@ from cpner.corpus.evidence import Evidence
 from cpner.corpus.sentence import Answer, Prediction, Span
 from cpner.errors import BackboneError
 from cpner.instructor import Source
-from cpner.recognition.decode import lay_out
+from cpner.recognition.encode import encode
 
 
 class Words(NamedTuple):
@@ -100,8 +100,8 @@ def tag(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = N
     """
     if not sources:
         return []
-    ids, mask = lay_out(backbone, sources)
-    return [view.answer() for view in views(backbone, sources, backbone.reader.encode(ids, mask, prefix))]
+    encoded, _ = encode(backbone, sources, prefix)
+    return [view.answer() for view in views(backbone, sources, encoded)]
 
 
 def views(backbone: Backbone, sources: Sequence[Source], encoded: Tensor) -> list[View]:
@@ -111,15 +111,15 @@ def views(backbone: Backbone, sources: Sequence[Source], encoded: Tensor) -> lis
         encoded: [B, S, d] states of the encoder.
 
     Raises:
-        BackboneError: the backbone has no tagger, or the states are not finite.
+        BackboneError: the backbone has no tagger, or computes no numbers.
     """
     if backbone.tagger is None:
         raise BackboneError(f"backbone {backbone.name!r} has no tagger")
-    if not bool(encoded.isfinite().all()):
-        raise BackboneError("the backbone computes no numbers: its weights are broken, or too large for this dtype")
     if not sources:
         return []
     words = words_of(backbone.tagger, encoded, sources)
+    if bool(words.outside.isnan().any()):
+        raise BackboneError("the backbone computes no numbers: its weights are broken, or too large for this dtype")
     entities = [
         [Span(start, end, source.options.types[option]) for start, end, option in row]
         for source, row in zip(sources, likeliest(words), strict=True)

@@ -14,7 +14,8 @@ from cpner.corpus.sentence import Answer, Span
 from cpner.instructor import Source
 from cpner.instructor.grammar import Grammar
 from cpner.instructor.options import CLOSE, COLON, OPEN
-from cpner.recognition.decode import decode, lay_out
+from cpner.recognition.decode import decode
+from cpner.recognition.encode import encode
 
 _ROWS = 64  # targets that are read at once
 
@@ -49,8 +50,7 @@ def decode_with_shares(backbone: Backbone, sources: Sequence[Source], prefix: Pr
     if not rows:
         return answers
     t5 = backbone.reader
-    ids, mask = lay_out(backbone, sources)
-    encoded = t5.encode(ids, mask, prefix)
+    encoded, mask = encode(backbone, sources, prefix)
     candidates = pad([grammar.candidates for grammar in grammars], backbone.vocabulary.pad).to(backbone.device)
     logs: list[float] = []
     for start in range(0, len(rows), _ROWS):

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
+from cpner.corpus.formats._options import Options
 from cpner.corpus.repairs import Place, Repairs
 from cpner.corpus.words import ink, split_words, strip_white
 
@@ -73,7 +74,7 @@ _COUNTS = (
 UTF16 = _COUNTS[0]
 
 
-def recount(labelled: Sequence[Labelled], repairs: Repairs) -> list[Labelled]:
+def recount(labelled: Sequence[Labelled], options: Options, repairs: Repairs) -> list[Labelled]:
     """Turn the offsets of a file into characters where it is certain that they count something else.
 
     It is certain when, over the whole file, every entity that another count would place elsewhere fits there: its
@@ -81,7 +82,8 @@ def recount(labelled: Sequence[Labelled], repairs: Repairs) -> list[Labelled]:
     the one that lets most entities fit is taken. Entities that say their text may be told so in a single
     record.
     """
-    texts = [_Text(one) for one in labelled]
+    counted = options.counted(labelled, labelled[0].place.path, "texts") if labelled else ()
+    texts = [_Text(one) for one in counted]
     doubtful = [number for number, text in enumerate(texts) if not all(text.plain)]
     if not doubtful:
         return list(labelled)

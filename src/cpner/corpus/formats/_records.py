@@ -17,6 +17,7 @@ from cpner.corpus.sentence import Mark, Sentence
 from cpner.corpus.type_names import can_name_type, words_of
 from cpner.corpus.words import strip_white
 from cpner.errors import CorpusError
+from cpner.progress import Report, counted, ignore
 
 ENTITY_KEYS = ("entities", "spans", "ner", "labels", "label", "ents", "annotations")
 _STARTS = ("start", "start_offset", "startOffset")
@@ -32,13 +33,13 @@ class _DoubleKeyError(ValueError):
     """An object has a key twice."""
 
 
-def records(path: Path, text: str) -> Iterator[tuple[Place, Record]]:
-    """The objects of a file of JSON lines, or of one JSON list.
+def records(path: Path, text: str, progress: Report = ignore) -> Iterator[tuple[Place, Record]]:
+    """The objects of a file of JSON lines, or of one JSON list; how many are read is reported.
 
     Raises:
         CorpusError: A line is not JSON, not an object, or has a key twice; or text follows a list.
     """
-    for place, record in values(path, text):
+    for place, record in values(path, text, progress):
         if not isinstance(record, dict):
             raise place.error(
                 f"a JSON {type(record).__name__}; expected an object such as {{'text': ..., 'entities': ...}}"
@@ -46,14 +47,14 @@ def records(path: Path, text: str) -> Iterator[tuple[Place, Record]]:
         yield place, record
 
 
-def values(path: Path, text: str) -> Iterator[tuple[Place, Any]]:
+def values(path: Path, text: str, progress: Report = ignore) -> Iterator[tuple[Place, Any]]:
     """The values of a file of JSON lines, or of one JSON list. The errors are those of `records`."""
     start = text.lstrip()
     if start.startswith("[") and not is_pair(start.partition("\n")[0]):
-        return _list_items(path, text)
+        return counted(_list_items(path, text), progress, f"reading {path.name}", "records")
     if start.startswith("{") and "\n" in start.rstrip() and not _is_json(start.partition("\n")[0]):
         return _one_object(path, text)
-    return _lines(path, text)
+    return _lines(path, text, progress)
 
 
 def only_record(path: Path, text: str) -> Record:
@@ -291,8 +292,8 @@ def _is_json(line: str) -> bool:
     return True
 
 
-def _lines(path: Path, text: str) -> Iterator[tuple[Place, Any]]:
-    for number, line in enumerate(text.split("\n"), 1):
+def _lines(path: Path, text: str, progress: Report) -> Iterator[tuple[Place, Any]]:
+    for number, line in enumerate(counted(text.rstrip("\n").split("\n"), progress, f"reading {path.name}", "lines"), 1):
         if line.strip():
             place = Place(path, number)
             try:

@@ -27,8 +27,9 @@ def sentences_of_texts(labelled: Iterable[Labelled], options: Options, repairs: 
     Raises:
         CorpusError: An entity leaves its text, is white space, isn't what it says, or overlaps another.
     """
-    known = recount(list(labelled), repairs)
-    read = (sentence_of_text(text, marks, place, repairs, options) for place, text, marks in known)
+    known = recount(list(labelled), options, repairs)
+    counted = options.counted(known, known[0].place.path, "texts") if known else ()
+    read = (sentence_of_text(text, marks, place, repairs, options) for place, text, marks in counted)
     return [sentence for sentence in read if sentence is not None]
 
 

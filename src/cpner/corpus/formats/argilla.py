@@ -27,7 +27,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
         CorpusError: A record has no text, or an entity that is none.
     """
     labelled = []
-    for place, record in records(file.path, file.text):
+    for place, record in records(file.path, file.text, options.progress):
         text = _text(record, place)
         answers = list(_answers(record))
         if answers:

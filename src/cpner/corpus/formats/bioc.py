@@ -38,7 +38,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     if file.text.lstrip().startswith("<"):
         collections = [_collection(parse_xml(file.data, file.path))]
     else:
-        collections = [record for _, record in records(file.path, file.text)]
+        collections = [record for _, record in records(file.path, file.text, options.progress)]
     documents = [document for collection in collections for document in _objects(collection, "documents", place)]
     labelled = [
         _labelled(text, place, repairs)

@@ -42,7 +42,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
             raise CorpusError(f"no {path.name} beside it", path=file.path)
     text = check_utf8(File(text_path).data, text_path)
     marks = list(_marks(marks_path, repairs))
-    (whole,) = recount([Labelled(Place(marks_path, 1), text, marks)], repairs)
+    (whole,) = recount([Labelled(Place(marks_path, 1), text, marks)], options, repairs)
     return at_least_one(sentences_of_texts(_lines(whole, text_path), options, repairs), file.path)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,12 +73,12 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
         repairs.note(
             "file of Label Studio's export to CoNLL, which loses labels: its JSON has all", Place(file.path, 1)
         )
-    blocks = list(_blocks(text, repairs))
+    blocks = list(_blocks(options.counted(text.rstrip("\n").split("\n"), file.path, "lines"), repairs))
     comments = _possible_comments(blocks)
-    by_blanks = _parted([[(number, _split_at_blanks(line)) for number, line in block] for block in blocks], comments)
+    by_blanks = _parted(_split(blocks, _split_at_blanks, file, options), comments)
     reading = _fit(by_blanks, options, file.path)
     if not comments.issuperset(reading.misfits):
-        by_tabs = _parted([[(number, _split_at_tabs(line)) for number, line in block] for block in blocks], comments)
+        by_tabs = _parted(_split(blocks, _split_at_tabs, file, options), comments)
         at_tabs = _fit(by_tabs, options, file.path)
         if at_tabs.layout.width > 1 and len(at_tabs.misfits) <= len(reading.misfits):
             reading = at_tabs
@@ -110,7 +110,10 @@ def sentences_of(reading: _Reading, path: Path, options: Options, repairs: Repai
     repairs.mend("comment line left out", times=len(left_out))
     rows = [[line for j, line in enumerate(block) if (i, j) not in left_out] for i, block in enumerate(blocks)]
     rows = [block for block in rows if block]
-    tagged = [[_tag(row[layout.tag], layout, Place(path, number), options, repairs) for number, row in b] for b in rows]
+    tagged = [
+        [_tag(row[layout.tag], layout, Place(path, number), options, repairs) for number, row in block]
+        for block in options.counted(rows, path, "sentences")
+    ]
     words = [[row[layout.word] for _, row in block] for block in rows]
     language = language_of([word for sentence in words for word in sentence])
     if language:
@@ -122,7 +125,8 @@ def sentences_of(reading: _Reading, path: Path, options: Options, repairs: Repai
             Place(path, rows[0][0][0]),
         )
     sentences = []
-    for block, texts, spans in zip(rows, words, tags.decode(tagged, repairs), strict=True):
+    decoded = options.counted(tags.decode(tagged, repairs), path, "sentences")
+    for block, texts, spans in zip(rows, words, decoded, strict=True):
         sentence = sentence_of_words(texts, spans, Place(path, block[0][0]), repairs, options)
         if sentence is not None:
             sentences.append(sentence)
@@ -155,10 +159,10 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
         yield ""
 
 
-def _blocks(text: str, repairs: Repairs) -> Iterator[list[Line]]:
+def _blocks(lines: Iterable[str], repairs: Repairs) -> Iterator[list[Line]]:
     """The lines of each sentence; lines of documents and those of white space part them."""
     block: list[Line] = []
-    for number, raw in enumerate(text.split("\n"), 1):
+    for number, raw in enumerate(lines, 1):
         line = raw.strip(" \r").rstrip(_BLANKS)
         if len(line) != len(raw):
             repairs.mend("line with blanks at an end")
@@ -191,6 +195,14 @@ def _parted(blocks: list[list[tuple[int, list[str]]]], comments: set[Spot]) -> T
         return Table(blocks, comments)
     column, starts = parting
     return Table([blocks[0][i:j] for i, j in itertools.pairwise([*starts, len(rows)])], comments, column)
+
+
+def _split(
+    blocks: list[list[Line]], split: Callable[[str], list[str]], file: File, options: Options
+) -> list[list[tuple[int, list[str]]]]:
+    """The columns of all lines."""
+    counted_blocks = options.counted(blocks, file.path, "sentences")
+    return [[(number, split(line)) for number, line in block] for block in counted_blocks]
 
 
 def _split_at_blanks(line: str) -> list[str]:

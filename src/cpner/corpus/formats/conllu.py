@@ -37,7 +37,8 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     if not _TAG.search(file.text):
         raise CorpusError("has no 'NER=' in the last column; name the columns to read it as conll", path=file.path)
     blocks = []
-    lines = ((Place(file.path, number), line) for number, line in enumerate(file.text.split("\n"), 1))
+    counted_lines = options.counted(file.text.rstrip("\n").split("\n"), file.path, "lines")
+    lines = ((Place(file.path, number), line) for number, line in enumerate(counted_lines, 1))
     for full, group in itertools.groupby(lines, key=lambda pair: bool(pair[1].strip())):
         block = [_row(line, place) for place, line in group if full and line[0] != "#"]
         block = [row for row in block if not any(sign in row[0] for sign in "-.") and strip_white(row[1])]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from cpner.corpus.formats import _tags as tags
@@ -52,7 +53,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     Raises:
         CorpusError: The table is broken, or has no column of words or tags.
     """
-    rows = _rows(file)
+    rows = _rows(file, options)
     header = _header(rows)
     body = rows[1:] if header else rows
     width = len(body[0][1]) if body else 0
@@ -75,7 +76,7 @@ def write(sentences: Iterable[Sentence]) -> Iterator[str]:
             yield line.getvalue().removesuffix("\r\n")
 
 
-def _rows(file: File) -> list[Row]:
+def _rows(file: File, options: Options) -> list[Row]:
     """The rows that a table has, with the line in which each begins."""
     first = next(line for line in file.text.split("\n") if line.strip())
     delimiter = max(_SIGNS, key=first.count)
@@ -83,7 +84,7 @@ def _rows(file: File) -> list[Row]:
     rows: list[Row] = []
     number = 1
     try:
-        for cells in reader:
+        for cells in options.counted(reader, file.path, "rows"):
             rows.append((number, cells))
             number = reader.line_num + 1
     except csv.Error as error:
@@ -105,12 +106,12 @@ def _columns(options: Options, header: _Header | None) -> Options:
     if options.columns is None:
         word = next(i for i, name in enumerate(header.names) if name in _WORDS)
         tag = next(i for i, name in enumerate(header.names) if name in _TAGS)
-        return Options((str(word + 1), str(tag + 1)), options.overlaps, options.tag_names)
+        return replace(options, columns=(str(word + 1), str(tag + 1)))
     missing = [column for column in options.columns if column.lower() not in header.names]
     if missing:
         raise ConfigError(f"no column {missing[0]!r}; there are {', '.join(header.names)}")
     word, tag = (header.names.index(column.lower()) for column in options.columns)
-    return Options((str(word + 1), str(tag + 1)), options.overlaps, options.tag_names)
+    return replace(options, columns=(str(word + 1), str(tag + 1)))
 
 
 def _sentences(rows: list[Row], header: _Header | None, repairs: Repairs) -> Iterator[list[Row]]:

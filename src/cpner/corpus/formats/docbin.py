@@ -36,12 +36,14 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
             raise ValueError(f"it unpacks to more than {_MOST_BYTES >> 20} MB")
         documents = spacy.tokens.DocBin().from_bytes(file.data).get_docs(spacy.blank("xx").vocab)
         labelled = [
-            (document.text, _marks(document), len(list(filter(len, document.spans.values())))) for document in documents
+            (document.text, _marks(document), len(list(filter(len, document.spans.values()))))
+            for document in options.counted(documents, file.path, "documents")
         ]
     except Exception as error:  # zlib, msgpack and spaCy raise what they like
         raise CorpusError(f"is no DocBin: {str(error)[:200]}", path=file.path) from error
     sentences = []
-    for number, (text, marks, groups) in enumerate(labelled, 1):
+    counted_texts = options.counted(labelled, file.path, "texts")
+    for number, (text, marks, groups) in enumerate(counted_texts, 1):
         place = Place(file.path, number)
         repairs.note("group of spans left out", place, groups)
         sentence = sentence_of_text(text, marks, place, repairs, options)

@@ -51,7 +51,7 @@ def read2(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
         CorpusError: A record has no text, or a mention that the text lacks.
     """
     labelled = []
-    for place, record in records(file.path, file.text):
+    for place, record in records(file.path, file.text, options.progress):
         text = record.get("input")
         output = record.get("output")
         entities = output.get("entities") if isinstance(output, dict) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from cpner.corpus.formats import _tags as tags
@@ -43,8 +44,9 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
         return read_tokens(file, options, repairs)
     table = _table(file)
     names = options.tag_names or _names(table)
-    named = Options(options.columns, options.overlaps, names)
-    rows = ((Place(file.path, number), row) for number, row in enumerate(table.to_pylist(), 1))
+    named = replace(options, tag_names=names)
+    counted_rows = options.counted(table.to_pylist(), file.path, "rows")
+    rows = ((Place(file.path, number), row) for number, row in enumerate(counted_rows, 1))
     words = [words_of({k: v for k, v in row.items() if v is not None}, place, named, repairs) for place, row in rows]
     return at_least_one(sentences_of(words, options, repairs), file.path)
 

@@ -33,7 +33,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
         CorpusError: A line is no such record, or its entities overlap or leave the text.
     """
     labelled = []
-    for place, record in gold(records(file.path, file.text), repairs):
+    for place, record in gold(records(file.path, file.text, options.progress), repairs):
         labelled.append(Labelled(place, text_of(record, place), raw_marks(record, place, repairs)))
         repairs.note("relation left out", place, len(record.get("relations") or ()))
     return at_least_one(sentences_of_texts(labelled, options, repairs), file.path)

@@ -48,7 +48,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     """
     labelled = []
     seen: set[Any] = set()
-    for place, task in records(file.path, file.text):
+    for place, task in records(file.path, file.text, options.progress):
         if isinstance(task.get("meta"), dict):
             note_types(task["meta"], repairs)
         if isinstance(task.get("data"), dict):

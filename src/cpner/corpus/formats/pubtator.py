@@ -29,7 +29,8 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
         CorpusError: A line is none of the three kinds, or an entity isn't what it says.
     """
     labelled: list[Labelled] = []
-    for number, line in enumerate(file.text.split("\n"), 1):
+    lines = options.counted(file.text.rstrip("\n").split("\n"), file.path, "lines")
+    for number, line in enumerate(lines, 1):
         place = Place(file.path, number)
         part = _PART.fullmatch(line)
         entity = _ENTITY.fullmatch(line)

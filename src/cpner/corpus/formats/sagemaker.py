@@ -27,7 +27,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     Raises:
         CorpusError: A line has no text or no entities.
     """
-    labelled = [_labelled(record, place, repairs) for place, record in records(file.path, file.text)]
+    labelled = [_labelled(record, place, repairs) for place, record in records(file.path, file.text, options.progress)]
     return at_least_one(sentences_of_texts(labelled, options, repairs), file.path)
 
 

@@ -35,7 +35,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     """
     labelled: list[Labelled] = []
     words: list[Words] = []
-    for place, value in values(file.path, file.text):
+    for place, value in values(file.path, file.text, options.progress):
         if _is_pair(value):
             value = {"text": value[0], **value[1]}
         if not isinstance(value, dict):

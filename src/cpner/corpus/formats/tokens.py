@@ -71,7 +71,10 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     Raises:
         CorpusError: A line is no such record, or its entities overlap or leave the sentence.
     """
-    words = (words_of(r, place, options, repairs) for place, r in gold(records(file.path, file.text), repairs))
+    words = (
+        words_of(r, place, options, repairs)
+        for place, r in gold(records(file.path, file.text, options.progress), repairs)
+    )
     return at_least_one(sentences_of(words, options, repairs), file.path)
 
 
@@ -80,7 +83,8 @@ def sentences_of(rows: Iterable[Words], options: Options, repairs: Repairs) -> l
     records_ = list(rows)
     decoded = iter(tags.decode([one.tags for one in records_ if one.tags is not None], repairs))
     sentences = []
-    for place, words, spans, own_tags in records_:
+    counted = options.counted(records_, records_[0].place.path, "sentences") if records_ else ()
+    for place, words, spans, own_tags in counted:
         entities = spans if own_tags is None else next(decoded)
         sentence = sentence_of_words(words, entities, place, repairs, options)
         if sentence is not None:

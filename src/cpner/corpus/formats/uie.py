@@ -32,7 +32,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     """
     words: list[Words] = []
     labelled: list[Labelled] = []
-    for place, record in records(file.path, file.text):
+    for place, record in records(file.path, file.text, options.progress):
         tokens = record.get("tokens")
         text = record.get("sentence")
         if are_strings(tokens) and isinstance(tokens, list):

@@ -29,7 +29,7 @@ def read(file: File, options: Options, repairs: Repairs) -> list[Sentence]:
     Raises:
         CorpusError: A text lies in Google's cloud, or an entity is none.
     """
-    labelled = [_labelled(record, place) for place, record in records(file.path, file.text)]
+    labelled = [_labelled(record, place) for place, record in records(file.path, file.text, options.progress)]
     return at_least_one(sentences_of_texts(labelled, options, repairs), file.path)
 
 
