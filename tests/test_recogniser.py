@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -9,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from cpner.backbone.bank import PrefixBank
 from cpner.backbone.prefix import common_start
 from cpner.backbone.shape import ATTENTIONS, PrefixConfig
+from cpner.backbone.tagger import Tagger, write_tagger
 from cpner.corpus import Corpus, Sentence
+from cpner.corpus.sentence import Answer, Span
 from cpner.errors import ConfigError, UnknownDomainError
+from cpner.instructor import Instructor
 from cpner.ner import CPNER
+from cpner.recognition.joint import decode_and_tag
 from cpner.training import TrainingConfig
 from tests.support import SMALL, corpus
 
@@ -268,3 +275,28 @@ def test_a_path_in_the_place_of_a_corpus_is_refused(tiny):
     ):
         with pytest.raises(ConfigError, match="expected a Corpus, got 'data/news'"):
             use()
+
+
+def test_tagger_beside_a_backbone_has_a_say_in_greedy_search(tiny_folder: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(tiny_folder, tmp_path / "tagged"))
+    plain = CPNER.load(str(folder), device="cpu", precision="float32")
+    write_tagger(Tagger(plain.backbone.shape.d_model), folder)
+    tagged = CPNER.load(str(folder), device="cpu", precision="float32")
+    for ner in (plain, tagged):
+        put(ner, "x", 1)
+    sentences = [Sentence.from_words(text.split()) for text in TEXTS]
+    types = TYPES[1]
+    prompt = Instructor(tagged.backbone.vocabulary, types)
+    sources = [prompt.source(sentence) for sentence in sentences]
+
+    found = tagged.recognise([*sentences, *sentences], [None] * 3 + ["x"] * 3, types=types, calibrated=False)
+
+    assert spans(found[:3]) == spans(decode_and_tag(tagged.backbone, sources))
+    bank = PrefixBank({"x": tagged.prefix("x")}, device="cpu", dtype=torch.float32)
+    assert spans(found[3:]) == spans(decode_and_tag(tagged.backbone, sources, bank.rows(["x"] * 3)))
+    beams = [spans(ner.recognise(sentences, "x", types=types, beams=2)) for ner in (plain, tagged)]
+    assert beams[0] == beams[1]  # the decoder's alone
+
+
+def spans(answers: list[Answer]) -> list[list[Span]]:
+    return [[prediction.span for prediction in answer] for answer in answers]

@@ -48,7 +48,8 @@ class Query:
         domain: whose prefix to use: one domain for all, or one for each sentence. None needs `types`: zero-shot.
         types: look for these types instead of the domain's.
         batch_size: sentences decoded at once.
-        search: finds the entities of a batch where it is not `free`; None is greedy search.
+        search: finds the entities of a batch where it is not `free`; None is greedy search, together with the
+            backbone's tagger if it has one.
         free: generate without the grammar, greedily; the scores are then 1.
         by_sentence: whether texts are read sentence by sentence; None does so if the domain learnt from single ones.
         calibrated: whether scores are probabilities of being right; if not, of the pieces that were written.

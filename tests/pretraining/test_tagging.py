@@ -8,14 +8,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cpner.backbone.load import load
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5
+from cpner.backbone.tagger import Tagger
 from cpner.corpus.sentence import Sentence, Span
 from cpner.errors import ConfigError
 from cpner.pretraining.config import PretrainConfig
 from cpner.pretraining.objectives import Loss
 from cpner.pretraining.prepare import Prepared
-from cpner.pretraining.tagging import TaggedBatch, Tagger
+from cpner.pretraining.tagging import TaggedBatch, tagging_loss
 from tests.pretraining.support import fresh, make_batches, run
 from tests.support import tiny_config
 
@@ -58,7 +60,7 @@ def test_alignment_adds_padding_only(data: Prepared, tagged: TaggedBatch) -> Non
     states = torch.randn(*wide.source.shape, 16)
 
     narrow = states[:, : tagged.source.shape[1]]
-    torch.testing.assert_close(tagger(states, wide), tagger(narrow, tagged))
+    torch.testing.assert_close(tagging_loss(tagger, states, wide), tagging_loss(tagger, narrow, tagged))
 
 
 def test_right_states_have_no_loss(tagged: TaggedBatch) -> None:
@@ -78,8 +80,8 @@ def test_right_states_have_no_loss(tagged: TaggedBatch) -> None:
     states[..., 7] = torch.where(tagged.begins.bool(), 1.0, -1.0) * inside
 
     with torch.no_grad():
-        assert float(tagger(states, tagged)) < 0.01
-        assert float(tagger(states.flip(1), tagged)) > 1.0
+        assert float(tagging_loss(tagger, states, tagged)) < 0.01
+        assert float(tagging_loss(tagger, states.flip(1), tagged)) > 1.0
 
 
 def test_the_encoder_learns_to_tag(data: Prepared, tagged: TaggedBatch) -> None:
@@ -92,7 +94,7 @@ def test_the_encoder_learns_to_tag(data: Prepared, tagged: TaggedBatch) -> None:
     def tags() -> float:
         assert loss.tagger is not None
         with torch.no_grad():
-            return float(loss.tagger(t5.encode(tagged.source, tagged.mask), tagged))
+            return float(tagging_loss(loss.tagger, t5.encode(tagged.source, tagged.mask), tagged))
 
     before = tags()
     for _ in range(120):
@@ -102,14 +104,16 @@ def test_the_encoder_learns_to_tag(data: Prepared, tagged: TaggedBatch) -> None:
     assert tags() < 0.1 * before
 
 
-def test_tagger_is_not_in_the_backbone(prepared_folder: Path, tmp_path: Path) -> None:
+def test_tagger_is_a_file_beside_the_model(prepared_folder: Path, tmp_path: Path) -> None:
     out = fresh(prepared_folder, tmp_path / "run")
     run(out, tiny_config(steps=2))
 
     saved = load_file(out / "checkpoint" / "weights.safetensors")
-    shipped = load_file(out / "backbone" / "model.safetensors")
-    assert any(name.startswith("tagger.") for name in saved)
-    assert not any("tagger" in name for name in shipped)
+    backbone = load(str(out / "backbone"), device="cpu", precision="float32")
+    assert not any("tagger" in name for name in load_file(out / "backbone" / "model.safetensors"))
+    assert backbone.tagger is not None
+    for name, tensor in backbone.tagger.state_dict().items():
+        torch.testing.assert_close(tensor, saved[f"tagger.{name}"].bfloat16().float(), rtol=0, atol=0)
 
 
 def test_weight_of_tagging_may_be_nought_but_not_negative() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from cpner.backbone.linear import FusedLinear
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import ACTIVATIONS, T5
+from cpner.backbone.tagger import FILE as TAGGER
 from cpner.errors import BackboneError, ConfigError, one_line, shorten
 from cpner.files import read_small, replacing
 
@@ -155,7 +156,7 @@ def _tensors(folder: Path, name: str) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    files = sorted(folder.glob("*.safetensors"))
+    files = sorted(path for path in folder.glob("*.safetensors") if path.name != TAGGER)
     if not files:
         pickled = sorted(path.name for path in [*folder.glob("*.bin"), *folder.glob("*.ckpt")])
         hint = f"; {pickled[0]} is a pickle, which cpner does not open" if pickled else ""

@@ -23,6 +23,7 @@ from cpner.backbone.ranges import FILE as RANGES
 from cpner.backbone.ranges import measure_ranges, read_ranges
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5
+from cpner.backbone.tagger import Tagger, read_tagger
 from cpner.errors import BackboneError, ConfigError, one_line
 from cpner.instructor import Vocabulary
 
@@ -52,6 +53,7 @@ class Backbone:
         eight_bit: the model in 8 bits, if it predicts in them.
         fingerprint: of its weights; None computes it from them.
         folder: where its files are; None for one that was made in memory.
+        tagger: reads types off the encoder's states; None where the backbone comes without one.
     """
 
     def __init__(
@@ -64,8 +66,10 @@ class Backbone:
         eight_bit: EightBitT5 | None = None,
         fingerprint: str | None = None,
         folder: Path | None = None,
+        tagger: Tagger | None = None,
     ) -> None:
         self.name = name
+        self.tagger = tagger
         self.folder = folder
         self.vocabulary = vocabulary
         self.window = window
@@ -168,9 +172,12 @@ def load(name: str = EMBEDDED, *, device: str | None = None, precision: str | No
         return read_weights(folder, shape, name).to(device=device, dtype=dtype)
 
     vocabulary = Vocabulary(read_tokenizer(folder, name))
+    tagger = read_tagger(folder, shape.d_model, name)
+    if tagger is not None:
+        tagger.to(device)
     precision = precision or _fastest(folder, device)
     if precision != INT8:
-        return Backbone(name, read(getattr(torch, precision)), vocabulary, window, folder=folder)
+        return Backbone(name, read(getattr(torch, precision)), vocabulary, window, folder=folder, tagger=tagger)
     if torch.device(device).type != "cpu":
         raise ConfigError(f"precision {INT8} is for processors; use float32 or bfloat16 on {device}")
     t5 = read(torch.float32)
@@ -178,7 +185,7 @@ def load(name: str = EMBEDDED, *, device: str | None = None, precision: str | No
     eight_bit = EightBitT5(t5, ranges)
     return Backbone(
         name, partial(read, torch.float32), vocabulary, window,
-        eight_bit=eight_bit, fingerprint=digest(t5), folder=folder,
+        eight_bit=eight_bit, fingerprint=digest(t5), folder=folder, tagger=tagger,
     )  # fmt: skip
 
 

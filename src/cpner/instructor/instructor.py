@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from cpner.corpus.sentence import Sentence
 from cpner.instructor.options import Options
@@ -30,6 +31,7 @@ class Source:
         word_of: for each of `pieces`, the index of its word.
         words: the sentence's words.
         options: the types that are offered.
+        tells_options: whether `ids` has them.
     """
 
     ids: list[int]
@@ -38,6 +40,14 @@ class Source:
     word_of: list[int]
     words: list[str]
     options: Options = field(repr=False)
+    tells_options: bool = True
+
+    @property
+    def option_starts(self) -> list[int]:
+        """Index in `ids` of each option's first piece: told options stand before the sentence, each with a sign."""
+        lengths = [len(pieces) + 1 for pieces in self.options.pieces]
+        first = self.sentence_start - sum(lengths)
+        return list(accumulate(lengths[:-1], initial=first)) if lengths else []
 
 
 class Instructor:
@@ -85,7 +95,7 @@ class Instructor:
             pieces += word_pieces
             word_of += [i] * len(word_pieces)
         ids = [*head, *pieces, self.vocabulary.eos]  # Eq. 1
-        return Source(ids, len(head), pieces, word_of, words, options)
+        return Source(ids, len(head), pieces, word_of, words, options, self._tells_options)
 
     def _head_of(self, options: Options) -> list[int]:
         """Instruction and options, each with its sign."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from cpner.backbone.t5 import T5
+from cpner.backbone.tagger import Tagger
 from cpner.pretraining.distillation import Distiller, WordBatch
-from cpner.pretraining.tagging import TaggedBatch, Tagger
+from cpner.pretraining.tagging import TaggedBatch, tagging_loss
 from cpner.training.batch import Batch
 from cpner.training.loss import cross_entropy
 
@@ -33,5 +34,5 @@ class Loss(nn.Module):
         encoded = self.t5.encode(batch.source, batch.mask)
         loss = cross_entropy(self.t5, batch, encoded=encoded)
         if self.tagger is not None and isinstance(batch, TaggedBatch):
-            loss = loss + self.tagging * self.tagger(encoded, batch)
+            loss = loss + self.tagging * tagging_loss(self.tagger, encoded, batch)
         return loss

@@ -30,6 +30,7 @@ from cpner.backbone.ranges import FILE as RANGES
 from cpner.backbone.ranges import measure_ranges, write_ranges
 from cpner.backbone.shape import T5Shape
 from cpner.backbone.t5 import T5
+from cpner.backbone.tagger import write_tagger
 from cpner.errors import ConfigError, TrainingError
 from cpner.machine import deaf_to_interrupts
 from cpner.pretraining.batches import Batches
@@ -183,6 +184,8 @@ class _Run:
         folder = self.out / "backbone"
         (folder / RANGES).unlink(missing_ok=True)  # of earlier weights
         write_backbone(self.best, self.out / "tokenizer", folder, window=window)
+        if self.model.tagger is not None:  # as it is: at the end of the schedule it hardly moves
+            write_tagger(self.model.tagger, folder)
         if self.names:
             write_known_types(self.names, folder)
 

@@ -123,6 +123,7 @@ def decode(
     *,
     members: int = 1,
     draft: int = DRAFT,
+    encoded: tuple[Tensor, Tensor] | None = None,
 ) -> list[Answer]:
     """Recognise the entities of a batch by greedy search under the grammar.
 
@@ -132,6 +133,7 @@ def decode(
         members: prefixes that decide together on each sentence, laid out as `together` does.
         draft: pieces that the grammar may go ahead of the model in a pass of one row, and draft / √n in one of n rows;
             0 is a pass for each piece. The outcome is the same.
+        encoded: what `encode` gives for the sources, each of them for each member, where that is known.
 
     Returns:
         For each source its entities, ascending, without overlap, with raw scores.
@@ -147,8 +149,10 @@ def decode(
     device = backbone.device
     if prefix is not None and members > 1:
         prefix = rows_of_members(prefix, members)
-    encoded, mask = encode(backbone, [source for source in sources for _ in range(members)], prefix)
-    cache = Cache(t5, encoded, mask, prefix)
+    if encoded is None:
+        encoded = encode(backbone, [source for source in sources for _ in range(members)], prefix)
+    states, mask = encoded
+    cache = Cache(t5, states, mask, prefix)
     cache.step(torch.full((len(mask), 1), vocabulary.pad, device=device))
     writers = [Writer(source) for source in sources]
     candidates = [writer.grammar.candidates for writer in writers]

@@ -22,6 +22,7 @@ from cpner.errors import ConfigError
 from cpner.instructor import Instructor, Source
 from cpner.progress import Progress, Report
 from cpner.recognition.decode import decode, decode_freely
+from cpner.recognition.joint import decode_and_tag
 from cpner.recognition.readings import combined, ranked
 from cpner.recognition.vote import vote
 from cpner.recognition.windows import Window, choose, cut, cut_at_ends, part
@@ -82,7 +83,8 @@ def recognise(
         cards: they tell which domains are ensembles; a domain without a card is none.
         batch_size: windows decoded at once.
         free: generate without the grammar and read the output tolerantly; the scores are then 1.
-        search: finds the entities of a batch where it is not `free`; None is `decode`.
+        search: finds the entities of a batch where it is not `free`; None is `decode`, with the tagger if there
+            is one.
         progress: called after every batch.
 
     Returns:
@@ -96,7 +98,7 @@ def recognise(
     for i, task in enumerate(tasks):
         groups.setdefault(task.domain if task.domain in ensembles else None, []).append(i)
     predictions: list[Answer] = [Answer() for _ in tasks]
-    plain_search = _freely if free else search or decode
+    plain_search = _freely if free else search or (decode if backbone.tagger is None else decode_and_tag)
     done = 0
     for name, places in groups.items():
         group = [tasks[i] for i in places]
