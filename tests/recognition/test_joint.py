@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
 
 from cpner.backbone.load import Backbone
 from cpner.backbone.tagger import Tagger
+from cpner.corpus.evidence import Evidence
 from cpner.corpus.sentence import Answer, Prediction, Span
 from cpner.instructor import Source
 from cpner.recognition.decode import decode
@@ -43,6 +46,13 @@ def test_scores_are_means_and_entities_do_not_overlap(tagged, bank):
         for one in answer:
             rest = 2 * one.score - by_span.get(one.span, 0.0)  # the tagger's
             assert LEAST <= one.score <= 1 and -1e-6 <= rest <= 1 + 1e-6
+            seen = one.evidence
+            assert seen is not None and math.exp(seen.open + seen.type + seen.mention) == pytest.approx(one.score)
+
+
+def as_written(span: Span, score: float) -> Prediction:
+    """What a decoder may have written, of whose words it was sure."""
+    return Prediction(span, score, Evidence(score, math.log(score), 0.0, 0.0, least=math.log(score), choices=1))
 
 
 def test_what_one_is_sure_of_stays_without_the_other_and_doubts_go(tagged):
@@ -52,7 +62,7 @@ def test_what_one_is_sure_of_stays_without_the_other_and_doubts_go(tagged):
     tagger_says = view.prediction(rival).raw
 
     def kept(score: float) -> bool:
-        answer = joined(Answer([Prediction(rival, score)]), view._replace(spans=[]))
+        answer = joined(Answer([as_written(rival, score)]), view._replace(spans=[]))
         return [one.span for one in answer] == [rival]
 
     assert kept(1.0)
@@ -63,7 +73,7 @@ def test_what_one_is_sure_of_stays_without_the_other_and_doubts_go(tagged):
 def test_of_two_that_overlap_the_likelier_stays(tagged):
     (source,) = sources_of(tagged, ["Johnson joined the Whigs in Baltimore"])
     (view,) = views(tagged, [source], encoded(tagged, source))
-    long, short = Prediction(Span(0, 2, "person"), 0.9), Prediction(Span(1, 3, "person"), 0.99)
+    long, short = as_written(Span(0, 2, "person"), 0.9), as_written(Span(1, 3, "person"), 0.99)
     mean = {one.span: one.score + view.prediction(one.span).raw for one in (long, short)}
 
     (answer,) = joined(Answer([long, short]), view._replace(spans=[]))

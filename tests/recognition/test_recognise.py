@@ -108,7 +108,7 @@ def test_a_long_text_has_the_entities_of_its_windows_at_their_places(tiny, prefi
         pairs = zip(source.word_of, source.pieces, strict=True)
         return [[p for _, p in own] for _, own in itertools.groupby(pairs, key=lambda pair: pair[0])]
 
-    monkeypatch.setattr(module, "decode", finds_places)
+    monkeypatch.setattr(module, "decode_and_tag", finds_places)
 
     found = recognise(tiny, [task(tiny, sentence, "a")], prefixes)[0]
 

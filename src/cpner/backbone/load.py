@@ -174,7 +174,8 @@ def load(name: str = EMBEDDED, *, device: str | None = None, precision: str | No
     vocabulary = Vocabulary(read_tokenizer(folder, name))
     tagger = read_tagger(folder, shape.d_model, name)
     if tagger is not None:
-        tagger.to(device)
+        # in float64 on processors, whose rounded numbers do not depend on the batch
+        tagger.to(device, torch.float64 if torch.device(device).type == "cpu" else torch.float32)
     precision = precision or _fastest(folder, device)
     if precision != INT8:
         return Backbone(name, read(getattr(torch, precision)), vocabulary, window, folder=folder, tagger=tagger)

@@ -5,18 +5,19 @@ Each says how likely an entity is, the decoder only of those that it wrote. The 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
+from cpner.corpus.evidence import Evidence
 from cpner.corpus.sentence import Answer, Prediction, Span
 from cpner.instructor import Source
 from cpner.recognition.decode import decode
 from cpner.recognition.encode import encode
-from cpner.recognition.tagging import View, views
-from cpner.recognition.vote import evidence_of
+from cpner.recognition.tagging import View, views_by_row
 
 LEAST = 0.3  # mean probability: an entity that one of them does not find needs twice as much from the other
 
@@ -26,7 +27,7 @@ def decode_and_tag(backbone: Backbone, sources: Sequence[Source], prefix: Prefix
     """Recognise the entities of a batch by greedy search under the grammar and by the tagger.
 
     Args:
-        backbone: comes with a tagger.
+        backbone: without a tagger the decoder is alone.
         sources: B sentences with their options. Where these are not told, the decoder is alone.
         prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
 
@@ -34,14 +35,13 @@ def decode_and_tag(backbone: Backbone, sources: Sequence[Source], prefix: Prefix
         For each source its entities, ascending, without overlap, with raw scores.
 
     Raises:
-        BackboneError: the backbone has no tagger, or what it computes is not finite.
+        BackboneError: what the backbone computes is not finite.
     """
     if not sources:
         return []
     encoded = encode(backbone, sources, prefix)
     answers = decode(backbone, sources, prefix, encoded=encoded)
-    rows = [row for row, source in enumerate(sources) if source.tells_options]
-    for row, view in zip(rows, views(backbone, [sources[row] for row in rows], encoded[0][rows]), strict=True):
+    for row, view in views_by_row(backbone, sources, encoded[0]).items():
         answers[row] = joined(answers[row], view)
     return answers
 
@@ -60,8 +60,19 @@ def joined(written: Answer, view: View) -> Answer:
 
 
 def _mean(span: Span, written: Prediction | None, view: View) -> Prediction:
-    """An entity with the mean of both probabilities, and what those saw that found it."""
+    """An entity with the mean of both probabilities, the decoder's 0 where it did not write it.
+
+    Its parts are those of the mixture: beginning, then the type of what begins, then the words of that.
+    """
     seen = view.prediction(span)
-    score = (seen.raw + (written.raw if written else 0.0)) / 2
-    ballot = [*([written] if written else []), *([seen] if span in view.spans else [])]
-    return Prediction(span, score, evidence_of(score, ballot, 2))
+    told = [one.evidence for one in (seen, written) if one is not None and one.evidence is not None]
+    begun = sum(math.exp(one.open) for one in told) / 2
+    typed = sum(math.exp(one.open + one.type) for one in told) / 2
+    score = sum(one.raw for one in told) / 2
+    parts = [_log_share(begun, 1.0), _log_share(typed, begun), _log_share(score, typed)]
+    return Prediction(span, score, Evidence(score, *parts, least=min(parts), choices=told[-1].choices))
+
+
+def _log_share(part: float, whole: float) -> float:
+    """The logarithm of a share, at most 0."""
+    return min(0.0, math.log(part / whole)) if part else -math.inf

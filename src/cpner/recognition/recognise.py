@@ -83,8 +83,7 @@ def recognise(
         cards: they tell which domains are ensembles; a domain without a card is none.
         batch_size: windows decoded at once.
         free: generate without the grammar and read the output tolerantly; the scores are then 1.
-        search: finds the entities of a batch where it is not `free`; None is `decode`, with the tagger if there
-            is one.
+        search: finds the entities of a batch where it is not `free`; None is `decode_and_tag`.
         progress: called after every batch.
 
     Returns:
@@ -98,7 +97,7 @@ def recognise(
     for i, task in enumerate(tasks):
         groups.setdefault(task.domain if task.domain in ensembles else None, []).append(i)
     predictions: list[Answer] = [Answer() for _ in tasks]
-    plain_search = _freely if free else search or (decode if backbone.tagger is None else decode_and_tag)
+    plain_search = _freely if free else search or decode_and_tag
     done = 0
     for name, places in groups.items():
         group = [tasks[i] for i in places]

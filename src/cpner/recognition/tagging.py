@@ -59,27 +59,40 @@ class View(NamedTuple):
         words = self.words
         start = span.start
         total = self.before[-1]
+        types = self.types(span)
         option = self.source.options.types.index(span.type)
-        written = self.before[start] + words.opens[start] + words.goes_on[start + 1 : span.end].sum(0)  # [Y]
-        types = written + self.after[span.end] - total
         beginning = float((self.before[start] + words.opens[start] + self.after_open[start + 1] - total).logsumexp(0))
         either = float(types.logsumexp(0))
-        parts = (min(0.0, beginning), _ratio(float(types[option]), either), _ratio(either, beginning))
+        # in float32, as the last bits of a sum depend on the batch
+        parts = [
+            _rounded(part) for part in (beginning, _ratio(float(types[option]), either), _ratio(either, beginning))
+        ]
         choices = 1 + span.end - start
         evidence = Evidence(math.exp(sum(parts)), *parts, least=min(parts), choices=choices)
         return Prediction(span, evidence.raw, evidence)
+
+    def types(self, span: Span) -> Tensor:
+        """[Y] the log-probability that an entity of each type has the words of a span."""
+        words = self.words
+        written = self.before[span.start] + words.opens[span.start] + words.goes_on[span.start + 1 : span.end].sum(0)
+        return written + self.after[span.end] - self.before[-1]
 
     def answer(self) -> Answer:
         """The likeliest reading, and how likely it is that nothing stands between its entities."""
         inside = {word for span in self.spans for word in range(span.start, span.end)}
         outside = [word for word in range(len(self.source.words)) if word not in inside]
         logs = self.before[:-1] + self.words.outside + self.after[1:] - self.before[-1]  # [W]
-        return Answer(map(self.prediction, self.spans), min(0.0, float(logs[outside].sum())))
+        return Answer(map(self.prediction, self.spans), _rounded(float(logs[outside].sum())))
 
 
 def _ratio(part: float, whole: float) -> float:
     """The logarithm of a share, of the logarithms of a part and its whole."""
-    return -math.inf if part == -math.inf else min(0.0, part - whole)
+    return -math.inf if part == -math.inf else part - whole
+
+
+def _rounded(log: float) -> float:
+    """A log-probability in float32, at most 0."""
+    return float(torch.tensor(min(0.0, log), dtype=torch.float32))
 
 
 @torch.inference_mode()
@@ -128,6 +141,12 @@ def views(backbone: Backbone, sources: Sequence[Source], encoded: Tensor) -> lis
     return [View(*row) for row in zip(sources, rows, *_sums(words), entities, strict=True)]
 
 
+def views_by_row(backbone: Backbone, sources: Sequence[Source], encoded: Tensor) -> dict[int, View]:
+    """What the tagger says of the sentences whose options are told; of none where the backbone has no tagger."""
+    rows = [row for row, source in enumerate(sources) if source.tells_options and backbone.tagger is not None]
+    return dict(zip(rows, views(backbone, [sources[row] for row in rows], encoded[rows]), strict=True)) if rows else {}
+
+
 def words_of(tagger: Tagger, encoded: Tensor, sources: Sequence[Source]) -> Words:
     """What the tagger says of each word: the mean over its pieces; the first one tells whether an entity begins.
 
@@ -135,7 +154,8 @@ def words_of(tagger: Tagger, encoded: Tensor, sources: Sequence[Source]) -> Word
         encoded: [B, S, d] states of the encoder.
     """
     options = pad([source.option_starts for source in sources], -1).to(encoded.device)
-    owners, begins = (logits.double().cpu() for logits in tagger(encoded.float(), options))
+    logits = tagger(encoded.to(tagger.none.dtype), options)
+    owners, begins = (numbers.float().double().cpu() for numbers in logits)
     size = max(len(source.words) for source in sources)
     words = [_words_of_row(*row) for row in zip(owners.log_softmax(-1), begins, sources, strict=True)]
     return Words(

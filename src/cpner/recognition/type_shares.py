@@ -14,8 +14,9 @@ from cpner.corpus.sentence import Answer, Span
 from cpner.instructor import Source
 from cpner.instructor.grammar import Grammar
 from cpner.instructor.options import CLOSE, COLON, OPEN
-from cpner.recognition.decode import decode
 from cpner.recognition.encode import encode
+from cpner.recognition.joint import decode_and_tag
+from cpner.recognition.tagging import views_by_row
 
 _ROWS = 64  # targets that are read at once
 
@@ -37,10 +38,11 @@ def decode_with_shares(backbone: Backbone, sources: Sequence[Source], prefix: Pr
         prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
 
     Returns:
-        What `decode` gives; each entity has the `shares` of its types, which sum to 1, the largest first. The share of
-        a type is the probability of its name where the entity has one, given the entities before.
+        What greedy search gives, with the tagger if the backbone has one; each entity has the `shares` of its types,
+        which sum to 1, the largest first. The share of a type is the probability of its name where the entity has one,
+        given the entities before. With a tagger it is the mean of that and of the tagger's share.
     """
-    answers = decode(backbone, sources, prefix)
+    answers = decode_and_tag(backbone, sources, prefix)
     grammars = [Grammar(source) for source in sources]
     rows = [
         row
@@ -65,12 +67,15 @@ def decode_with_shares(backbone: Backbone, sources: Sequence[Source], prefix: Pr
         possible = mask_of(allowed, logits.shape[2]).to(backbone.device)
         chosen = logits.masked_fill(~possible, -torch.inf).log_softmax(-1).gather(2, target[..., None])
         logs += chosen.sum((1, 2)).tolist()
+    seen = views_by_row(backbone, sources, encoded)
     left = iter(logs)
-    for source, answer in zip(sources, answers, strict=True):
+    for i, (source, answer) in enumerate(zip(sources, answers, strict=True)):
         names = source.options.types
         for k, prediction in enumerate(answer):
-            shares = torch.tensor([next(left) for _ in names]).softmax(0).tolist()
-            ranked = sorted(zip(names, shares, strict=True), key=lambda pair: -pair[1])
+            shares = torch.tensor([next(left) for _ in names]).softmax(0)
+            if i in seen:
+                shares = (shares + seen[i].types(prediction.span).softmax(0)) / 2
+            ranked = sorted(zip(names, shares.tolist(), strict=True), key=lambda pair: -pair[1])
             answer[k] = prediction._replace(shares=tuple(ranked))
     return answers
 

@@ -23,12 +23,12 @@ def vote(answers: Sequence[Sequence[Prediction]]) -> Answer:
         free = all(span.end <= other.span.start or other.span.end <= span.start for other in elected)
         if 2 * len(ballots[span]) >= len(answers) and free:
             score = totals[span] / len(answers)
-            elected.append(Prediction(span, score, evidence_of(score, ballots[span], len(answers))))
+            elected.append(Prediction(span, score, _evidence(score, ballots[span], len(answers))))
     ends = [answer.end for answer in answers if isinstance(answer, Answer)]
     return Answer(sorted(elected, key=lambda prediction: prediction.span), sum(ends) / max(1, len(ends)))
 
 
-def evidence_of(raw: float, ballot: Sequence[Prediction], members: int) -> Evidence | None:
+def _evidence(raw: float, ballot: Sequence[Prediction], members: int) -> Evidence | None:
     """What those that predicted an entity saw, on average; None if one of them saw nothing."""
     seen = [prediction.evidence for prediction in ballot if prediction.evidence is not None]
     if len(seen) < len(ballot):
