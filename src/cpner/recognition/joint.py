@@ -65,12 +65,15 @@ def _mean(span: Span, written: Prediction | None, view: View) -> Prediction:
     Its parts are those of the mixture: beginning, then the type of what begins, then the words of that.
     """
     seen = view.prediction(span)
-    told = [one.evidence for one in (seen, written) if one is not None and one.evidence is not None]
-    begun = sum(math.exp(one.open) for one in told) / 2
-    typed = sum(math.exp(one.open + one.type) for one in told) / 2
-    score = sum(one.raw for one in told) / 2
-    parts = [_log_share(begun, 1.0), _log_share(typed, begun), _log_share(score, typed)]
-    return Prediction(span, score, Evidence(score, *parts, least=min(parts), choices=told[-1].choices))
+    evidence = [one.evidence for one in (seen, written) if one is not None and one.evidence is not None]
+    begins = sum(math.exp(one.open) for one in evidence) / 2
+    has_type = sum(math.exp(one.open + one.type) for one in evidence) / 2
+    score = sum(one.raw for one in evidence) / 2
+    opens = _log_share(begins, 1.0)
+    type_ = _log_share(has_type, begins)
+    mention = _log_share(score, has_type)
+    least = min(opens, type_, mention)
+    return Prediction(span, score, Evidence(score, opens, type_, mention, least, evidence[-1].choices))
 
 
 def _log_share(part: float, whole: float) -> float:

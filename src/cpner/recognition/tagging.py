@@ -64,12 +64,12 @@ class View(NamedTuple):
         beginning = float((self.before[start] + words.opens[start] + self.after_open[start + 1] - total).logsumexp(0))
         either = float(types.logsumexp(0))
         # in float32, as the last bits of a sum depend on the batch
-        parts = [
-            _rounded(part) for part in (beginning, _ratio(float(types[option]), either), _ratio(either, beginning))
-        ]
-        choices = 1 + span.end - start
-        evidence = Evidence(math.exp(sum(parts)), *parts, least=min(parts), choices=choices)
-        return Prediction(span, evidence.raw, evidence)
+        opens = _rounded(beginning)
+        type_ = _rounded(_ratio(float(types[option]), either))
+        mention = _rounded(_ratio(either, beginning))
+        choices = 1 + span.end - span.start
+        raw = math.exp(opens + type_ + mention)
+        return Prediction(span, raw, Evidence(raw, opens, type_, mention, min(opens, type_, mention), choices))
 
     def types(self, span: Span) -> Tensor:
         """[Y] the log-probability that an entity of each type has the words of a span."""
