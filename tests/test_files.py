@@ -12,7 +12,7 @@ import pytest
 
 from cpner.corpus import Corpus, Sentence
 from cpner.errors import CorpusError, FileError
-from cpner.files import digest, old_folder, replacing, replacing_folder, write_text
+from cpner.files import digest, old_folder, read_small, replacing, replacing_folder, write_text
 from tests.corpus.support import sentence
 
 
@@ -141,3 +141,10 @@ def test_a_read_only_file_is_not_replaced(tmp_path):
         write_text(file, ["new"])
 
     assert file.read_text() == "old\n" and list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_of_settings_that_is_not_utf_8_is_told_by_name_and_line(tmp_path):
+    (tmp_path / "labels.xml").write_bytes(b"<View>\n\x89PNG")
+
+    with pytest.raises(FileError, match=r"labels\.xml, line 2: byte 0x89 is not UTF-8"):
+        read_small(tmp_path / "labels.xml")

@@ -36,14 +36,14 @@ def read_small(path: Path) -> str:
     """The text of a file of settings, in UTF-8 and without a byte order mark.
 
     Raises:
-        OSError: It can't be read. A `FileError`, which is one, says that it is too large, as a device without end is.
-        ValueError: It is not UTF-8.
+        OSError: It can't be read. A `FileError`, which is one, says that it is not UTF-8, or too large, as a device
+            without end is.
     """
     with path.open("rb") as file:
         data = file.read(SMALL + 1)
     if len(data) > SMALL:
         raise FileError(f"holds more than {SMALL >> 20} MB, which no settings need", path=path)
-    return data.decode("utf-8-sig")
+    return check_utf8(data, path)
 
 
 def write_text(path: Path, lines: Iterable[str]) -> None:

@@ -73,6 +73,19 @@ def test_a_run_never_goes_on_with_other_settings(tmp_path, changed, said):
     assert parts.has(shard)
 
 
+@pytest.mark.parametrize("manifest", [b"", b"{", b"[]", b"\x89PNG", b"[" * 100_000])
+def test_a_run_whose_manifest_is_damaged_is_refused(manifest, tmp_path):
+    parts = Parts(tmp_path / "out.jsonl")
+    parts.folder.mkdir()
+    (parts.folder / "00000-x.jsonl").write_text("{}\n")
+    (parts.folder / "manifest.json").write_bytes(manifest)
+
+    with pytest.raises(CpnerError, match=r"manifest\.json"):
+        parts.begin({"precision": "float32"})
+    with pytest.raises(CpnerError, match=r"manifest\.json"):
+        _ = parts.precision
+
+
 def test_one_process_at_a_time(tmp_path):
     with (
         Parts(tmp_path / "out.jsonl").locked(),

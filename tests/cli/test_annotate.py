@@ -290,6 +290,17 @@ def test_what_can_t_be_is_told_at_once(arguments, said, tmp_path, monkeypatch):
     assert sorted(os.listdir()) == names
 
 
+def test_a_labelling_configuration_that_is_no_text_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("in.jsonl").write_text('{"text": "a"}\n', "utf-8")
+    Path("labels.xml").write_bytes(b"\x89PNG")
+
+    result = cpner("annotate", "in.jsonl", "out.jsonl", "--types", "a", "--label-config", "labels.xml")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "cpner: error: labels.xml, line 1: byte 0x89 is not UTF-8; save the file as UTF-8\n"
+
+
 @pytest.mark.slow
 def test_a_cluster_that_loses_a_machine_gives_what_one_machine_gives(stored, source, tmp_path, ray_cluster):
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"

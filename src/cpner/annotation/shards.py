@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 from cpner.annotation.inputs import Inputs
 from cpner.annotation.parquet import ArrowRow
 from cpner.annotation.texts import Text
-from cpner.errors import ConfigError, CpnerError, FileError
-from cpner.files import replacing, write_text
+from cpner.errors import ConfigError, CpnerError, FileError, one_line
+from cpner.files import read_small, replacing, write_text
 
 _MANIFEST = "manifest.json"
 _JOINED = "joined"
@@ -148,9 +148,20 @@ class Parts:
         manifest = self.folder / _MANIFEST
         shards = sum(1 for _ in self.folder.glob("0*"))
         if shards and manifest.is_file():
-            self._compare(json.loads(manifest.read_text("utf-8")), settings)
+            self._compare(self._settings(), settings)
         write_text(manifest, [json.dumps(settings, ensure_ascii=False, indent=1)])
         return shards
+
+    def _settings(self) -> dict[str, Any]:
+        """What the shards that are here were made with."""
+        path = self.folder / _MANIFEST
+        try:
+            settings = json.loads(read_small(path))
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"{path} is damaged ({one_line(error)}): remove {self.folder} to begin anew") from error
+        if not isinstance(settings, dict):
+            raise ConfigError(f"{path} is damaged (it is no table): remove {self.folder} to begin anew")
+        return settings
 
     def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         for name in sorted({*before, *now}, key=list({**_SETTINGS, **before, **now}).index):
@@ -171,7 +182,7 @@ class Parts:
         manifest = self.folder / _MANIFEST
         if not manifest.is_file() or not any(self.folder.glob("0*")):
             return None
-        precision = json.loads(manifest.read_text("utf-8")).get("precision")
+        precision = self._settings().get("precision")
         return precision if isinstance(precision, str) else None
 
     def review(self, name: str) -> Path:

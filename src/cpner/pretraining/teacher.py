@@ -129,7 +129,7 @@ def _check(folder: Path) -> None:
     try:
         config = json.loads(read_small(path))
     except OSError as error:
-        raise ConfigError(f"{folder} holds no teacher: {path} can't be read ({error.strerror})") from error
+        raise ConfigError(f"{folder} holds no teacher: {path} can't be read ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{folder} holds no teacher: {path} is no JSON") from error
     if not isinstance(config, dict):
