@@ -86,8 +86,8 @@ class Backbone:
         return self._t5 if isinstance(self._t5, T5) else self._t5().requires_grad_(False).eval()
 
     def with_model(self, t5: T5) -> Backbone:
-        """The same vocabulary and window with another model, in floats."""
-        return Backbone(self.name, t5, self.vocabulary, self.window)
+        """The same vocabulary, window and tagger with another model, in floats."""
+        return Backbone(self.name, t5, self.vocabulary, self.window, tagger=self.tagger)
 
     @property
     def reader(self) -> T5:
