@@ -255,3 +255,20 @@ def test_reading_a_folder_is_reported_as_one_task(write, tmp_path):
         Progress(4 * size, 4 * size, "reading test.jsonl: 1 of 1 lines"),
         *[Progress(4 * size, 4 * size, "reading test.jsonl: 1 of 1 texts")] * 2,
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "a.jsonl",
+            '{"text": "a", "entities": []}\n{"text": "b", "entities": [{"start": 0, "end": 1, "type": "x\\u0007"}]}\n',
+        ),
+        ("a.conll", f"Ada B-name\n\nRome B-{'x' * 300}\n"),
+    ],
+)
+def test_a_name_that_cannot_stand_is_told_with_its_line(write, name, content):
+    line = 2 if name.endswith("jsonl") else 3
+
+    with pytest.raises(CorpusError, match=rf"{name}, line {line}: 'x.* can't name a type"):
+        Corpus.read(write(name, content))

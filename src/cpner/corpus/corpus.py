@@ -16,7 +16,7 @@ from cpner.corpus.repairs import Repairs
 from cpner.corpus.samples import find_sample
 from cpner.corpus.sentence import Sentence, Span
 from cpner.corpus.splits import SPLITS, by_share, find_splits, has_known_ending, is_split_name, split_of
-from cpner.corpus.type_names import TypeNameError, check_words, name_types
+from cpner.corpus.type_names import TypeNameError, check_words, line_with, name_types
 from cpner.corpus.words import split_words
 from cpner.errors import ConfigError, CorpusError
 from cpner.files import replacing
@@ -312,7 +312,7 @@ def _names(
         return name_types(sum(counts.values(), Counter()), types, repairs)
     except TypeNameError as error:
         path = next((files[split][0] for split, counted in counts.items() if error.code in counted), None)
-        raise CorpusError(str(error), path=path) from error
+        raise CorpusError(str(error), path=path, line=None if path is None else line_with(error.code, path)) from error
 
 
 def _snap(sentences: list[Sentence], repairs: Repairs) -> list[Sentence]:

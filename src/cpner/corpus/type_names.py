@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import regex
 
@@ -150,6 +152,15 @@ def check_words(words: str, code: str = "") -> str:
             code or words,
         )
     return words
+
+
+def line_with(code: str, path: Path) -> int | None:
+    """The first line of a file that has a code, plainly or as JSON writes it; None of a packed or binary file."""
+    written = {code.encode("utf-8", "surrogatepass"), json.dumps(code)[1:-1].encode()}
+    if not path.is_file():
+        return None
+    with path.open("rb") as lines:
+        return next((number for number, line in enumerate(lines, 1) if any(form in line for form in written)), None)
 
 
 def _free(words: str, code: str, taken: Mapping[str, str]) -> str:
