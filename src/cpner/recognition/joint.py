@@ -55,7 +55,7 @@ def joined(written: Answer, view: View) -> Answer:
         free = all(rival.span.end <= one.span.start or one.span.end <= rival.span.start for one in chosen)
         if free and rival.score >= LEAST:
             chosen.append(rival)
-    end = (written.end + view.answer().end) / 2
+    end = (written.end + view.end()) / 2
     return Answer(sorted(chosen, key=lambda prediction: prediction.span), end)
 
 

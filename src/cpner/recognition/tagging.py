@@ -79,10 +79,14 @@ class View(NamedTuple):
 
     def answer(self) -> Answer:
         """The likeliest reading, and how likely it is that nothing stands between its entities."""
+        return Answer(map(self.prediction, self.spans), self.end())
+
+    def end(self) -> float:
+        """The log-probability that nothing stands between the entities of the likeliest reading."""
         inside = {word for span in self.spans for word in range(span.start, span.end)}
         outside = [word for word in range(len(self.source.words)) if word not in inside]
         logs = self.before[:-1] + self.words.outside + self.after[1:] - self.before[-1]  # [W]
-        return Answer(map(self.prediction, self.spans), _rounded(float(logs[outside].sum())))
+        return _rounded(float(logs[outside].sum()))
 
 
 def _ratio(part: float, whole: float) -> float:
