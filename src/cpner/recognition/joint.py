@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from cpner.backbone.load import Backbone
 from cpner.backbone.prefix import Prefix
@@ -23,13 +24,20 @@ LEAST = 0.3  # mean probability: an entity that one of them does not find needs 
 
 
 @torch.inference_mode()
-def decode_and_tag(backbone: Backbone, sources: Sequence[Source], prefix: Prefix | None = None) -> list[Answer]:
+def decode_and_tag(
+    backbone: Backbone,
+    sources: Sequence[Source],
+    prefix: Prefix | None = None,
+    *,
+    encoded: tuple[Tensor, Tensor] | None = None,
+) -> list[Answer]:
     """Recognise the entities of a batch by greedy search under the grammar and by the tagger.
 
     Args:
         backbone: without a tagger the decoder is alone.
         sources: B sentences with their options. Where these are not told, the decoder is alone.
         prefix: the rows' prefixes, each part [B, L, 2, H, K, D]; None for none.
+        encoded: what `encode` gives for the sources, where that is known.
 
     Returns:
         For each source its entities, ascending, without overlap, with raw scores.
@@ -39,7 +47,8 @@ def decode_and_tag(backbone: Backbone, sources: Sequence[Source], prefix: Prefix
     """
     if not sources:
         return []
-    encoded = encode(backbone, sources, prefix)
+    if encoded is None:
+        encoded = encode(backbone, sources, prefix)
     answers = decode(backbone, sources, prefix, encoded=encoded)
     for row, view in views_by_row(backbone, sources, encoded[0]).items():
         answers[row] = joined(answers[row], view)

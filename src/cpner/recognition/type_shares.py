@@ -42,7 +42,10 @@ def decode_with_shares(backbone: Backbone, sources: Sequence[Source], prefix: Pr
         which sum to 1, the largest first. The share of a type is the probability of its name where the entity has one,
         given the entities before. With a tagger it is the mean of that and of the tagger's share.
     """
-    answers = decode_and_tag(backbone, sources, prefix)
+    if not sources:
+        return []
+    encoded, mask = encode(backbone, sources, prefix)
+    answers = decode_and_tag(backbone, sources, prefix, encoded=(encoded, mask))
     grammars = [Grammar(source) for source in sources]
     rows = [
         row
@@ -52,7 +55,6 @@ def decode_with_shares(backbone: Backbone, sources: Sequence[Source], prefix: Pr
     if not rows:
         return answers
     t5 = backbone.reader
-    encoded, mask = encode(backbone, sources, prefix)
     candidates = pad([grammar.candidates for grammar in grammars], backbone.vocabulary.pad).to(backbone.device)
     logs: list[float] = []
     for start in range(0, len(rows), _ROWS):
